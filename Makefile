@@ -1,0 +1,40 @@
+# The front door: `make help`. Every target is one line and is also what CI calls.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+STAMP := node_modules/.weir-installed
+
+.PHONY: help install demo test unit lint format check gen bench chaos clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Install the pinned Node and every dependency
+$(STAMP): package.json package-lock.json scripts/install.sh
+	@bash scripts/install.sh && touch $(STAMP)
+
+demo: install ## Run the quickstart on the embedded cluster (KEEP=1 leaves it running)
+	@node src/main/cli.ts demo $(if $(KEEP),--keep)
+
+test: install ## Everything: checks, unit, property, integration and short chaos tiers
+	@node scripts/test.ts
+
+unit: install ## The quick tiers only: checks and unit tests
+	@node scripts/test.ts checks unit
+
+lint: install ## Type-check, lint, formatting
+	@node scripts/test.ts checks
+
+format: install ## Format the sources
+	@prettier --write --log-level warn .
+
+gen: install ## Regenerate crds/ and the generated reference pages
+	@node scripts/gen.ts
+
+bench: install ## Measure; prints one table (never a pass/fail timer)
+	@node bench/run.ts
+
+chaos: install ## The long form of the fault-injection tests
+	@WEIR_LONG=1 node scripts/test.ts chaos property
+
+clean: ## Remove what the build and the demo left in this folder
+	@rm -rf node_modules dist .weir coverage

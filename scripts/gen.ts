@@ -1,0 +1,28 @@
+/**
+ * Regenerates every generated file; with --check it writes nothing and fails where one is out of date.
+ * A generator is a function from nothing to {path: content}.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { conditionReference } from "./gen/condition-reference.ts";
+import { crds } from "./gen/crds.ts";
+import { errorReference } from "./gen/error-reference.ts";
+import { metricReference } from "./gen/metric-reference.ts";
+
+type Generator = () => Readonly<Record<string, string>>;
+
+const generators: readonly Generator[] = [errorReference, conditionReference, metricReference, crds];
+
+const root = join(import.meta.dirname, "..");
+const check = process.argv.includes("--check");
+const stale: string[] = [];
+for (const [path, content] of generators.flatMap((generate) => Object.entries(generate()))) {
+  const file = join(root, path);
+  if (existsSync(file) && readFileSync(file, "utf8") === content) continue;
+  stale.push(path);
+  if (check) continue;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, content);
+}
+if (stale.length > 0) console.log(`${check ? "out of date, run make gen" : "written"}: ${stale.join(", ")}`);
+if (check && stale.length > 0) process.exitCode = 1;

@@ -1,0 +1,125 @@
+/**
+ * Runs the test tiers one after another, quick ones first, and ends with one line over all of them:
+ * "N passed, N failed, N skipped". `node scripts/test.ts checks unit` runs only the named tiers.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+interface Tier {
+  readonly name: string;
+  run(): Promise<Tally>;
+}
+
+const root = join(import.meta.dirname, "..");
+const bin = (name: string): string => join(root, "node_modules/.bin", name);
+
+function exec(command: string, args: readonly string[]): Promise<number> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+    child.on("error", (e) => {
+      console.error(e.message);
+      resolve(127);
+    });
+    child.on("exit", (code) => resolve(code ?? 1));
+  });
+}
+
+/** A check counts as one test each: what it asserts is its command's exit code. */
+const checks: readonly (readonly [string, string, readonly string[]])[] = [
+  ["the sources type-check", "tsc", ["-p", "."]],
+  ["the sources pass the linter", "oxlint", ["--type-aware"]],
+  ["the sources are formatted", "prettier", ["--check", "--log-level", "warn", "."]],
+  ["generated files are up to date", "node", ["scripts/gen.ts", "--check"]],
+];
+
+async function runChecks(): Promise<Tally> {
+  const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
+  for (const [sentence, command, args] of checks) {
+    const ok = (await exec(bin(command), args)) === 0;
+    console.log(`${ok ? "✓" : "✗"} ${sentence}`);
+    if (ok) tally.passed++;
+    else tally.failed++;
+  }
+  return tally;
+}
+
+async function runVitest(project: string): Promise<Tally> {
+  const dir = mkdtempSync(join(tmpdir(), "weir-test-"));
+  const outputFile = join(dir, "report.json");
+  const code = await exec(bin("vitest"), [
+    "run",
+    "--project",
+    project,
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${outputFile}`,
+  ]);
+  const tally = readReport(outputFile, code);
+  rmSync(dir, { recursive: true, force: true });
+  return tally;
+}
+
+/** A runner that died or failed outside a test must not look green: it counts as one failure. */
+function readReport(file: string, code: number): Tally {
+  try {
+    const report = JSON.parse(readFileSync(file, "utf8")) as Record<string, number>;
+    const failed = report["numFailedTests"] ?? 0;
+    return {
+      passed: report["numPassedTests"] ?? 0,
+      failed: code !== 0 && failed === 0 ? 1 : failed,
+      skipped: (report["numPendingTests"] ?? 0) + (report["numTodoTests"] ?? 0),
+    };
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+async function buildServers(): Promise<Tally> {
+  const ok = (await exec("bash", ["scripts/servers/build.sh"])) === 0;
+  console.log(`${ok ? "✓" : "✗"} the real servers are built (kept in the cache folder by version)`);
+  return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 };
+}
+
+const tiers: readonly Tier[] = [
+  { name: "checks", run: runChecks },
+  { name: "unit", run: () => runVitest("unit") },
+  { name: "property", run: () => runVitest("property") },
+  { name: "servers", run: buildServers },
+  { name: "integration", run: () => runVitest("integration") },
+  { name: "chaos", run: () => runVitest("chaos") },
+];
+
+async function main(wanted: readonly string[]): Promise<number> {
+  const unknown = wanted.filter((name) => !tiers.some((tier) => tier.name === name));
+  if (unknown.length > 0) {
+    console.error(`unknown tier ${unknown.join(", ")}; there are ${tiers.map((tier) => tier.name).join(", ")}`);
+    return 2;
+  }
+  const total: Tally = { passed: 0, failed: 0, skipped: 0 };
+  const lines: string[] = [];
+  for (const tier of tiers.filter((t) => wanted.length === 0 || wanted.includes(t.name))) {
+    console.log(`\n=== ${tier.name}`);
+    const started = performance.now();
+    const tally = await tier.run();
+    total.passed += tally.passed;
+    total.failed += tally.failed;
+    total.skipped += tally.skipped;
+    const seconds = ((performance.now() - started) / 1000).toFixed(0);
+    lines.push(
+      `${tier.name}: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped in ${seconds} s`,
+    );
+  }
+  console.log(`\n${lines.join("\n")}`);
+  console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`);
+  return total.failed > 0 ? 1 : 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));

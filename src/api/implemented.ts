@@ -1,0 +1,169 @@
+import type { KindName } from "./group.ts";
+
+/**
+ * Which fields of a spec this version runs. `true` covers everything below the path, too; a text says that the field is
+ * refused, and what to do; `refused` does so for single values. The longest matching path wins. A field that is on no
+ * row is refused: nothing that a user writes is silently ignored. A test holds the table to the schemas both ways.
+ */
+export type Support = true | string | { readonly refused: Readonly<Record<string, string>> };
+
+const NO_FLINK = "this version runs the Reactive engine only; leave it out";
+const NO_CONNECTOR = "this version has no such connector; it has kafka, file, datagen, stdout and blackhole";
+const JSON_ONLY = "this version reads and writes Json only";
+const formats = { refused: { Csv: JSON_ONLY, Raw: JSON_ONLY, Avro: JSON_ONLY, Protobuf: JSON_ONLY } };
+const delivery = { refused: { ExactlyOnce: "this version delivers at least once; leave it out or set AtLeastOnce" } };
+const NO_OPERATOR = "this version runs source, filter, map, branch, union, aggregate over tumbling windows, and sink";
+const TUMBLING = "this version has tumbling windows only; use window.tumbling";
+
+const NODE = "pipeline.nodes[]";
+const others = (at: string, kinds: readonly string[]): Record<string, Support> =>
+  Object.fromEntries(kinds.map((kind) => [`${at}.${kind}`, NO_CONNECTOR]));
+
+const streamingJob: Readonly<Record<string, Support>> = {
+  engine: { refused: { Flink: NO_FLINK } },
+  flink: NO_FLINK,
+  definitionRef: "this version has no TaskDefinition; write the pipeline into the job",
+  parameters: true,
+  desiredState: true,
+  parallelism: true,
+  maxParallelism: true,
+
+  "pipeline.connections[].name": true,
+  "pipeline.connections[].kafka": true,
+  "pipeline.connections[].kafka.tls": "this version connects to Kafka without TLS; use a plaintext listener",
+  "pipeline.connections[].kafka.sasl": "this version connects to Kafka without SASL; use a listener that needs none",
+  ...others("pipeline.connections[]", ["postgres", "mysql", "redis", "rabbitmq", "s3", "http", "websocket", "nats"]),
+  "pipeline.functions": "this version runs no user functions; use expressions",
+  "pipeline.tests": "this version does not run tests of a pipeline",
+  [`${NODE}.name`]: true,
+  [`${NODE}.from`]: true,
+  [`${NODE}.source.connection`]: true,
+  [`${NODE}.source.datagen`]: true,
+  [`${NODE}.source.file`]: true,
+  [`${NODE}.source.file.format`]: formats,
+  [`${NODE}.source.kafka`]: true,
+  [`${NODE}.source.kafka.format`]: formats,
+  ...others(`${NODE}.source`, ["http", "postgres", "mysql", "redis", "rabbitmq", "s3", "websocket", "nats"]),
+  [`${NODE}.filter`]: true,
+  [`${NODE}.map`]: true,
+  [`${NODE}.branch`]: true,
+  [`${NODE}.union`]: true,
+  [`${NODE}.keyBy`]: true,
+  [`${NODE}.aggregate`]: true,
+  [`${NODE}.window.tumbling`]: true,
+  [`${NODE}.window.allowedLateness`]: true,
+  [`${NODE}.window.sliding`]: TUMBLING,
+  [`${NODE}.window.session`]: TUMBLING,
+  [`${NODE}.window.cumulate`]: TUMBLING,
+  [`${NODE}.window.count`]: TUMBLING,
+  [`${NODE}.window.global`]: TUMBLING,
+  [`${NODE}.flatMap`]: NO_OPERATOR,
+  [`${NODE}.select`]: "this version has no select; use map",
+  [`${NODE}.drop`]: "this version has no drop; use map",
+  [`${NODE}.dedup`]: NO_OPERATOR,
+  [`${NODE}.process`]: NO_OPERATOR,
+  [`${NODE}.topN`]: NO_OPERATOR,
+  [`${NODE}.join`]: NO_OPERATOR,
+  [`${NODE}.broadcast`]: NO_OPERATOR,
+  [`${NODE}.rateLimit`]: NO_OPERATOR,
+  [`${NODE}.distinct`]: NO_OPERATOR,
+  [`${NODE}.peek`]: NO_OPERATOR,
+  [`${NODE}.buffer`]: "this version always buffers and slows the sources down",
+  [`${NODE}.schema`]: true,
+  [`${NODE}.partitionedBy`]: true,
+  [`${NODE}.eventTime`]: true,
+  [`${NODE}.onError`]: true,
+  [`${NODE}.sink.connection`]: true,
+  [`${NODE}.sink.file.path`]: true,
+  [`${NODE}.sink.file.format`]: formats,
+  [`${NODE}.sink.file.delivery`]: delivery,
+  [`${NODE}.sink.file.rollSize`]: "this version starts a new part file only at a restart",
+  [`${NODE}.sink.file.rollInterval`]: "this version starts a new part file only at a restart",
+  [`${NODE}.sink.stdout`]: true,
+  [`${NODE}.sink.stdout.format`]: formats,
+  [`${NODE}.sink.blackhole`]: true,
+  [`${NODE}.sink.kafka`]: true,
+  [`${NODE}.sink.kafka.format`]: formats,
+  [`${NODE}.sink.kafka.compression`]: {
+    refused: { Snappy: "this version compresses with Gzip or Zstd", Lz4: "this version compresses with Gzip or Zstd" },
+  },
+  [`${NODE}.sink.kafka.delivery`]: delivery,
+  [`${NODE}.sink.batching`]: "this version chooses the size of batches itself",
+  ...others(`${NODE}.sink`, ["http", "postgres", "mysql", "redis", "rabbitmq", "s3", "websocket", "nats"]),
+
+  checkpoint: true,
+  "checkpoint.delivery": delivery,
+  "checkpoint.storage.endpoint": "this version keeps state in file:///… or memory:// only",
+  "checkpoint.storage.region": "this version keeps state in file:///… or memory:// only",
+  "checkpoint.storage.secretRef": "this version keeps state in file:///… or memory:// only",
+  "savepoint.uri": true,
+  "savepoint.schedule": "this version takes savepoints on request and at a stop or rescale only",
+  "savepoint.timeZone": "this version takes savepoints on request and at a stop or rescale only",
+  "savepoint.retain": "this version keeps every savepoint",
+  "state.backend": { refused: { RocksDB: "this version keeps state in memory; leave it out" } },
+  "state.ttl": "this version does not expire state by age; windows end by themselves",
+  "state.memoryLimit": "limit the worker's memory by worker.resources instead",
+  startFrom: true,
+  "startFrom.snapshotRef": "this version has no StateSnapshot; name the place in startFrom.savepoint",
+  stop: true,
+  "upgrade.mode": true,
+  "upgrade.fallback": true,
+  "upgrade.rollback.enabled": { refused: { true: "this version does not roll back by itself" } },
+  "upgrade.rollback.stableAfter": "this version does not roll back by itself",
+  restart: true,
+  slo: "this version does not watch objectives; write a ControlPolicy on the lag",
+  "autoscale.mode": {
+    refused: {
+      Enforce: "this version scales by a ControlPolicy's rules only",
+      Advise: "this version scales by a ControlPolicy's rules only",
+    },
+  },
+  "autoscale.minParallelism": "this version scales by a ControlPolicy's rules only",
+  "autoscale.maxParallelism": "this version scales by a ControlPolicy's rules only",
+  "autoscale.targetUtilization": "this version scales by a ControlPolicy's rules only",
+  "autoscale.catchUp": "this version scales by a ControlPolicy's rules only",
+  "autoscale.stabilization": "this version scales by a ControlPolicy's rules only",
+  "autoscale.scaleToZero": "this version scales by a ControlPolicy's rules only",
+  controlPolicy: "this version reads policies from ControlPolicy objects only",
+  "deletion.mode": true,
+  "deletion.timeout": true,
+  "deletion.keepSnapshots": { refused: { false: "this version keeps every savepoint" } },
+  worker: true,
+};
+
+const controlPolicy: Readonly<Record<string, Support>> = {
+  jobs: true,
+  selector: true,
+  mode: true,
+  priority: true,
+  "rules[].name": true,
+  "rules[].condition": true,
+  "rules[].clearCondition": true,
+  "rules[].for": true,
+  "rules[].action": true,
+  "rules[].params": true,
+  "rules[].cooldown": true,
+  "rules[].onMissingData": true,
+  "rules[].verify": "this version does not check an action afterwards",
+  stopWhen: true,
+  restartWhen: true,
+  limits: true,
+  windows: "this version has no windows in policies; use a MaintenanceWindow",
+};
+
+const maintenanceWindow: Readonly<Record<string, Support>> = {
+  jobs: true,
+  selector: true,
+  schedule: true,
+  duration: true,
+  timeZone: true,
+  suspend: true,
+  start: true,
+  end: true,
+};
+
+export const IMPLEMENTED: Readonly<Record<KindName, Readonly<Record<string, Support>>>> = {
+  StreamingJob: streamingJob,
+  ControlPolicy: controlPolicy,
+  MaintenanceWindow: maintenanceWindow,
+};

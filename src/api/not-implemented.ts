@@ -1,0 +1,100 @@
+import type { KindName } from "./group.ts";
+import { IMPLEMENTED } from "./implemented.ts";
+import type { Support } from "./implemented.ts";
+import type { Problem } from "./problem.ts";
+
+interface Place {
+  /** Path in the table: `pipeline.nodes[].filter`. */
+  readonly row: string;
+  /** Path for the user: `spec.pipeline.nodes[hot].filter`. */
+  readonly shown: string;
+}
+
+/** Every field of a valid spec that this version does not run. Empty means: nothing written there is ignored. */
+export function notImplemented(kind: KindName, spec: object): Problem[] {
+  const found: Problem[] = [];
+  visit(IMPLEMENTED[kind], spec, { row: "", shown: "spec" }, found);
+  return kind === "StreamingJob" ? [...found, ...storageSchemes(spec), ...combinations(spec)] : found;
+}
+
+type Table = Readonly<Record<string, Support>>;
+
+function visit(table: Table, value: unknown, place: Place, found: Problem[]): void {
+  if (value === undefined) return;
+  const support = table[place.row];
+  const refusal = refusalOf(support, value);
+  if (refusal !== undefined) found.push(problem(place.shown, refusal));
+  else if (typeof value === "object" && value !== null) descend(table, value, place, found);
+  else if (support === undefined && !coveredAbove(table, place.row))
+    found.push(problem(place.shown, "this version does not know the field"));
+}
+
+function refusalOf(support: Support | undefined, value: unknown): string | undefined {
+  if (typeof support === "string") return support;
+  if (typeof support !== "object" || !["string", "number", "boolean"].includes(typeof value)) return undefined;
+  return support.refused[String(value)];
+}
+
+function descend(table: Table, value: object, place: Place, found: Problem[]): void {
+  if (Array.isArray(value)) {
+    for (const [i, item] of value.entries()) {
+      const label = (item as { name?: string } | null)?.name ?? String(i);
+      visit(table, item, { row: `${place.row}[]`, shown: `${place.shown}[${label}]` }, found);
+    }
+    return;
+  }
+  for (const [key, child] of Object.entries(value)) {
+    const row = place.row === "" ? key : `${place.row}.${key}`;
+    visit(table, child, { row, shown: `${place.shown}.${key}` }, found);
+  }
+}
+
+/** Whether a row above says that everything below it runs. */
+export function coveredAbove(table: Table, row: string): boolean {
+  for (let at = parent(row); at !== ""; at = parent(at)) if (table[at] !== undefined) return true;
+  return false;
+}
+
+function parent(row: string): string {
+  if (row.endsWith("[]")) return row.slice(0, -2);
+  const dot = row.lastIndexOf(".");
+  return dot < 0 ? "" : row.slice(0, dot);
+}
+
+const problem = (path: string, message: string): Problem => ({ code: "SPEC_NOT_IMPLEMENTED", path, message });
+
+interface Nodes {
+  readonly pipeline?: { readonly nodes: readonly { name: string; aggregate?: unknown; window?: unknown }[] };
+}
+
+/** What runs only together with something else. */
+function combinations(spec: Nodes): Problem[] {
+  return (spec.pipeline?.nodes ?? [])
+    .filter((n) => n.aggregate !== undefined && n.window === undefined)
+    .map((n) =>
+      problem(
+        `spec.pipeline.nodes[${n.name}].aggregate`,
+        "this version aggregates in windows only: add window.tumbling",
+      ),
+    );
+}
+
+interface Uris {
+  readonly checkpoint?: { readonly storage?: { readonly uri?: string } };
+  readonly savepoint?: { readonly uri?: string };
+  readonly startFrom?: { readonly savepoint?: string };
+  readonly stop?: { readonly savepointDir?: string };
+}
+
+/** Which storage is meant is in the text of a field, where the table cannot see it. */
+function storageSchemes(spec: Uris): Problem[] {
+  const uris: [string, string | undefined][] = [
+    ["spec.checkpoint.storage.uri", spec.checkpoint?.storage?.uri],
+    ["spec.savepoint.uri", spec.savepoint?.uri],
+    ["spec.startFrom.savepoint", spec.startFrom?.savepoint],
+    ["spec.stop.savepointDir", spec.stop?.savepointDir],
+  ];
+  return uris
+    .filter(([, uri]) => uri?.startsWith("s3:") === true)
+    .map(([path]) => problem(path, "this version keeps state in file:///… on a mounted volume, or memory:// only"));
+}

@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { violations } from "./violations.ts";
+
+const job = (spec: unknown): unknown => ({
+  apiVersion: "weir.dev/v1alpha1",
+  kind: "StreamingJob",
+  metadata: { name: "x" },
+  spec,
+});
+const nodes = [
+  { name: "events", source: { datagen: {} } },
+  { name: "out", from: ["events"], sink: { blackhole: {} } },
+];
+
+describe("the violations of an object", () => {
+  it("are none for an object that fits", () => {
+    expect(violations("StreamingJob", job({ pipeline: { nodes } }))).toEqual([]);
+  });
+
+  it("take a field that is null for absent, as the API server does", () => {
+    expect(violations("StreamingJob", job({ parallelism: null, pipeline: { nodes } }))).toEqual([]);
+  });
+
+  it.each([
+    [{ pipeline: { nodes }, paralelism: 2 }, 'spec: unknown field "paralelism"'],
+    [{ pipeline: { nodes }, parallelism: "2" }, "spec.parallelism: must be a number, not a string"],
+    [{ pipeline: { nodes }, parallelism: 0 }, "spec.parallelism: must be at least 1"],
+    [{ pipeline: { nodes }, desiredState: "On" }, "spec.desiredState: must be Running or Paused or Stopped"],
+    [{ pipeline: {} }, "spec.pipeline.nodes: is required"],
+    [{ pipeline: { nodes: [] } }, "spec.pipeline.nodes: must have at least 1 items"],
+    [
+      { pipeline: { nodes: [{ name: "hot", from: "a" }] } },
+      "spec.pipeline.nodes[hot].from: must be an array, not a string",
+    ],
+    [
+      { pipeline: { nodes }, checkpoint: { interval: "1d" } },
+      "spec.checkpoint.interval: must be a duration such as 1m30s, 250ms or 24h",
+    ],
+  ])("say where and what: %j", (spec, expected) => {
+    expect(violations("StreamingJob", job(spec)).map((v) => `${v.path}: ${v.message}`)).toContain(expected);
+  });
+
+  it("survive anything that is not an object", () => {
+    for (const odd of [null, undefined, 1, "x", []]) expect(violations("StreamingJob", odd)).not.toEqual([]);
+  });
+});

@@ -1,0 +1,75 @@
+import type { Change } from "../../kube/store.ts";
+import { createWorkQueue } from "../../kube/work-queue.ts";
+import type { Controller, ControllerContext } from "../caches.ts";
+import { BY_NAMESPACE, cacheKey, ownersOf } from "../caches.ts";
+import type { WeirObject } from "../weir-resources.ts";
+import { createWorkerRegistry } from "../workers/registry.ts";
+import type { WorkerClient } from "../workers/worker-client.ts";
+import type { Written } from "./act.ts";
+import { createGatherer } from "./gather.ts";
+import type { JobReading } from "./job-metrics.ts";
+import { reconcileJob } from "./reconcile.ts";
+
+export interface JobControllerOptions extends ControllerContext {
+  readonly workers: WorkerClient;
+  readonly tokenKey: string;
+  readonly image: string;
+  readonly stateClaim: string;
+  readonly concurrency?: number;
+}
+
+/** Figures that may wait are looked at together. */
+const LIVE_DELAY_MS = 250;
+
+export interface JobController extends Controller {
+  /** All jobs with what their workers say now. */
+  readings(): readonly JobReading[];
+}
+
+export function createJobController(options: JobControllerOptions): JobController {
+  const { caches, timers, meter, onError, workers } = options;
+  const registry = createWorkerRegistry({
+    client: workers,
+    timers,
+    tokenKey: options.tokenKey,
+    changed: (key, weight) => (weight === "Live" ? queue.addAfter(key, LIVE_DELAY_MS) : queue.add(key)),
+  });
+  const gatherer = createGatherer({ ...options, registry, clock: timers });
+  const settled = async (written: readonly NonNullable<Written>[]): Promise<void> => {
+    await Promise.all(written.map(({ resource, object }) => caches.settled(resource, object)));
+  };
+  const reconciler = { ...options, registry, gatherer, settled };
+  const queue = createWorkQueue({
+    name: "streamingjob",
+    process: (key) => reconcileJob(reconciler, key),
+    concurrency: options.concurrency ?? 8,
+    onError: (key, e) => onError(`streamingjob ${key}`, e),
+    meter,
+    timers,
+  });
+
+  caches.jobs.onChange(({ object }) => queue.add(cacheKey(object)));
+  caches.pods.onChange(({ object }) => ownersOf(object).forEach(queue.add));
+  caches.plans.onChange(({ object }) => ownersOf(object).forEach(queue.add));
+  /** A changed policy or window concerns the jobs that it selects, and those that it selected before; its status nobody. */
+  const neighbours = ({ type, object, old }: Change<WeirObject>): void => {
+    if (type === "Modified" && old?.metadata.generation === object.metadata.generation) return;
+    for (const job of caches.jobs.byIndex(BY_NAMESPACE, object.metadata.namespace ?? "")) queue.add(cacheKey(job));
+  };
+  caches.policies.onChange(neighbours);
+  caches.windows.onChange(neighbours);
+
+  return {
+    queue,
+    readings: () =>
+      caches.jobs.list().map((job) => ({
+        job,
+        live: registry.live(cacheKey(job), job.status?.parallelism?.effective ?? 0),
+        now: timers.now(),
+      })),
+    run: async (signal) => {
+      await queue.run(signal);
+      registry.close();
+    },
+  };
+}

@@ -1,0 +1,127 @@
+import { describe, expect, it } from "vitest";
+import { datagenJob } from "../../../test/builders/datagen-job.ts";
+import { planJob } from "./planned-job.ts";
+import type { PodTemplate } from "./worker-pod.ts";
+import { jobLabel, podTemplate, workerPod } from "./worker-pod.ts";
+
+const planned = (spec: object = {}) => planJob(datagenJob("j", spec).spec);
+
+function template(spec: object = {}): PodTemplate {
+  const { effective, plan, refusal } = planned(spec);
+  if (effective === undefined || plan === undefined) throw new Error(refusal?.message);
+  return podTemplate("j", effective, plan, { image: "weir:1", stateClaim: "weir-state" });
+}
+
+describe("a planned job", () => {
+  it("has the same launch hash until something changes that needs a relaunch", () => {
+    const hash = planned().spec?.launchHash;
+    expect(planned({ parallelism: 3, desiredState: "Stopped" }).spec?.launchHash).toBe(hash);
+    expect(planned({ worker: { labels: { a: "b" } } }).spec?.launchHash).not.toBe(hash);
+  });
+
+  it("is refused with the words of the check that failed, and can still be read", () => {
+    const { refusal, spec } = planned({ slo: { maxLag: "30s" } });
+    expect(refusal?.reason).toBe("NotImplemented");
+    expect(refusal?.message).toContain("spec.slo");
+    expect(spec).toBeDefined();
+  });
+
+  it("cannot be read at all when its schema is broken", () => {
+    const { refusal, spec } = planJob({ paralelism: 1 });
+    expect(refusal).toMatchObject({ reason: "InvalidSpec" });
+    expect(spec).toBeUndefined();
+  });
+
+  it("refuses a checkpoint folder that no volume holds, and a volume of the host", () => {
+    const storage = { uri: "file:///data/state" };
+    expect(planned({ checkpoint: { storage } }).refusal?.message).toContain("would be lost with the pod");
+    const worker = { volumes: [{ name: "d", hostPath: { path: "/" } }] };
+    expect(planned({ worker }).refusal?.message).toContain("hostPath is not allowed");
+  });
+});
+
+describe("a worker template", () => {
+  it.each([
+    ["a variable of Weir's", { env: [{ name: "WEIR_SECRETS_DIR", value: "/x" }] }, "WEIR_SECRETS_DIR"],
+    ["a mount over the plan", { volumeMounts: [{ name: "v", mountPath: "/etc/weir/plan/" }] }, "/etc/weir"],
+    ["a mount over its folder", { volumeMounts: [{ name: "v", mountPath: "/etc//./weir" }] }, "/etc/weir"],
+    ["a mount over everything", { volumeMounts: [{ name: "v", mountPath: "/" }] }, "/etc/weir"],
+    ["a mount that climbs out", { volumeMounts: [{ name: "v", mountPath: "/data/../etc/weir" }] }, "mountPath"],
+    ["a mount of Weir's volume", { volumeMounts: [{ name: "weir-plan", mountPath: "/x" }] }, "weir-plan"],
+    [
+      "a service account's token",
+      { volumes: [{ name: "v", projected: { sources: [{ serviceAccountToken: { path: "t" } }] } }] },
+      "serviceAccountToken",
+    ],
+    [
+      "an AppArmor profile",
+      { annotations: { "container.apparmor.security.beta.kubernetes.io/worker": "unconfined" } },
+      "apparmor",
+    ],
+  ])("is refused with %s", (_what, worker, named) => {
+    const { refusal } = planned({ worker });
+    expect(refusal?.reason).toBe("InvalidSpec");
+    expect(refusal?.message).toContain(named);
+  });
+
+  it("cannot change the pod's identity or take away its limit of memory", () => {
+    const worker = { labels: { "weir.dev/job": "other" }, resources: { requests: { memory: "1Gi" } } };
+    const made = template({ worker });
+    expect(made.labels["weir.dev/job"]).toBe("j");
+    expect(made.spec.containers[0]["resources"]).toEqual({ requests: { memory: "1Gi" }, limits: { memory: "1Gi" } });
+  });
+});
+
+describe("a worker pod", () => {
+  it("is restricted, has no service-account token and mounts state where the job mounts nothing", () => {
+    const { spec } = template();
+    const [container] = spec.containers;
+    expect(spec).toMatchObject({
+      automountServiceAccountToken: false,
+      restartPolicy: "OnFailure",
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+      volumes: [{ name: "weir-tmp" }, { name: "weir-state", persistentVolumeClaim: { claimName: "weir-state" } }],
+    });
+    expect(container["securityContext"]).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+      capabilities: { drop: ["ALL"] },
+    });
+  });
+
+  it("leaves /var/lib/weir to the job when the job mounts it", () => {
+    const worker = {
+      volumes: [{ name: "mine", persistentVolumeClaim: { claimName: "mine" } }],
+      volumeMounts: [{ name: "mine", mountPath: "/var/lib/weir" }],
+    };
+    expect(JSON.stringify(template({ worker }).spec)).not.toContain("weir-state");
+  });
+
+  it("carries the token's hash and its identity, and never the token", () => {
+    const owner = { apiVersion: "weir.dev/v1alpha1", kind: "StreamingJob", name: "j", uid: "u" };
+    const pod = workerPod(
+      template(),
+      { epoch: 3, slot: 1, attempt: 2 },
+      { namespace: "ns", job: "j", owner, tokenHash: "cafe" },
+    );
+    expect(pod.metadata).toMatchObject({
+      name: "j-3-1-2",
+      labels: { "weir.dev/job": "j", "weir.dev/epoch": "3", "weir.dev/slot": "1", "weir.dev/attempt": "2" },
+      ownerReferences: [owner],
+    });
+    const [{ env }] = (pod.spec as PodTemplate["spec"]).containers;
+    expect(env).toContainEqual({ name: "WEIR_TOKEN_SHA256", value: "cafe" });
+    expect(env).toContainEqual({ name: "WEIR_SLOT", value: "1" });
+  });
+
+  it("is never restarted by the kubelet when the job says Never", () => {
+    expect(template({ restart: { strategy: "Never" } }).spec["restartPolicy"]).toBe("Never");
+  });
+
+  it("finds a job's pods by a label that fits, also for a long name", () => {
+    const long = "a".repeat(100);
+    expect(jobLabel(long)).toHaveLength(63);
+    expect(jobLabel(long)).not.toBe(jobLabel(`${"a".repeat(99)}b`));
+  });
+});

@@ -1,0 +1,112 @@
+import { createHash } from "node:crypto";
+import { checkStreamingJob } from "../../api/check.ts";
+import { parseDuration } from "../../api/duration.ts";
+import { effectiveSpec } from "../../api/effective-spec.ts";
+import type { EffectiveSpec } from "../../api/effective-spec.ts";
+import { summary } from "../../api/problem.ts";
+import { streamingJobSpec } from "../../api/streaming-job.schema.ts";
+import type { StreamingJobSpec } from "../../api/streaming-job.schema.ts";
+import type { Plan } from "../../engine/plan.ts";
+import { planPipeline } from "../../engine/planner/plan-pipeline.ts";
+import { catalogue, isWeirError, messageOf } from "../../errors.ts";
+import { canonical, relaunchPart } from "../../lifecycle/change-class.ts";
+import type { LifecycleSpec, Refusal } from "../../lifecycle/input.ts";
+import type { RestartStrategy } from "../../lifecycle/restart-strategy.ts";
+import { checkMounts } from "./mounts.ts";
+import { checkTemplate } from "./template-guard.ts";
+
+/** A spec with everything that follows from it alone. Pure, so that it is computed once for a generation. */
+export interface PlannedJob {
+  readonly spec: LifecycleSpec | undefined;
+  readonly effective: EffectiveSpec | undefined;
+  readonly plan: Plan | undefined;
+  readonly refusal: Refusal | undefined;
+}
+
+export function planJob(raw: unknown): PlannedJob {
+  const parsed = streamingJobSpec.safeParse(raw);
+  if (!parsed.success) {
+    const first = parsed.error.issues.slice(0, 3).map((i) => `spec.${i.path.join(".")}: ${i.message}`);
+    return {
+      spec: undefined,
+      effective: undefined,
+      plan: undefined,
+      refusal: { reason: "InvalidSpec", message: first.join("; ") },
+    };
+  }
+  const effective = effectiveSpec(parsed.data);
+  const planned = planOf(parsed.data, effective);
+  const spec = lifecycleSpec(effective, planned.plan?.parallelismLimit ?? null);
+  return { spec, effective, plan: planned.plan, refusal: planned.refusal };
+}
+
+function planOf(own: StreamingJobSpec, effective: EffectiveSpec): { plan?: Plan; refusal: Refusal | undefined } {
+  const problems = [...checkStreamingJob(own), ...checkMounts(effective), ...checkTemplate(effective.worker)];
+  const first = problems[0];
+  if (first !== undefined) {
+    return { refusal: { reason: catalogue[first.code].reason, message: summary(problems) } };
+  }
+  if (own.pipeline === undefined) return { refusal: { reason: "InvalidSpec", message: "spec.pipeline is missing" } };
+  try {
+    const { parameters, maxParallelism } = effective;
+    return { plan: planPipeline(own.pipeline, { parameters, maxParallelism }), refusal: undefined };
+  } catch (e) {
+    return { refusal: { reason: isWeirError(e) ? e.reason : catalogue.INTERNAL.reason, message: messageOf(e) } };
+  }
+}
+
+export function lifecycleSpec(effective: EffectiveSpec, limit: LifecycleSpec["limit"]): LifecycleSpec {
+  const { checkpoint, stop, upgrade, deletion, startFrom, savepoint } = effective;
+  const { uri } = checkpoint.storage;
+  const savepointUri = savepoint?.uri ?? uri;
+  return {
+    engine: effective.engine,
+    delivery: checkpoint.delivery,
+    desiredState: effective.desiredState,
+    parallelism: effective.parallelism,
+    maxParallelism: effective.maxParallelism,
+    launchHash: createHash("sha256")
+      .update(canonical(relaunchPart({ ...effective })))
+      .digest("hex")
+      .slice(0, 16),
+    limit,
+    checkpoint: { uri, intervalMs: parseDuration(checkpoint.interval), timeoutMs: parseDuration(checkpoint.timeout) },
+    savepointUri: savepointUri.startsWith("memory:") ? null : savepointUri,
+    startFrom: {
+      savepoint: startFrom.savepoint,
+      allowNonRestoredState: startFrom.allowNonRestoredState ?? false,
+      acceptEmptyState: startFrom.acceptEmptyState,
+      acceptReplay: startFrom.acceptReplay,
+    },
+    stop: { mode: stop.mode, drain: stop.drain, uri: stop.savepointDir, timeoutMs: parseDuration(stop.timeout) },
+    upgrade: { mode: upgrade.mode, fallback: upgrade.fallback === "LastCheckpoint" },
+    restart: restartStrategy(effective.restart),
+    deletion: { mode: deletion.mode, timeoutMs: parseDuration(deletion.timeout) },
+  };
+}
+
+function restartStrategy(restart: EffectiveSpec["restart"]): RestartStrategy {
+  switch (restart.strategy) {
+    case "ExponentialBackoff":
+      return {
+        kind: "ExponentialBackoff",
+        maxAttempts: restart.maxAttempts,
+        multiplier: restart.multiplier,
+        jitter: restart.jitter,
+        initialDelay: parseDuration(restart.initialDelay),
+        maxDelay: parseDuration(restart.maxDelay),
+        resetAfter: parseDuration(restart.resetAfter),
+      };
+    case "FixedDelay":
+      return { kind: "FixedDelay", delay: parseDuration(restart.delay), maxAttempts: restart.maxAttempts };
+    case "FailureRate":
+      return {
+        kind: "FailureRate",
+        maxFailures: restart.maxFailures,
+        window: parseDuration(restart.window),
+        delay: parseDuration(restart.delay),
+      };
+    case "Never":
+      return { kind: "Never" };
+  }
+}

@@ -1,0 +1,193 @@
+import { createHash } from "node:crypto";
+import { parseDuration } from "../../api/duration.ts";
+import type { EffectiveSpec } from "../../api/effective-spec.ts";
+import { LABEL, MANAGED_BY } from "../../api/group.ts";
+import { WORKER_PORT } from "../../api/worker-protocol.ts";
+import type { Plan } from "../../engine/plan.ts";
+import type { KubeObject, OwnerReference } from "../../kube/resource.ts";
+import { isMounted, STATE_DIR } from "./mounts.ts";
+
+/** What is equal in all pods of an epoch; kept in its ConfigMap, so that a replacement is built as the first ones were. */
+export interface PodTemplate {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly spec: PodSpec;
+}
+interface PodSpec {
+  readonly containers: readonly [WorkerContainer];
+  readonly [field: string]: unknown;
+}
+interface WorkerContainer {
+  readonly env: readonly object[];
+  readonly [field: string]: unknown;
+}
+
+export interface WorkerPodOptions {
+  readonly image: string;
+  /** Claim that holds state and files below /var/lib/weir where the job mounts nothing there itself. */
+  readonly stateClaim: string;
+}
+
+const PLAN_DIR = "/etc/weir/plan";
+const SECRETS_DIR = "/etc/weir/secrets";
+const DEFAULT_GRACE = "30s";
+const DEFAULT_RESOURCES = { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "512Mi" } };
+
+/** The pod's name says which worker it is: the API server refuses a second one. */
+export const podName = (job: string, worker: { epoch: number; slot: number; attempt: number }): string =>
+  `${job}-${worker.epoch}-${worker.slot}-${worker.attempt}`;
+export const planName = (job: string, epoch: number): string => `${job}-${epoch}`;
+
+/** Label values are at most 63 characters; a longer name is cut and told apart by a hash. */
+export function jobLabel(name: string): string {
+  if (name.length <= 63) return name;
+  return `${name.slice(0, 52)}-${createHash("sha256").update(name).digest("hex").slice(0, 10)}`;
+}
+
+export function podTemplate(job: string, effective: EffectiveSpec, plan: Plan, options: WorkerPodOptions): PodTemplate {
+  const { worker } = effective;
+  const secrets = secretsOf(plan);
+  const grace = Math.ceil(parseDuration(worker.terminationGracePeriod ?? DEFAULT_GRACE) / 1000);
+  const claim = isMounted(effective, STATE_DIR) || !usesState(effective, plan) ? [] : [options.stateClaim];
+  return {
+    labels: {
+      ...worker.labels,
+      [LABEL.job]: jobLabel(job),
+      [LABEL.component]: "worker",
+      [LABEL.managedBy]: MANAGED_BY,
+    },
+    annotations: { ...worker.annotations },
+    spec: {
+      restartPolicy: effective.restart.strategy === "Never" ? "Never" : "OnFailure",
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: grace,
+      securityContext: { runAsNonRoot: true, fsGroup: 65532, seccompProfile: { type: "RuntimeDefault" } },
+      ...placement(worker),
+      containers: [
+        container(effective, secrets, { image: worker.image ?? options.image, grace, claim: claim.length > 0 }),
+      ],
+      volumes: [
+        { name: "weir-tmp", emptyDir: {} },
+        ...secrets.map((name, i) => ({ name: `weir-secret-${i}`, secret: { secretName: name } })),
+        ...claim.map((claimName) => ({ name: "weir-state", persistentVolumeClaim: { claimName } })),
+        ...(worker.volumes ?? []),
+      ],
+    },
+  };
+}
+
+function container(
+  effective: EffectiveSpec,
+  secrets: readonly string[],
+  { image, grace, claim }: { image: string; grace: number; claim: boolean },
+): WorkerContainer {
+  const { worker } = effective;
+  const probe = (path: string) => ({ httpGet: { path, port: WORKER_PORT }, periodSeconds: 5, timeoutSeconds: 3 });
+  return {
+    name: "worker",
+    image,
+    args: ["worker"],
+    ports: [{ name: "control", containerPort: WORKER_PORT }],
+    resources: limited(worker.resources),
+    env: [
+      ...(worker.env ?? []),
+      { name: "WEIR_POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
+      { name: "WEIR_POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+      { name: "WEIR_GRACE_SECONDS", value: String(grace) },
+    ],
+    readinessProbe: { ...probe("/readyz"), periodSeconds: 1 },
+    // Long enough for a slow start and for a busy event loop; a worker that hangs is ended by it without the operator.
+    livenessProbe: { ...probe("/healthz"), initialDelaySeconds: 30, failureThreshold: 6 },
+    terminationMessagePath: "/dev/termination-log",
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+      capabilities: { drop: ["ALL"] },
+    },
+    volumeMounts: [
+      { name: "weir-plan", mountPath: PLAN_DIR, readOnly: true },
+      { name: "weir-tmp", mountPath: "/tmp" },
+      ...secrets.map((name, i) => ({ name: `weir-secret-${i}`, mountPath: `${SECRETS_DIR}/${name}`, readOnly: true })),
+      ...(claim ? [{ name: "weir-state", mountPath: STATE_DIR }] : []),
+      ...(worker.volumeMounts ?? []),
+    ],
+  };
+}
+
+/** No worker is without a limit of memory: one that only asks for some gets as much. */
+function limited(resources: EffectiveSpec["worker"]["resources"]): object {
+  if (resources === undefined) return DEFAULT_RESOURCES;
+  const memory = resources.requests?.["memory"] ?? DEFAULT_RESOURCES.limits.memory;
+  return { ...resources, limits: { memory, ...resources.limits } };
+}
+
+/** Fields of the pod that the user's template may set as they are. */
+function placement(worker: EffectiveSpec["worker"]): Record<string, unknown> {
+  const { nodeSelector, tolerations, affinity, topologySpreadConstraints, priorityClassName } = worker;
+  const { imagePullSecrets, serviceAccountName } = worker;
+  const set = {
+    nodeSelector,
+    tolerations,
+    affinity,
+    topologySpreadConstraints,
+    priorityClassName,
+    imagePullSecrets,
+    serviceAccountName,
+  };
+  return Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined));
+}
+
+function secretsOf(plan: Plan): string[] {
+  const names = [...plan.sources, ...plan.sinks].flatMap((end) => (end.secretRef === null ? [] : [end.secretRef]));
+  return [...new Set(names)].toSorted();
+}
+
+function usesState(effective: EffectiveSpec, plan: Plan): boolean {
+  const places = [effective.checkpoint.storage.uri, effective.savepoint?.uri, effective.stop.savepointDir];
+  const files = [...plan.sources, ...plan.sinks].map((end) => JSON.stringify(end.config));
+  return [...places, ...files].some((text) => text?.includes(STATE_DIR));
+}
+
+export interface WorkerIdentity {
+  readonly epoch: number;
+  readonly slot: number;
+  readonly attempt: number;
+}
+
+/** One worker's pod from its epoch's template. */
+export function workerPod(
+  template: PodTemplate,
+  worker: WorkerIdentity,
+  at: { namespace: string; job: string; owner: OwnerReference; tokenHash: string },
+): KubeObject & { spec: object } {
+  const [main] = template.spec.containers;
+  const { epoch, slot, attempt } = worker;
+  const own = [
+    { name: "WEIR_SLOT", value: String(slot) },
+    { name: "WEIR_ATTEMPT", value: String(attempt) },
+    { name: "WEIR_TOKEN_SHA256", value: at.tokenHash },
+  ];
+  const volumes = [
+    { name: "weir-plan", configMap: { name: planName(at.job, epoch) } },
+    ...(template.spec["volumes"] as object[]),
+  ];
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name: podName(at.job, worker),
+      namespace: at.namespace,
+      labels: {
+        ...template.labels,
+        [LABEL.epoch]: String(epoch),
+        [LABEL.slot]: String(slot),
+        [LABEL.attempt]: String(attempt),
+      },
+      annotations: { ...template.annotations },
+      ownerReferences: [at.owner],
+    },
+    spec: { ...template.spec, containers: [{ ...main, env: [...main.env, ...own] }], volumes },
+  };
+}

@@ -1,0 +1,138 @@
+import { workerEvent } from "../../api/worker-protocol.ts";
+import type { SavepointStatus } from "../../api/worker-protocol.ts";
+import type { Timers } from "../../kube/timers.ts";
+import { pause } from "../../kube/timers.ts";
+import type { WorkerAddress, WorkerClient } from "./worker-client.ts";
+import { applyEvent, applyStatus, freshState } from "./worker-state.ts";
+import type { Weight, WorkerState } from "./worker-state.ts";
+
+/** A worker sends a heartbeat each second; after this many ms of silence it does not answer. */
+export const SILENCE_MS = 5_000;
+const RETRY_MS = 500;
+/** A reconcile waits this long for a worker that it meets for the first time. */
+const FIRST_TRY_MS = 1_000;
+const MAX_LINE = 1024 * 1024;
+
+export interface Connection {
+  readonly state: WorkerState;
+  readonly address: WorkerAddress;
+  /** It answered within the heartbeat's time. */
+  reachable(): boolean;
+  /** Resolves when the first try has ended, well or not: until then nothing is known, and nothing should be decided. */
+  readonly tried: Promise<void>;
+  /** Asks for the status now, for example after a command. */
+  refresh(): Promise<void>;
+  /** Its part of a savepoint; a completed part is not asked for again. */
+  savepoint(id: string): Promise<SavepointStatus | undefined>;
+  close(): void;
+}
+
+export interface ConnectionOptions {
+  readonly client: WorkerClient;
+  readonly timers: Timers;
+  /** Something changed; `Live` may be looked at together with what follows. */
+  readonly changed: (weight: Exclude<Weight, "None">) => void;
+}
+
+/** Keeps one event stream open until it is closed: a lost node sends no FIN, so silence ends a stream too. */
+export function openConnection(address: WorkerAddress, options: ConnectionOptions): Connection {
+  const { client, timers, changed } = options;
+  const state = freshState();
+  const abort = new AbortController();
+  const firstTry = Promise.withResolvers<void>();
+  let wasReachable = false;
+
+  const reachable = (): boolean => state.seenAt > 0 && timers.now() - state.seenAt <= SILENCE_MS;
+  const noteReach = (): void => {
+    if (reachable() === wasReachable) return;
+    wasReachable = reachable();
+    changed("Change");
+  };
+
+  const refresh = async (): Promise<void> => {
+    try {
+      const before = state.phase;
+      applyStatus(state, await client.status(address), timers.now());
+      if (state.phase !== before) changed("Change");
+      noteReach();
+    } catch {
+      // the stream's watchdog says whether the worker is gone
+    }
+  };
+
+  const take = (line: string): void => {
+    const event = parse(line);
+    if (event === undefined || abort.signal.aborted) return;
+    const weight = applyEvent(state, event, timers.now());
+    if (event.type === "started" || event.type === "savepoint") void refresh();
+    if (weight !== "None") changed(weight);
+    noteReach();
+  };
+
+  const readOnce = async (): Promise<void> => {
+    const stream = new AbortController();
+    await refresh();
+    firstTry.resolve();
+    const bytes = await client.events(address, AbortSignal.any([abort.signal, stream.signal]));
+    let heard = timers.now();
+    const watchdog = (): void => {
+      if (timers.now() - heard > SILENCE_MS) stream.abort();
+      else cancel = timers.after(1_000, watchdog);
+    };
+    let cancel = timers.after(1_000, watchdog);
+    try {
+      for await (const lines of linesOf(bytes)) {
+        heard = timers.now();
+        lines.forEach(take);
+        if (state.phase === "Starting" || state.phase === "Restoring") void refresh();
+      }
+    } finally {
+      cancel();
+    }
+  };
+
+  const run = async (): Promise<void> => {
+    while (!abort.signal.aborted) {
+      await readOnce().catch(() => undefined);
+      firstTry.resolve();
+      noteReach();
+      await pause(timers, RETRY_MS, abort.signal);
+      noteReach();
+    }
+  };
+  void run();
+
+  return {
+    state,
+    address,
+    reachable,
+    tried: Promise.race([firstTry.promise, pause(timers, FIRST_TRY_MS, abort.signal)]),
+    refresh,
+    savepoint: async (id) => {
+      const known = state.savepoint;
+      if (known?.id === id && known.state !== "InProgress") return known;
+      state.savepoint = await client.savepoint(address, id).catch(() => undefined);
+      return state.savepoint;
+    },
+    close: () => abort.abort(),
+  };
+}
+
+/** Whole lines as they arrive. A line without end is cut: it is no event then, and is dropped. */
+async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string[]> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of bytes) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = (lines.pop() ?? "").slice(0, MAX_LINE);
+    yield lines.filter((line) => line !== "");
+  }
+}
+
+function parse(line: string): ReturnType<typeof workerEvent.safeParse>["data"] {
+  try {
+    return workerEvent.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,133 @@
+import { WORKER_PORT } from "../../api/worker-protocol.ts";
+import type { Timers } from "../../kube/timers.ts";
+import { STALE_MS } from "../../lifecycle/figures.ts";
+import type { PodView, WorkerView } from "../../lifecycle/input.ts";
+import { POD_PORT_ANNOTATION } from "../../local/kubelet/addresses.ts";
+import type { PodObject } from "../streamingjob/pod-view.ts";
+import type { Connection } from "./connection.ts";
+import { openConnection } from "./connection.ts";
+import { workerToken } from "./token.ts";
+import type { WorkerClient } from "./worker-client.ts";
+import type { Weight, WorkerState } from "./worker-state.ts";
+
+/** The connections of all jobs, by job key. Follows the pods that each reconcile has seen. */
+export interface WorkerRegistry {
+  /** Opens what is new, closes what is gone, and answers with what is known. */
+  sync(
+    job: { key: string; uid: string },
+    pods: readonly ObservedPod[],
+    savepoint: string | undefined,
+  ): Promise<WorkerView[]>;
+  connection(job: string, pod: string): Connection | undefined;
+  /** What the workers of a job say now; a figure is left out while one of them has none that is fresh. */
+  live(job: string, workers: number): LiveFigures;
+  drop(job: string): void;
+  close(): void;
+  readonly size: number;
+}
+
+export interface LiveFigures {
+  readonly lag?: number | undefined;
+  /** When the oldest of the newest checkpoints completed, ms. */
+  readonly checkpointAt?: number | undefined;
+}
+
+export interface ObservedPod {
+  readonly object: PodObject;
+  readonly view: PodView;
+}
+
+export interface RegistryOptions {
+  readonly client: WorkerClient;
+  readonly timers: Timers;
+  readonly tokenKey: string;
+  readonly changed: (job: string, weight: Exclude<Weight, "None">) => void;
+}
+
+interface Entry {
+  readonly uid: string;
+  readonly host: string;
+  readonly connection: Connection;
+}
+
+export function createWorkerRegistry(options: RegistryOptions): WorkerRegistry {
+  const jobs = new Map<string, Map<string, Entry>>();
+
+  const open = (job: { key: string; uid: string }, { object, view }: ObservedPod, host: string): Entry => {
+    const port = Number(object.metadata.annotations?.[POD_PORT_ANNOTATION] ?? WORKER_PORT);
+    const token = workerToken(options.tokenKey, job.uid, view);
+    const connection = openConnection(
+      { pod: view.name, host, port, token },
+      { client: options.client, timers: options.timers, changed: (weight) => options.changed(job.key, weight) },
+    );
+    return { uid: view.uid, host, connection };
+  };
+
+  const follow = (job: { key: string; uid: string }, pods: readonly ObservedPod[]): Map<string, Entry> => {
+    const known = jobs.get(job.key) ?? new Map<string, Entry>();
+    jobs.set(job.key, known);
+    const wanted = new Map(pods.flatMap((p) => (isUp(p) ? [[p.view.name, p] as const] : [])));
+    for (const [name, entry] of known) {
+      const pod = wanted.get(name);
+      if (pod !== undefined && pod.view.uid === entry.uid && pod.object.status?.podIP === entry.host) continue;
+      entry.connection.close();
+      known.delete(name);
+    }
+    for (const [name, pod] of wanted) {
+      const host = pod.object.status?.podIP ?? "";
+      if (!known.has(name)) known.set(name, open(job, pod, host));
+    }
+    return known;
+  };
+
+  const drop = (job: string): void => {
+    for (const entry of jobs.get(job)?.values() ?? []) entry.connection.close();
+    jobs.delete(job);
+  };
+
+  return {
+    sync: async (job, pods, savepoint) => {
+      const known = follow(job, pods);
+      const views = pods.map(async ({ view }): Promise<WorkerView | undefined> => {
+        const connection = known.get(view.name)?.connection;
+        if (connection === undefined) return undefined;
+        await connection.tried;
+        // Who does not answer is not asked: each question would hold the decision up for as long as a call may take.
+        const ask = savepoint !== undefined && connection.reachable();
+        const part = ask ? await connection.savepoint(savepoint) : undefined;
+        return viewOf(view, connection, part);
+      });
+      return (await Promise.all(views)).filter((v) => v !== undefined);
+    },
+    connection: (job, pod) => jobs.get(job)?.get(pod)?.connection,
+    live: (job, workers) => {
+      const states = [...(jobs.get(job)?.values() ?? [])].map((e) => e.connection.state);
+      return states.length === workers && workers > 0 ? liveFigures(states, options.timers.now()) : {};
+    },
+    drop,
+    close: () => [...jobs.keys()].forEach(drop),
+    get size() {
+      return [...jobs.values()].reduce((sum, entries) => sum + entries.size, 0);
+    },
+  };
+}
+
+function liveFigures(states: readonly WorkerState[], now: number): LiveFigures {
+  const lags = states.map((s) => (now - s.metricsAt > STALE_MS ? undefined : (s.metrics?.lag ?? undefined)));
+  const checkpoints = states.map((s) => (s.checkpoint?.ok === true ? s.checkpoint.completedAt : undefined));
+  const known = (values: readonly (number | undefined)[]): number[] => values.filter((v) => v !== undefined);
+  const all = (values: readonly (number | undefined)[]): boolean => known(values).length === states.length;
+  return {
+    lag: all(lags) ? known(lags).reduce((sum, lag) => sum + lag, 0) : undefined,
+    checkpointAt: all(checkpoints) ? Math.min(...known(checkpoints)) : undefined,
+  };
+}
+
+function isUp({ object, view }: ObservedPod): boolean {
+  return view.phase === "Running" && object.status?.podIP !== undefined && object.status.podIP !== "";
+}
+
+function viewOf(pod: PodView, connection: Connection, savepoint: WorkerView["savepoint"]): WorkerView {
+  const { epoch, slot, attempt } = pod;
+  return { ...connection.state, pod: pod.name, epoch, slot, attempt, reachable: connection.reachable(), savepoint };
+}

@@ -1,0 +1,82 @@
+import type { SavepointStatus, WorkerEvent, WorkerStatus } from "../../api/worker-protocol.ts";
+import type { WorkerView } from "../../lifecycle/input.ts";
+
+/** What is known of one worker from its stream and its answers. */
+export interface WorkerState {
+  seenAt: number;
+  phase: WorkerView["phase"];
+  metrics: WorkerView["metrics"];
+  metricsAt: number;
+  checkpoint: WorkerView["checkpoint"];
+  checkpointFailures: number;
+  restored: string | undefined;
+  problem: WorkerView["problem"];
+  failure: WorkerView["failure"];
+  savepoint: SavepointStatus | undefined;
+}
+
+export function freshState(): WorkerState {
+  return {
+    seenAt: 0,
+    phase: undefined,
+    metrics: undefined,
+    metricsAt: 0,
+    checkpoint: undefined,
+    checkpointFailures: 0,
+    restored: undefined,
+    problem: undefined,
+    failure: undefined,
+    savepoint: undefined,
+  };
+}
+
+export function applyStatus(state: WorkerState, status: WorkerStatus, now: number): void {
+  state.seenAt = now;
+  state.phase = status.phase;
+  state.metrics = status.metrics;
+  state.metricsAt = now;
+  state.restored = status.restored?.uri;
+  state.problem = status.problem ?? undefined;
+  state.failure = status.failure ?? undefined;
+  if (status.checkpoint !== null) noteCheckpoint(state, status.checkpoint);
+}
+
+/** How much an event matters: `Live` figures may wait a moment, `Change` is looked at now. */
+export type Weight = "None" | "Live" | "Change";
+
+export function applyEvent(state: WorkerState, event: WorkerEvent, now: number): Weight {
+  state.seenAt = now;
+  switch (event.type) {
+    case "heartbeat":
+      return "None";
+    case "metrics":
+      state.metrics = event.metrics;
+      state.metricsAt = now;
+      return "Live";
+    case "checkpoint":
+      return noteCheckpoint(state, event.checkpoint);
+    case "problem":
+      state.problem = event.problem ?? undefined;
+      return "Change";
+    case "failed":
+      state.failure = event.failure;
+      state.phase = "Failed";
+      return "Change";
+    case "finished":
+      state.phase = "Finished";
+      return "Change";
+    case "started":
+      state.restored = event.restored?.uri;
+      return "Change";
+    case "savepoint":
+      return "Change";
+  }
+}
+
+function noteCheckpoint(state: WorkerState, report: NonNullable<WorkerView["checkpoint"]>): Weight {
+  const before = state.checkpoint;
+  if (report.ok) state.checkpointFailures = 0;
+  else if (before?.id !== report.id) state.checkpointFailures += 1;
+  state.checkpoint = report;
+  return before?.ok === report.ok ? "Live" : "Change";
+}

@@ -1,0 +1,77 @@
+import { WeirError } from "../../errors.ts";
+import type { KeyedNode } from "../program.ts";
+import type { SlotIdentity } from "./layout.ts";
+import type { RestoredState } from "./restore.ts";
+import type { Manifest } from "./manifest.ts";
+
+/** What is about to run, as far as saved state must fit it. */
+export interface RunningJob {
+  readonly identity: SlotIdentity;
+  readonly maxParallelism: number;
+  readonly keyed: readonly KeyedNode[];
+  /** `keyedBySplit` where `partitionedBy` makes a split a shard. */
+  readonly sources: readonly { readonly node: string; readonly splitCount: number; readonly keyedBySplit: boolean }[];
+}
+
+type Check = (manifest: Manifest, job: RunningJob, state: RestoredState) => string | undefined;
+
+/** In the order in which a user should hear of them. */
+const checks: readonly Check[] = [
+  otherJob, //        another job's lineage
+  otherShards, //     maxParallelism changed: every key would be looked for in another shard
+  removedNodes, //    state or positions of a node that is gone
+  changedState, //    key, window or aggregates changed, or written by a newer Weir
+  movedKeys, //       a declared source has another number of splits
+];
+
+/** Throws RESTORE_REFUSED with the first reason why the saved state does not fit; nothing was touched before. */
+export function refuseIncompatible(state: RestoredState, job: RunningJob): void {
+  for (const { manifest, uri } of state.parts) {
+    for (const check of checks) {
+      const reason = check(manifest, job, state);
+      if (reason !== undefined) throw new WeirError("RESTORE_REFUSED", `cannot restore ${uri}: ${reason}`);
+    }
+  }
+}
+
+function otherJob(manifest: Manifest, { identity }: RunningJob): string | undefined {
+  if (manifest.lineage === identity.lineage) return undefined;
+  if (manifest.namespace === identity.namespace && manifest.job === identity.job) return undefined;
+  return `it belongs to job ${manifest.namespace}/${manifest.job} (lineage ${manifest.lineage}), not to ${identity.namespace}/${identity.job}`;
+}
+
+function otherShards(manifest: Manifest, { maxParallelism }: RunningJob): string | undefined {
+  if (manifest.maxParallelism === maxParallelism) return undefined;
+  return `it was taken with maxParallelism ${manifest.maxParallelism}, the job now has ${maxParallelism}; set it back, the number of shards is fixed by the first checkpoint`;
+}
+
+function removedNodes(manifest: Manifest, job: RunningJob, state: RestoredState): string | undefined {
+  if (state.allowNonRestoredState) return undefined;
+  const now = new Set([...job.sources.map((s) => s.node), ...job.keyed.map((k) => k.node)]);
+  const gone = [...manifest.sources, ...manifest.keyed].map((s) => s.node).filter((node) => !now.has(node));
+  if (gone.length === 0) return undefined;
+  return `the job no longer has node ${gone.join(", ")}; bring it back under its name, or set startFrom.allowNonRestoredState to drop its state`;
+}
+
+function changedState(manifest: Manifest, job: RunningJob): string | undefined {
+  for (const saved of manifest.keyed) {
+    const node = job.keyed.find((k) => k.node === saved.node);
+    if (node === undefined) continue;
+    if (saved.stateSignature !== node.stateSignature) {
+      return `node ${saved.node} keeps other state now (its key, window or aggregates changed); rename the node to start it empty, or change it back`;
+    }
+    if (saved.stateVersion > node.stateVersion) {
+      return `node ${saved.node} has state of version ${saved.stateVersion}, this worker reads up to ${node.stateVersion}; run a newer Weir`;
+    }
+  }
+  return undefined;
+}
+
+function movedKeys(manifest: Manifest, job: RunningJob): string | undefined {
+  for (const saved of manifest.sources) {
+    const source = job.sources.find((s) => s.node === saved.node);
+    if (source === undefined || !source.keyedBySplit || source.splitCount === saved.splitCount) continue;
+    return `source ${saved.node} had ${saved.splitCount} splits and now has ${source.splitCount}, so keys have moved between them`;
+  }
+  return undefined;
+}

@@ -1,0 +1,139 @@
+import { randomUUID } from "node:crypto";
+import { link, mkdir, open, readdir, rm, unlink, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { messageOf, WeirError } from "../../errors.ts";
+import type { SegmentWriter, Storage } from "./storage.ts";
+
+/** Pieces are gathered up to this size before they go to the disk. */
+const WRITE_BYTES = 1024 * 1024;
+
+/** Objects as files of a folder. `create` is a link to a synced temporary file: whole and exclusive on every file system. */
+export function fileStorage(uri: string, root: string): Storage {
+  return {
+    uri,
+    durable: true,
+    read: (path, range) => absentAsUndefined(uri, () => readRange(join(root, path), range)),
+    writer: (path) => writing(uri, () => segmentWriter(uri, join(root, path))),
+    create: (path, bytes) =>
+      writing(uri, async () => {
+        const target = join(root, path);
+        const draft = `${target}.${randomUUID()}.tmp`;
+        await makeFolder(dirname(target));
+        await writeSynced(draft, bytes);
+        const created = await linkExclusively(draft, target);
+        await unlink(draft);
+        await syncFolder(dirname(target));
+        return created;
+      }),
+    list: async (folder) => (await absentAsUndefined(uri, () => readdir(join(root, folder)))) ?? [],
+    remove: (path) => writing(uri, () => rm(join(root, path), { recursive: true, force: true })),
+  };
+}
+
+async function segmentWriter(uri: string, path: string): Promise<SegmentWriter> {
+  await makeFolder(dirname(path));
+  const file = await open(path, "w");
+  let gathered: Buffer[] = [];
+  let size = 0;
+  const put = async (): Promise<void> => {
+    const bytes = gathered.length === 1 ? (gathered[0] as Buffer) : Buffer.concat(gathered);
+    gathered = [];
+    size = 0;
+    await writeAll(file, bytes);
+  };
+  return {
+    write: (bytes) =>
+      writing(uri, async () => {
+        gathered.push(Buffer.from(bytes));
+        size += bytes.length;
+        if (size >= WRITE_BYTES) await put();
+      }),
+    close: () =>
+      writing(uri, async () => {
+        if (size > 0) await put();
+        await file.sync();
+        await file.close();
+      }),
+    abandon: async () => {
+      gathered = [];
+      await file.close();
+    },
+  };
+}
+
+async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) done += (await file.write(bytes, done)).bytesWritten;
+}
+
+async function writeSynced(path: string, bytes: Buffer): Promise<void> {
+  const file = await open(path, "w");
+  try {
+    await writeAll(file, bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function linkExclusively(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw e;
+  }
+}
+
+/** Makes a folder and every missing parent durable: a synced file in an unsynced folder is not there after a power cut. */
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let at = folder; at.length >= first.length; at = dirname(at)) await syncFolder(dirname(at));
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readRange(path: string, range: { offset: number; length: number } | undefined): Promise<Buffer> {
+  const file = await open(path, "r");
+  try {
+    if (range === undefined) return await file.readFile();
+    const bytes = Buffer.allocUnsafe(range.length);
+    let done = 0;
+    while (done < range.length) {
+      const { bytesRead } = await file.read(bytes, done, range.length - done, range.offset + done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    return bytes.subarray(0, done);
+  } finally {
+    await file.close();
+  }
+}
+
+async function absentAsUndefined<T>(uri: string, read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (e) {
+    const code = (e as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw new WeirError("CHECKPOINT_UNWRITABLE", `cannot read below ${uri}: ${messageOf(e)}`, { cause: e });
+  }
+}
+
+async function writing<T>(uri: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (e) {
+    const hint = "check that the volume is mounted, has space, and lets the worker's user write";
+    throw new WeirError("CHECKPOINT_UNWRITABLE", `cannot write below ${uri}: ${messageOf(e)}; ${hint}`, { cause: e });
+  }
+}

@@ -1,0 +1,82 @@
+import { z } from "zod";
+
+/** A run of encoded entries: one chunk of a snapshot. `file` is relative to the manifest's folder, so a savepoint can move. */
+const segment = z.object({
+  file: z.string().regex(/^(\.\.\/[0-9]+\/)?[A-Za-z0-9._-]+$/),
+  offset: z.int().min(0),
+  length: z.int().min(0),
+  crc32: z.int().min(0),
+});
+export type Segment = z.infer<typeof segment>;
+
+/** JSON has no −∞: null is a watermark that has not advanced, "end" one past everything. */
+const watermark = z.union([z.number(), z.null(), z.literal("end")]);
+export type SavedWatermark = z.infer<typeof watermark>;
+
+const sourceState = z.object({
+  node: z.string(),
+  /** Number of splits of the whole source: keys of a declared source move when it changes. */
+  splitCount: z.int(),
+  /** Hash of the ids of all splits in index order: tells whether new ones came in between. */
+  listing: z.string().optional(),
+  watermark,
+  splits: z.array(
+    z.object({
+      id: z.string(),
+      index: z.int(),
+      position: z.record(z.string(), z.unknown()),
+      watermark,
+    }),
+  ),
+});
+export type SourceState = z.infer<typeof sourceState>;
+
+const keyedState = z.object({
+  node: z.string(),
+  stateVersion: z.int(),
+  stateSignature: z.string(),
+  watermark,
+  shards: z.array(z.object({ shard: z.int(), segments: z.array(segment) })),
+});
+export type KeyedState = z.infer<typeof keyedState>;
+
+/**
+ * One slot's part of a checkpoint or savepoint, written last: a checkpoint exists when its manifest does. Later versions
+ * may let `segment.file` point into an earlier checkpoint of the slot (`../<id>/…`).
+ */
+export const manifestSchema = z.object({
+  version: z.literal(1),
+  namespace: z.string(),
+  job: z.string(),
+  jobUid: z.string(),
+  lineage: z.string(),
+  epoch: z.int(),
+  attempt: z.int(),
+  slot: z.int(),
+  slots: z.int(),
+  /** Number of the checkpoint in its slot and epoch; the savepoint's name for a savepoint. */
+  id: z.union([z.int(), z.string()]),
+  takenAt: z.number(),
+  /** A savepoint held the sources: a worker that restarts in the same epoch must not read past it either. */
+  held: z.boolean().default(false),
+  planHash: z.string(),
+  maxParallelism: z.int(),
+  sources: z.array(sourceState),
+  keyed: z.array(keyedState),
+  /** What sinks must finish or undo; only of sinks that commit. */
+  sinks: z.array(z.object({ node: z.string(), handle: z.unknown() })),
+});
+export type Manifest = z.infer<typeof manifestSchema>;
+
+export function saveWatermark(value: number): SavedWatermark {
+  if (value === Infinity) return "end";
+  return value === -Infinity ? null : value;
+}
+
+/**
+ * Past everything is where a drain or an end of the input came to. It is not restored: a source that goes on after all
+ * would find every record late, and one that has ended says so again.
+ */
+export function loadWatermark(saved: SavedWatermark): number {
+  return saved === "end" ? -Infinity : (saved ?? -Infinity);
+}

@@ -1,0 +1,126 @@
+import { crc32 } from "node:zlib";
+import type { KeyedNode, KeyedSnapshot } from "../program.ts";
+import type { SlotIdentity } from "./layout.ts";
+import { MANIFEST } from "./layout.ts";
+import { saveWatermark, type KeyedState, type Manifest, type Segment, type SourceState } from "./manifest.ts";
+import { seal } from "./sealed.ts";
+import type { SegmentWriter, Storage } from "./storage.ts";
+
+/** Everything a snapshot holds, taken in one turn at a barrier; the entries of keyed state are still to be written. */
+export interface Capture {
+  readonly takenAt: number;
+  readonly held: boolean;
+  readonly sources: readonly SourceState[];
+  readonly keyed: readonly CapturedNode[];
+}
+
+interface CapturedNode {
+  readonly head: Omit<KeyedState, "shards">;
+  readonly shards: readonly number[];
+  readonly snapshot: KeyedSnapshot;
+}
+
+/** The synchronous phase for keyed state. */
+export function captureKeyed(nodes: readonly KeyedNode[]): CapturedNode[] {
+  return nodes.map((node) => ({
+    head: {
+      node: node.node,
+      stateVersion: node.stateVersion,
+      stateSignature: node.stateSignature,
+      watermark: saveWatermark(node.watermark),
+    },
+    shards: [...node.shards()].toSorted((a, b) => a - b),
+    snapshot: node.beginSnapshot(),
+  }));
+}
+
+export function releaseCapture(capture: Capture): void {
+  for (const node of capture.keyed) node.snapshot.release();
+}
+
+export const stateFileName = (attempt: number): string => `state-a${attempt}.seg`;
+
+/** The asynchronous phase: streams all entries into one file, and yields to the event loop with every write. */
+export async function writeKeyedState(
+  storage: Storage,
+  at: { readonly folder: string; readonly attempt: number },
+  capture: Capture,
+  signal: AbortSignal,
+): Promise<{ keyed: KeyedState[]; bytes: number }> {
+  const file = stateFile(storage, at);
+  const keyed: KeyedState[] = [];
+  try {
+    for (const { head, shards, snapshot } of capture.keyed) {
+      const written: KeyedState["shards"] = [];
+      for (const shard of shards) written.push({ shard, segments: await file.append(snapshot.chunks(shard), signal) });
+      keyed.push({ ...head, shards: written });
+    }
+    await file.close();
+  } catch (e) {
+    await file.abandon();
+    throw e;
+  }
+  return { keyed, bytes: file.size() };
+}
+
+/**
+ * The one file of a snapshot's entries; it does not exist when there are none. Every attempt has its own: an older one
+ * that is still alive writes the same checkpoint, and must not write into the file that a manifest vouches for.
+ */
+function stateFile(storage: Storage, { folder, attempt }: { readonly folder: string; readonly attempt: number }) {
+  const name = stateFileName(attempt);
+  let writer: SegmentWriter | undefined;
+  let at = 0;
+  return {
+    append: async (chunks: Iterable<Buffer>, signal: AbortSignal): Promise<Segment[]> => {
+      const segments: Segment[] = [];
+      for (const chunk of chunks) {
+        signal.throwIfAborted();
+        writer ??= await storage.writer(`${folder}/${name}`);
+        segments.push({ file: name, offset: at, length: chunk.length, crc32: crc32(chunk) });
+        at += chunk.length;
+        await writer.write(chunk);
+      }
+      return segments;
+    },
+    size: () => at,
+    close: async () => await writer?.close(),
+    abandon: async () => await writer?.abandon(),
+  };
+}
+
+export interface ManifestFacts {
+  readonly identity: SlotIdentity;
+  readonly id: number | string;
+  readonly planHash: string;
+  readonly maxParallelism: number;
+  readonly sinks: Manifest["sinks"];
+}
+
+/** Writes the manifest, which makes the snapshot exist; `undefined` when somebody else's is already there. */
+export async function writeManifest(
+  storage: Storage,
+  folder: string,
+  facts: ManifestFacts,
+  state: { capture: Capture; keyed: KeyedState[] },
+): Promise<{ manifest: Manifest; bytes: Buffer } | undefined> {
+  const { identity, ...rest } = facts;
+  const manifest: Manifest = {
+    version: 1,
+    namespace: identity.namespace,
+    job: identity.job,
+    jobUid: identity.jobUid,
+    lineage: identity.lineage,
+    epoch: identity.epoch,
+    attempt: identity.attempt,
+    slot: identity.slot,
+    slots: identity.slots,
+    ...rest,
+    takenAt: state.capture.takenAt,
+    held: state.capture.held,
+    sources: [...state.capture.sources],
+    keyed: state.keyed,
+  };
+  const bytes = seal(manifest);
+  return (await storage.create(`${folder}/${MANIFEST}`, bytes)) ? { manifest, bytes } : undefined;
+}

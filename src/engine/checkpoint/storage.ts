@@ -1,0 +1,46 @@
+import { WeirError } from "../../errors.ts";
+import { fileStorage } from "./file-storage.ts";
+import { memoryStorage } from "./memory-storage.ts";
+
+/**
+ * Where checkpoints live: a tree of immutable objects below one URI. Paths are relative, with "/". The contract is what
+ * both a folder and an object store can keep, so that restore never depends on a rename.
+ */
+export interface Storage {
+  /** As the user knows it, without a slash at the end. */
+  readonly uri: string;
+  /** False where the data ends with the process. */
+  readonly durable: boolean;
+  /** The bytes, or `undefined` when there is no such object. A range beyond the end gives fewer bytes. */
+  read(path: string, range?: { offset: number; length: number }): Promise<Buffer | undefined>;
+  /** A new object, written in pieces; nothing may refer to it before `close` resolved. Replaces a leftover. */
+  writer(path: string): Promise<SegmentWriter>;
+  /** Durable and whole, or not at all; false, and nothing changes, when the object exists. */
+  create(path: string, bytes: Buffer): Promise<boolean>;
+  /** Names directly below a folder; empty when there is no such folder. */
+  list(folder: string): Promise<readonly string[]>;
+  /** Removes an object or a folder with everything below it; nothing there is fine. */
+  remove(path: string): Promise<void>;
+}
+
+export interface SegmentWriter {
+  /** Takes the bytes over by copying what it does not write at once. */
+  write(bytes: Buffer): Promise<void>;
+  /** Durable when it resolves. */
+  close(): Promise<void>;
+  /** Gives the file up: what was written may stay as an orphan. */
+  abandon(): Promise<void>;
+}
+
+/** `file:///folder` or `memory://name`. */
+export function openStorage(uri: string, resolvePath: (path: string) => string): Storage {
+  const bare = uri.replace(/\/+$/, "");
+  if (bare.startsWith("file:///"))
+    return fileStorage(bare, resolvePath(decodeURIComponent(bare.slice("file://".length))));
+  if (uri.startsWith("memory://")) return memoryStorage(bare === "memory:" ? "memory://" : bare);
+  const scheme = uri.split(":")[0] ?? "";
+  throw new WeirError(
+    "SPEC_NOT_IMPLEMENTED",
+    `storage "${scheme}" of ${uri} is not there yet; use file:/// or memory://`,
+  );
+}

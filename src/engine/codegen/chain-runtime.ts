@@ -1,0 +1,97 @@
+import type { WeirError } from "../../errors.ts";
+import type { OutRecord } from "../connectors/connector.ts";
+import { Failure } from "../../expression/failure.ts";
+import { read } from "../../expression/runtime/access.ts";
+import { eventTimeOf } from "../event-time.ts";
+import type { Batch } from "../batch.ts";
+import { recordFailure } from "../record-failure.ts";
+import { argumentProblem, keyProblem } from "../windows/argument.ts";
+import { keyText, recordKey } from "../windows/key.ts";
+import type { AggregateFunction } from "../plan.ts";
+
+/** What generated code calls by the name `R` where it is off the fast path. One per program. */
+export class ChainRuntime {
+  /** Bytes of the last key that `keyBytes` made. */
+  key: Buffer = Buffer.allocUnsafe(256);
+  keyLength = 0;
+
+  /** Makes the bytes of a window's key, or tells why the value is no key. */
+  keyBytes(value: unknown): Failure | undefined {
+    if (value instanceof Failure) return value;
+    const text = keyText(value);
+    if (text === undefined) return new Failure("Type", keyProblem(value));
+    this.keyLength = this.write(text);
+    return undefined;
+  }
+
+  recordKey(record: OutRecord, value: unknown): void {
+    const text = recordKey(value);
+    record.key = undefined;
+    record.keyEnd = -1;
+    if (text === undefined) return;
+    record.keyEnd = this.write(text);
+    record.key = this.key;
+    record.keyStart = 0;
+  }
+
+  private write(text: string): number {
+    if (text.length * 3 > this.key.length) this.key = Buffer.allocUnsafe(text.length * 6);
+    return this.key.write(text);
+  }
+
+  notBool(value: unknown): Failure {
+    return value instanceof Failure ? value : new Failure("Type", "a condition must be true or false");
+  }
+
+  missing(expression: string): Failure {
+    return new Failure("Missing", `${expression} is missing`);
+  }
+
+  badArgument(name: string, fn: AggregateFunction, value: unknown): Failure {
+    return value instanceof Failure ? value : new Failure("Type", argumentProblem(name, fn, value));
+  }
+
+  failed(node: string, where: string, failure: Failure): WeirError {
+    return recordFailure(node, where, { code: "EXPRESSION_FAILED", cause: failure.detail });
+  }
+
+  malformed(node: string, where: string, cause: unknown): WeirError {
+    return recordFailure(node, where, { code: "RECORD_MALFORMED", cause });
+  }
+
+  windowAt(end: number): string {
+    return `of the window ending at ${end}`;
+  }
+
+  readonly eventTime = eventTimeOf;
+
+  below(value: unknown, path: readonly string[]): unknown {
+    return read(value, path, 0);
+  }
+
+  readonly noValue = new SyntaxError("the record has no value");
+
+  /** A record that the tokenizer did not take. Throws what JSON.parse throws. */
+  parse(batch: Batch, i: number): unknown {
+    const start = batch.off[i] as number;
+    const length = batch.len[i] as number;
+    if (length < 0) throw this.noValue;
+    return JSON.parse(batch.buf.toString("utf8", start, start + length));
+  }
+
+  noEventTime(path: string): TypeError {
+    return new TypeError(`its event time event.${path} is missing or not a time`);
+  }
+
+  text(value: unknown): string {
+    return JSON.stringify(value);
+  }
+
+  parsed(text: string | undefined): unknown {
+    return text === undefined ? null : JSON.parse(text);
+  }
+
+  finite(value: number): number | null {
+    return Number.isFinite(value) ? value : null;
+  }
+}

@@ -1,0 +1,215 @@
+import { WeirError } from "../../errors.ts";
+import { plainPath } from "../planner/field-path.ts";
+import type { OnError, PlanNode, PlanSink } from "../plan.ts";
+import type { ProgramGraph, Reader } from "../program-graph.ts";
+import { emitExpression } from "./emit-expression.ts";
+import { serializerSource } from "./serializer.ts";
+import { leaf, locate, readSource, tree } from "./shape.ts";
+import type { Leaf, Shape, Slot } from "./shape.ts";
+import { windowSource } from "./window-source.ts";
+
+/** A union reached over many paths is generated once per path; a graph that explodes is refused. */
+const MAX_STEPS = 2000;
+
+/** Indices under which the generated code finds a node's runtime parts in `R`. */
+export interface ChainTables {
+  readonly nodes: ReadonlyMap<string, number>;
+  readonly maxParallelism: number;
+}
+
+/** The event at a point of the chain. `raw` are its own bytes while it is unchanged; `where` tells its position. */
+export interface At {
+  readonly shape: Shape;
+  readonly raw: { readonly buffer: string; readonly start: string; readonly end: string } | undefined;
+  readonly where: string;
+}
+
+type NodeOf<K extends PlanNode["kind"]> = Extract<PlanNode, { kind: K }>;
+
+/**
+ * Writes the body of one chain: everything that happens to one event, as nested statements without a call per node.
+ * No text of the user's gets into it except through JSON.stringify and the emitter of expressions.
+ */
+export class ChainWriter {
+  readonly tables: ChainTables;
+  private readonly graph: ProgramGraph;
+  private ids = 0;
+
+  constructor(graph: ProgramGraph, tables: ChainTables) {
+    this.graph = graph;
+    this.tables = tables;
+  }
+
+  id(): number {
+    if (this.ids++ > MAX_STEPS)
+      throw new WeirError("PIPELINE_INVALID", "the pipeline joins its branches over too many paths; split it");
+    return this.ids;
+  }
+
+  /** Statements for everybody who reads an output. */
+  readers(node: string, output: string, at: At): string {
+    const count = output === "dead" || output === "late" ? "" : `C${this.index(node)}.out++;\n`;
+    return (
+      count +
+      this.graph
+        .readers(node, output)
+        .map((r) => this.reader(r, at))
+        .join("\n")
+    );
+  }
+
+  private reader(reader: Reader, at: At): string {
+    if (reader.kind === "sink") return this.sink(reader.sink, at);
+    const { node } = reader;
+    return `C${this.index(node.name)}.in++;\n${this.node(node, at)}`;
+  }
+
+  index(node: string): number {
+    return this.tables.nodes.get(node) ?? -1;
+  }
+
+  private node(node: PlanNode, at: At): string {
+    switch (node.kind) {
+      case "union":
+        return this.readers(node.name, "out", at);
+      case "filter":
+        return this.filter(node, at);
+      case "branch":
+        return this.branch(node, at);
+      case "map":
+        return this.map(node, at);
+      case "windowAggregate":
+        return windowSource(this, node, at);
+    }
+  }
+
+  private filter(node: NodeOf<"filter">, at: At): string {
+    const x = `x${this.id()}`;
+    const declared = [x];
+    const condition = this.expression(node.condition, at, declared);
+    const step = (fail: Fail): string => `${x} = ${condition};\n${boolTest(x, fail)}`;
+    const then = `if (${x}) {\n${this.readers(node.name, "out", at)}\n}`;
+    return this.guarded(node, at, { declared, step }, then);
+  }
+
+  private branch(node: NodeOf<"branch">, at: At): string {
+    const x = `x${this.id()}`;
+    const y = `y${x}`;
+    const declared = [x, y];
+    const conditions = node.cases.map((c) => this.expression(c.when, at, declared));
+    const step = (fail: Fail): string => {
+      const tests = conditions.map(
+        (when, i) => `${y} = ${when};
+${boolTest(y, fail)} if (${y}) ${x} = ${i}; else {`,
+      );
+      return `${tests.join(" ")} ${x} = ${conditions.length}; ${"}".repeat(conditions.length)}`;
+    };
+    const outputs = [...node.cases.map((c) => c.name), ...(node.otherwise === null ? [] : [node.otherwise])];
+    const cases = outputs.map((o, i) => `case ${i}: {\n${this.readers(node.name, o, at)}\n} break;`);
+    return this.guarded(node, at, { declared, step }, `switch (${x}) {\n${cases.join("\n")}\n}`);
+  }
+
+  private map(node: NodeOf<"map">, at: At): string {
+    const declared: string[] = [];
+    const steps: ((fail: Fail) => string)[] = [];
+    const fields = node.fields.map(({ path, expression }) => {
+      const copied = this.copied(expression, at);
+      if (copied !== undefined) {
+        const test = missingTest(copied, expression);
+        if (test !== undefined) steps.push(test);
+        return { path, leaf: copied };
+      }
+      const m = `m${this.id()}`;
+      declared.push(m);
+      const value = this.expression(expression, at, declared);
+      steps.push((fail) => `${m} = ${value}; if (${m} instanceof Failure) ${fail(m)}`);
+      return { path, leaf: leaf(m) };
+    });
+    const step = (fail: Fail): string => steps.map((s) => s(fail)).join("\n");
+    const built: At = { shape: { kind: "built", root: tree(fields) }, raw: undefined, where: at.where };
+    return this.guarded(node, at, { declared, step }, this.readers(node.name, "out", built));
+  }
+
+  /** The leaf of a field that an expression copies unchanged. */
+  copied(expression: string, at: At): Leaf | undefined {
+    const path = plainPath(expression);
+    if (path === undefined) return undefined;
+    const place = locate(at.shape, path);
+    return place.kind === "leaf" && place.rest.length === 0 ? place.leaf : undefined;
+  }
+
+  /** JavaScript of an expression; what it needs to have declared goes into `declared`. */
+  expression(text: string, at: At, declared: string[]): string {
+    const emitted = emitExpression(text, { read: (path) => readSource(at.shape, path), prefix: `x${this.id()}_` });
+    declared.push(...emitted.temps);
+    return emitted.code;
+  }
+
+  /**
+   * A step that can fail on a record, what happens when it does, and what goes on when it does not. The step leaves by
+   * the statement that `fail` makes.
+   */
+  guarded(node: Guarded, at: At, { declared, step }: Step, then: string): string {
+    const n = this.id();
+    const c = `C${this.index(node.name)}`;
+    const body = step((value) => `{ f${n} = ${value}; break g${n}; }`);
+    const dead = node.onError === "Dead" ? this.readers(node.name, "dead", at) : "";
+    const failed = node.onError === "Fail" ? `throw R.failed(${JSON.stringify(node.name)}, ${at.where}, f${n});` : dead;
+    return `let ${[...declared, `f${n}`].join(", ")};
+g${n}: { ${body} }
+if (f${n} === undefined) {\n${then}\n} else { ${c}.errors++; ${failed} }`;
+  }
+
+  private sink(sink: PlanSink, at: At): string {
+    const k = this.index(sink.node);
+    const c = `C${this.index(sink.node)}`;
+    const value =
+      at.raw === undefined && at.shape.kind === "built"
+        ? `${serializerSource(at.shape.root)}\nrec.value = o.bytes; rec.start = 0; rec.end = o.at;`
+        : `rec.value = ${at.raw?.buffer}; rec.start = ${at.raw?.start}; rec.end = ${at.raw?.end};`;
+    const append = `${value}\nrec.ts = ts; S${k}.append(rec); ${c}.out++;`;
+    const { key } = sink;
+    if (key === null) return `{ ${c}.in++;\nrec.key = undefined; rec.keyEnd = -1;\n${append} }`;
+    const declared: string[] = [];
+    const step = this.recordKey(key, at, declared);
+    return `{ ${c}.in++;\n${this.guarded({ name: sink.node, onError: sink.onError }, at, { declared, step }, append)} }`;
+  }
+
+  private recordKey(text: string, at: At, declared: string[]): (fail: Fail) => string {
+    const k = `k${this.id()}`;
+    const slot = this.copied(text, at)?.slot;
+    const value = this.expression(text, at, declared);
+    return (fail) => {
+      const general = `const ${k} = ${value}; if (${k} instanceof Failure) ${fail(k)} R.recordKey(rec, ${k});`;
+      return slot === undefined ? general : `${plainKey(slot)} else { ${general} }`;
+    };
+  }
+}
+
+/** Makes the statement that leaves a step with a failure. */
+export type Fail = (value: string) => string;
+
+interface Guarded {
+  readonly name: string;
+  readonly onError: OnError;
+}
+
+interface Step {
+  /** Variables that the step and what follows it use. */
+  readonly declared: readonly string[];
+  readonly step: (fail: Fail) => string;
+}
+
+const boolTest = (x: string, fail: Fail): string => `if (${x} !== true && ${x} !== false) ${fail(`R.notBool(${x})`)}`;
+
+function missingTest({ slot }: Leaf, expression: string): ((fail: Fail) => string) | undefined {
+  if (slot === undefined) return undefined;
+  return (fail) => `if (${slot.type} === 0) ${fail(`R.missing(${JSON.stringify(expression)})`)}`;
+}
+
+/** A key that is a plain text or number goes out as the bytes it came in, without its quotes. */
+function plainKey({ buffer, start, end, type }: Slot): string {
+  const set = (from: string, to: string): string =>
+    `{ rec.key = ${buffer}; rec.keyStart = ${from}; rec.keyEnd = ${to}; }`;
+  return `if (${type} === 1) ${set(`${start} + 1`, `${end} - 1`)} else if (${type} === 3) ${set(start, end)}`;
+}

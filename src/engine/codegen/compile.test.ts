@@ -1,0 +1,98 @@
+import { describe, expect, it } from "vitest";
+import { batchOf } from "../../../test/builders/memory-batch.ts";
+import { memorySink } from "../../../test/builders/memory-sink.ts";
+import type { Written } from "../../../test/builders/memory-sink.ts";
+import type { PipelineNode } from "../../api/pipeline.schema.ts";
+import { planPipeline } from "../planner/plan-pipeline.ts";
+import { compile } from "./compile.ts";
+
+function run(
+  nodes: PipelineNode[],
+  records: (string | null)[],
+  onError: PipelineNode["onError"] = "Skip",
+): Record<string, Written[]> {
+  const source: PipelineNode = { name: "events", source: { datagen: {} }, onError };
+  const sinks = new Map(nodes.filter((n) => n.sink !== undefined).map((n) => [n.name, memorySink()]));
+  const connections = [{ name: "main", kafka: { brokers: ["k:9092"] } }];
+  const plan = planPipeline({ connections, nodes: [source, ...nodes] }, { parameters: {}, maxParallelism: 4 });
+  const writers = new Map([...sinks].map(([name, { writer }]) => [name, writer]));
+  compile(plan, { slot: 0, slots: 1, parameters: {}, sinks: writers }).inputs.get("events")?.process(batchOf(records));
+  return Object.fromEntries([...sinks].map(([name, { written }]) => [name, written]));
+}
+
+const out = (from: string, key?: string): PipelineNode => ({
+  name: "out",
+  from: [from],
+  sink: { connection: "main", kafka: { topic: "t", ...(key === undefined ? {} : { key }) } },
+});
+const values = (written: Written[] = []): string[] => written.map((w) => w.value);
+
+describe("a generated chain", () => {
+  it("passes the bytes of a record through that no map touched", () => {
+    const odd = '{ "a" : 1.0, "b":"\\u0041" }';
+    expect(values(run([{ name: "f", from: ["events"], filter: "event.a == 1" }, out("f")], [odd])["out"])).toEqual([
+      odd,
+    ]);
+  });
+
+  it("copies a mapped field in its own spelling, and writes it on one line", () => {
+    const map = { x: "event.a", "deep.y": "event.o" };
+    const written = run([{ name: "m", from: ["events"], map }, out("m")], ['{"a":1.50,"o":{"k":\n[1, 2]}}'])["out"];
+    expect(values(written)).toEqual(['{"x":1.50,"deep":{"y":{"k":[1,2]}}}']);
+  });
+
+  it("does not look into records that are only passed on", () => {
+    expect(values(run([out("events")], ["not json", '{"a":1}'], "Fail")["out"])).toEqual(["not json", '{"a":1}']);
+  });
+
+  it("finds malformed records that are only passed on when the source says what to do with them", () => {
+    expect(values(run([out("events")], ["not json", '{"a":1}'], "Skip")["out"])).toEqual(['{"a":1}']);
+    const dead: PipelineNode = { name: "dead", from: ["events.dead"], sink: { blackhole: {} } };
+    const written = run([out("events"), dead], ["not json", '{"a":1}'], "Dead");
+    expect([values(written["out"]), values(written["dead"])]).toEqual([['{"a":1}'], ["not json"]]);
+  });
+
+  it("sends what is not JSON to the source's dead output as it came, whatever the filter would have said", () => {
+    const nodes: PipelineNode[] = [
+      { name: "f", from: ["events"], filter: "event.a == 2" },
+      out("f"),
+      { name: "dead", from: ["events.dead"], sink: { blackhole: {} } },
+    ];
+    const written = run(nodes, ['{"a":1} tail', '{"a":2}', '{"a":1,"b":', null], "Dead");
+    expect(values(written["out"])).toEqual(['{"a":2}']);
+    expect(values(written["dead"])).toEqual(['{"a":1} tail', '{"a":1,"b":', ""]);
+  });
+
+  it("fails on a bad record with the node, the position and what to do", () => {
+    const nodes: PipelineNode[] = [{ name: "f", from: ["events"], filter: "event.a > 1" }, out("f")];
+    expect(() => run(nodes, ['{"a":2}', '{"b":2}'])).toThrow(/node "f", record events\[0\]@1: .*a.*; set onError/);
+    expect(() => run(nodes, ["{"], "Fail")).toThrow(/node "events", record events\[0\]@0/);
+  });
+
+  it("writes a text key without quotes, a number as its digits, and null as no key", () => {
+    const written = run([out("events", "event.k")], ['{"k":"a"}', '{"k":5}', '{"k":null}', '{"k":"\\u00e9"}'])["out"];
+    expect(written?.map((w) => w.key)).toEqual(["a", "5", null, "é"]);
+  });
+
+  it("refuses a plan with text where a number is written into the code", () => {
+    const nodes: PipelineNode[] = [
+      { name: "events", source: { datagen: {} } },
+      { name: "out", from: ["events"], sink: { blackhole: {} } },
+    ];
+    const plan = planPipeline({ nodes }, { parameters: {}, maxParallelism: 4 });
+    const tampered = { ...plan, maxParallelism: "1); throw new Error('ran'); (" as unknown as number };
+    const options = { slot: 0, slots: 1, parameters: {}, sinks: new Map([["out", memorySink().writer]]) };
+    expect(() => compile(tampered, options)).toThrow(/for a number/);
+  });
+
+  it("takes hostile text in an expression as text", () => {
+    const text = `"]; throw new Error("out"); //\u2028\${1}\``;
+    const record = JSON.stringify({ a: text });
+    const nodes: PipelineNode[] = [
+      { name: "f", from: ["events"], filter: `event.a == ${JSON.stringify(text)}` },
+      { name: "m", from: ["f"], map: { constructor: "event.a", __proto: "'*/'" } },
+      out("m"),
+    ];
+    expect(values(run(nodes, [record])["out"])).toEqual([JSON.stringify({ constructor: text, __proto: "*/" })]);
+  });
+});

@@ -1,0 +1,86 @@
+/** What a generated chain knows of the event at one point: where each field is, in terms of its local variables. */
+export type Shape =
+  /** A record as it came; asking for a field's slot makes the projector look for it. */
+  | { readonly kind: "record"; readonly slot: (path: readonly string[]) => Slot }
+  | { readonly kind: "built"; readonly root: Tree };
+
+export type Tree = { readonly kind: "tree"; readonly fields: ReadonlyMap<string, Tree | Leaf> };
+
+export interface Leaf {
+  readonly kind: "leaf";
+  /** JavaScript expression of the value; `undefined` only where the field may be missing. */
+  readonly js: string;
+  /** The value's own JSON bytes, where it has some. */
+  readonly slot: Slot | undefined;
+  /** A number that may be printed without looking at its type. */
+  readonly number: boolean;
+}
+
+/** Names of the variables that hold a scanned range: buffer, start, end, kind. */
+export interface Slot {
+  readonly buffer: string;
+  readonly start: string;
+  readonly end: string;
+  readonly type: string;
+  /** JavaScript expression of the decoded value, decoded on first use. */
+  readonly js: string;
+}
+
+/** Names that the projector can compare as bytes; below any other name the value is decoded. */
+const PLAIN_NAME = /^[ !#-[\]-~]+$/;
+
+export const leaf = (js: string, slot?: Slot, number = false): Leaf => ({ kind: "leaf", js, slot, number });
+
+export function tree(fields: readonly { readonly path: readonly string[]; readonly leaf: Leaf }[]): Tree {
+  const groups = Map.groupBy(fields, (f) => f.path[0] as string);
+  const children = [...groups].map(([name, members]): [string, Tree | Leaf] => {
+    const [only] = members;
+    if (members.length === 1 && only?.path.length === 1) return [name, only.leaf];
+    return [name, tree(members.map((m) => ({ path: m.path.slice(1), leaf: m.leaf })))];
+  });
+  return { kind: "tree", fields: new Map(children) };
+}
+
+/** The place of a path in a shape: a leaf, an object that is being built, or what is left of the path below a leaf. */
+export type Place =
+  | { readonly kind: "missing" }
+  | { readonly kind: "tree"; readonly tree: Tree }
+  | { readonly kind: "leaf"; readonly leaf: Leaf; readonly rest: readonly string[] };
+
+export function locate(shape: Shape, path: readonly string[]): Place {
+  if (shape.kind === "built") return locateBuilt(shape.root, path);
+  const odd = path.findIndex((name) => !PLAIN_NAME.test(name));
+  const length = odd < 0 ? path.length : odd;
+  const slot = shape.slot(path.slice(0, length));
+  return { kind: "leaf", leaf: leaf(slot.js, slot), rest: path.slice(length) };
+}
+
+function locateBuilt(root: Tree, path: readonly string[]): Place {
+  let at: Tree | Leaf | undefined = root;
+  for (const [i, name] of path.entries()) {
+    at = at.fields.get(name);
+    if (at === undefined) return { kind: "missing" };
+    if (at.kind === "leaf") return { kind: "leaf", leaf: at, rest: path.slice(i + 1) };
+  }
+  return { kind: "tree", tree: at };
+}
+
+/** JavaScript expression of the value at a path; `undefined` where it is missing. */
+export function readSource(shape: Shape, path: readonly string[]): string {
+  const place = locate(shape, path);
+  switch (place.kind) {
+    case "missing":
+      return "undefined";
+    case "tree":
+      return treeSource(place.tree);
+    case "leaf":
+      return place.rest.length === 0 ? place.leaf.js : `R.below(${place.leaf.js}, ${JSON.stringify(place.rest)})`;
+  }
+}
+
+function treeSource(node: Tree): string {
+  const fields = [...node.fields].map(
+    ([name, child]) => `[${JSON.stringify(name)}]: ${child.kind === "leaf" ? child.js : treeSource(child)}`,
+  );
+  return `({ ${fields.join(", ")} })`;
+}

@@ -1,0 +1,81 @@
+import { projectorSource } from "../json/projector.ts";
+import type { ProjectedField } from "../json/projector.ts";
+import type { PlanSource } from "../plan.ts";
+import type { At, ChainWriter } from "./chain.ts";
+import type { Slot } from "./shape.ts";
+
+/**
+ * The function of one source: takes a batch, finds the fields of each record, and runs the chain on it. The chain is
+ * written first: what it reads is what the projector looks for.
+ */
+export function sourceFunction(chain: ChainWriter, source: PlanSource, decoded: boolean): string {
+  const n = chain.index(source.node);
+  const fields = new Map<string, ProjectedField>();
+  const slot = (path: readonly string[]): Slot => {
+    const key = JSON.stringify(path);
+    const field = fields.get(key) ?? { path, slot: fields.size };
+    fields.set(key, field);
+    return slotOf(field.slot);
+  };
+  const at: At = {
+    shape: { kind: "record", slot },
+    raw: { buffer: "b", start: "start", end: "end" },
+    where: "batch.describe(i)",
+  };
+  const body = chain.readers(source.node, "out", at);
+  const dead = chain.readers(source.node, "dead", at);
+  const eventTime = eventTimeSource(source, slot);
+  const failed =
+    source.onError === "Fail"
+      ? `throw R.malformed(${JSON.stringify(source.node)}, batch.describe(i), problem);`
+      : `${source.onError === "Dead" ? dead : ""} continue;`;
+  const found = [...fields.values()];
+  return `function source${n}(batch) {
+  const n = batch.n, b = batch.buf, off = batch.off, len = batch.len, times = batch.ts, split = batch.split;
+  let newest = -Infinity, p = 0, r = 0, w = 0, ob = o.bytes;
+  for (let i = 0; i < n; i++) {
+    const start = off[i], end = start + len[i];
+    let ts = times[i], problem;
+    C${n}.in++;
+    ${found.map(({ slot: k }) => `let s${k} = 0, e${k} = 0, t${k} = 0, v${k} = U;`).join("\n    ")}
+    ${decoded ? decodeSource(found) : "if (end < start) problem = R.noValue;"}
+    ${eventTime}
+    if (problem !== undefined) { C${n}.errors++; ${failed} }
+    if (ts > newest) newest = ts;
+    ${body}
+  }
+  return newest;
+}`;
+}
+
+function slotOf(k: number): Slot {
+  const js = `(v${k} !== U ? v${k} : (v${k} = t${k} === 3 ? plainInt(b, s${k}, e${k}) : decode(b, s${k}, e${k}, t${k})))`;
+  return { buffer: "b", start: `s${k}`, end: `e${k}`, type: `t${k}`, js };
+}
+
+/** The fast path, and JSON.parse for what it does not take: PARSED values have no bytes. */
+function decodeSource(fields: readonly ProjectedField[]): string {
+  const picks = fields.map(
+    ({ path, slot: k }) => `v${k} = R.below(value, ${JSON.stringify(path)}); t${k} = v${k} === undefined ? 0 : 10;`,
+  );
+  return `let taken = false;
+    odd: {
+      if (end <= start || end > MAX_SCAN_BYTES) break odd;
+      p = start;
+      ${projectorSource(fields)}
+      taken = p === end;
+    }
+    if (!taken) {
+      try { const value = R.parse(batch, i); ${picks.join(" ")} } catch (error) { problem = error; }
+    }`;
+}
+
+function eventTimeSource(source: PlanSource, slot: (path: readonly string[]) => Slot): string {
+  const path = source.eventTime?.field ?? null;
+  if (path === null) return "";
+  const { type, start, end, js } = slot(path);
+  return `if (problem === undefined) {
+      ts = ${type} === 3 ? plainInt(b, ${start}, ${end}) : R.eventTime(${js});
+      if (ts !== ts) { ts = times[i]; problem = R.noEventTime(${JSON.stringify(path.join("."))}); }
+    }`;
+}

@@ -1,0 +1,132 @@
+import type { Clock } from "../../clock.ts";
+import type { Batch } from "../batch.ts";
+
+/**
+ * The connector interface. A connector is a folder here with a `source.ts` and/or `sink.ts` that export one of these
+ * factories, registered in `registry.ts`. Everything a factory needs arrives through its context: no globals, no
+ * environment, no clock of its own.
+ */
+
+/** A JSON value that says where to go on in one split. Written into checkpoints: keep it small and versionable. */
+export type Position = { readonly [field: string]: unknown };
+
+/** A unit of reading that moves between workers as a whole: a Kafka partition, a file, a datagen partition. */
+export interface Split {
+  /** Stable for the life of the job, for example "orders-3". Checkpoints are keyed by it. */
+  readonly id: string;
+  /** 0-based; slot i of n owns the splits with `index % n === i`. For keyed sources it is also the shard. */
+  readonly index: number;
+}
+
+export interface ConnectorContext {
+  readonly node: string;
+  /** "<namespace>.<job>", where there is a job: for names that the outside sees. */
+  readonly job?: string;
+  readonly clock: Clock;
+  /** Credentials by key of the node's `secretRef`, read from the mounted files; never logged. */
+  readonly secret: (key: string) => string | undefined;
+  /** Maps an absolute path of the pod to one of this process (the embedded kubelet has no mount namespace). */
+  readonly resolvePath: (path: string) => string;
+  /** A problem that does not end the job: shown as the job's reason while it lasts. `undefined` clears it. */
+  readonly report: (
+    problem: { code: "SOURCE_UNREACHABLE" | "SINK_UNREACHABLE"; message: string; nextTryAt: number } | undefined,
+  ) => void;
+  readonly signal: AbortSignal;
+}
+
+/** What a source is told beyond its configuration. */
+export interface SourceContext extends ConnectorContext {
+  /** Path of the declared key below `event`: the source must keep every key in one split. */
+  readonly partitionedBy: readonly string[] | null;
+}
+
+/** What a sink is told beyond its configuration: who is writing. */
+export interface SinkContext extends ConnectorContext {
+  readonly lineage: string;
+  readonly epoch: number;
+  readonly slot: number;
+  readonly attempt: number;
+}
+
+/**
+ * Factories get the plan's `config` as it is: it passed the schema at admission, so they may narrow it to their own
+ * type, but fail with a readable WeirError where the outside disagrees with it.
+ */
+export interface SourceFactory {
+  /** Lists all splits of the source, in index order. Retries by itself while the system is unreachable. */
+  splits(config: unknown, ctx: SourceContext): Promise<Split[]>;
+  /** Opens the given splits; a split without a position starts where the configuration says. */
+  open(config: unknown, assigned: readonly AssignedSplit[], ctx: SourceContext): Promise<SourceReader>;
+}
+
+export interface AssignedSplit {
+  readonly split: Split;
+  /** Where to go on; `undefined` for a split that was never read. */
+  readonly position: Position | undefined;
+  /**
+   * For a split without a position in a restored source: the ids of splits that have one. What was added beside a split
+   * that was read is new as a whole, and not to be skipped by "start at the end".
+   */
+  readonly readBefore?: readonly string[];
+}
+
+export interface SourceReader {
+  /**
+   * The next batch, or `undefined` when none is ready; synchronous. The batch is valid until the next call.
+   * After it returns, `positions()` includes the batch: the runtime takes barriers only between batches.
+   */
+  poll(): Batch | undefined;
+  /** Called by the runtime once; the reader calls `wake` whenever `poll` may have something after it had nothing. */
+  onReady(wake: () => void): void;
+  /** Where each assigned split goes on, after the last polled batch. */
+  positions(): ReadonlyMap<string, Position>;
+  /** True for a bounded source that has handed out everything. */
+  finished(): boolean;
+  /** Records not read yet over the assigned splits, as far as known; `undefined` is unknown, never zero. */
+  lag(): { records: number; oldestTimestamp?: number } | undefined;
+  /** Splits that currently have nothing to read (their watermark may be left out after the idle timeout). */
+  idleSplits(): readonly number[];
+  /** Splits of a bounded source that have handed out everything: they no longer hold the watermark back. */
+  finishedSplits?(): readonly number[];
+  /** A checkpoint with these positions is complete: commit them where the outside can see them (Kafka group). */
+  checkpointed?(positions: ReadonlyMap<string, Position>): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface SinkFactory {
+  open(config: unknown, ctx: SinkContext): Promise<SinkWriter>;
+}
+
+/** Byte ranges of one record for a sink; `keyEnd < 0` is no key, `end < start` no value (a tombstone). One mutable instance per chain: copy, do not keep. */
+export interface OutRecord {
+  value: Buffer;
+  start: number;
+  end: number;
+  key: Buffer | undefined;
+  keyStart: number;
+  keyEnd: number;
+  /** Event time in ms, or the source timestamp when there is no event time. */
+  ts: number;
+}
+
+export interface SinkWriter {
+  /** Copies the record into the open buffer. Synchronous, never fails for a slow outside: see `saturated`. */
+  append(record: OutRecord): void;
+  /** True while the sink has taken as much as it may hold; the runtime stops polling sources until `onDrain`. */
+  saturated(): boolean;
+  onDrain(wake: () => void): void;
+  /**
+   * Everything appended before the call is accepted by the outside when this resolves. Called at every barrier and at
+   * the end; records appended while it is pending belong to the next one.
+   */
+  flush(): Promise<void>;
+  /** What a checkpoint must remember of open work (transactions, part files); `undefined` for at-least-once sinks. */
+  prepare?(checkpointId: number): Promise<unknown>;
+  /** The checkpoint's manifest is durable: make its work visible. Must be repeatable. */
+  commit?(checkpointId: number, handle: unknown): Promise<void>;
+  /** At restore, before any append: finish the commits of `handle` and undo what came after. */
+  recover?(handle: unknown): Promise<void>;
+  /** Records and bytes accepted, for metrics. */
+  counters(): { records: number; bytes: number };
+  close(): Promise<void>;
+}

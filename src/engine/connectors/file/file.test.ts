@@ -1,0 +1,140 @@
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { connectorContext, outRecord } from "../../../../test/builders/connector-context.ts";
+import { readFrom, sourceContract } from "../../../../test/builders/source-contract.ts";
+import { fileSink } from "./sink.ts";
+import { fileSource } from "./source.ts";
+
+let folder = "";
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "weir-file-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const lines = (name: string, n: number): string[] => Array.from({ length: n }, (_, i) => `{"f":"${name}","i":${i}}`);
+const source = connectorContext().source;
+
+sourceContract("a folder of files", async () => {
+  const content = new Map([
+    ["a.ndjson", lines("a", 2500)],
+    ["b.ndjson", lines("b", 1)],
+    ["c.ndjson.gz", lines("c", 3000)],
+    ["empty.ndjson", []],
+  ]);
+  for (const [name, values] of content) {
+    const text = values.map((v) => `${v}\n`).join("");
+    await writeFile(join(folder, name), name.endsWith(".gz") ? gzipSync(text) : text);
+  }
+  return { factory: fileSource, config: { path: folder }, context: source, content, bounded: true };
+});
+
+sourceContract("a followed file", async () => {
+  await writeFile(join(folder, "in.ndjson"), lines("in", 2000).join("\n") + "\n");
+  const content = new Map([["in.ndjson", lines("in", 2000)]]);
+  return {
+    factory: fileSource,
+    config: { path: join(folder, "in.ndjson"), follow: true },
+    context: source,
+    content,
+    bounded: false,
+  };
+});
+
+async function read(config: object, count: number): Promise<string[]> {
+  const splits = await fileSource.splits(config, source);
+  const reader = await fileSource.open(
+    config,
+    splits.map((split) => ({ split, position: undefined })),
+    source,
+  );
+  const seen: string[] = [];
+  await readFrom(reader, count, (batch) => {
+    for (let i = 0; i < batch.n; i++) {
+      const start = batch.off[i] as number;
+      seen.push(`${batch.describe(i)} ${batch.buf.toString("utf8", start, start + (batch.len[i] as number))}`);
+    }
+  });
+  await reader.close();
+  return seen;
+}
+
+describe("the file source", () => {
+  it("takes the last line without a newline, CRLF ends, and skips empty lines but counts them", async () => {
+    await writeFile(join(folder, "in"), '{"a":1}\r\n\n{"a":2}');
+    expect(await read({ path: join(folder, "in") }, 2)).toEqual(['in:1 {"a":1}', 'in:3 {"a":2}']);
+  });
+
+  it("reads the files that a glob names", async () => {
+    await writeFile(join(folder, "x-1.ndjson"), "1\n");
+    await writeFile(join(folder, "x-2.ndjson"), "2\n");
+    await writeFile(join(folder, "y.ndjson"), "3\n");
+    expect(await read({ path: join(folder, "x-*.ndjson") }, 2)).toEqual(["x-1.ndjson:1 1", "x-2.ndjson:1 2"]);
+  });
+
+  it("waits for the rest of a line that is still being written", async () => {
+    const path = join(folder, "grows");
+    await writeFile(path, '{"a":1}\n{"a"');
+    const split = { id: "grows", index: 0 };
+    const reader = await fileSource.open({ path, follow: true }, [{ split, position: undefined }], source);
+    await readFrom(reader, 1);
+    await appendFile(path, ":2}\n");
+    const seen: number[] = [];
+    await readFrom(reader, 1, (batch) => seen.push(batch.len[0] as number));
+    expect(seen).toEqual(['{"a":2}'.length]);
+    await reader.close();
+  });
+
+  it("says which path it cannot read", async () => {
+    await expect(fileSource.splits({ path: "/no/such/folder" }, source)).rejects.toThrow(
+      /cannot list \/no\/such\/folder: ENOENT/,
+    );
+  });
+});
+
+describe("the file sink", () => {
+  const { sink } = connectorContext();
+
+  it("has written what was appended before a flush, and starts a new part after a restart", async () => {
+    for (const value of ["1", "2"]) {
+      const writer = await fileSink.open({ path: folder }, sink);
+      writer.append(outRecord(null, value, 0));
+      await writer.flush();
+      expect(writer.counters()).toEqual({ records: 1, bytes: 1 });
+      await writer.close();
+    }
+    const parts = (await readdir(folder)).toSorted();
+    expect(parts).toEqual(["part-node-lineage-e1-s0-a1-0.ndjson", "part-node-lineage-e1-s0-a1-1.ndjson"]);
+    expect(await Promise.all(parts.map((p) => readFile(join(folder, p), "utf8")))).toEqual(["1\n", "2\n"]);
+  });
+
+  it("cuts off the half line that a killed process of its own attempt left, and touches no other attempt's", async () => {
+    await writeFile(join(folder, "part-node-lineage-e1-s0-a1-0.ndjson"), "whole\nhal");
+    await writeFile(join(folder, "part-node-lineage-e1-s0-a0-0.ndjson"), "whole\nhal");
+    await (await fileSink.open({ path: folder }, sink)).close();
+    expect(await readFile(join(folder, "part-node-lineage-e1-s0-a1-0.ndjson"), "utf8")).toBe("whole\n");
+    expect(await readFile(join(folder, "part-node-lineage-e1-s0-a0-0.ndjson"), "utf8")).toBe("whole\nhal");
+  });
+
+  it("asks the sources to wait while too much is unwritten, and calls them back", async () => {
+    const writer = await fileSink.open({ path: folder }, sink);
+    const drained = new Promise<void>((resolve) => writer.onDrain(resolve));
+    const big = outRecord(null, "x".repeat(1_000_000), 0);
+    for (let i = 0; i < 6; i++) writer.append(big);
+    expect(writer.saturated()).toBe(true);
+    await drained;
+    await writer.flush();
+    expect(writer.saturated()).toBe(false);
+    await writer.close();
+  });
+
+  it("fails the flush when the folder is gone, and says which", async () => {
+    const writer = await fileSink.open({ path: join(folder, "out") }, sink);
+    await rm(join(folder, "out"), { recursive: true });
+    writer.append(outRecord(null, "1", 0));
+    await expect(writer.flush()).rejects.toThrow(new RegExp(`cannot write into ${folder}/out: ENOENT`));
+    await writer.close();
+  });
+});

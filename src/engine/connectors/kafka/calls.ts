@@ -1,0 +1,168 @@
+import type { Call, Connection } from "./connection.ts";
+import { ErrorCode } from "./error-codes.ts";
+import { WireWriter } from "./wire.ts";
+
+/** The control calls: everything but Fetch and Produce. Each asks and decodes once; retrying is the caller's part. */
+const METADATA: Call = { key: 3, version: 8 };
+const LIST_OFFSETS: Call = { key: 2, version: 5 };
+const FIND_COORDINATOR: Call = { key: 10, version: 2 };
+const OFFSET_COMMIT: Call = { key: 8, version: 7 };
+const INIT_PRODUCER_ID: Call = { key: 22, version: 1 };
+
+export interface Metadata {
+  /** "host:port" by broker id. */
+  readonly brokers: ReadonlyMap<number, string>;
+  readonly topics: ReadonlyMap<string, TopicMetadata>;
+}
+
+export interface TopicMetadata {
+  readonly error: number;
+  /** Index = partition; leader −1 where there is none now. */
+  readonly partitions: readonly { readonly leader: number; readonly leaderEpoch: number }[];
+}
+
+export async function fetchMetadata(connection: Connection, topics: readonly string[]): Promise<Metadata> {
+  const body = new WireWriter();
+  body.array(topics, (topic) => body.string(topic));
+  body.int8(0); // never create topics
+  body.int8(0);
+  body.int8(0);
+  const { reader } = await connection.send(METADATA, body);
+  reader.int32(); // throttle time
+  const brokers = new Map(
+    reader.array(() => {
+      const id = reader.int32();
+      const address = `${reader.string() ?? ""}:${reader.int32()}`;
+      reader.string(); // rack
+      return [id, address] as const;
+    }),
+  );
+  reader.string(); // cluster id
+  reader.int32(); // controller
+  const found = reader.array(() => {
+    const error = reader.int16();
+    const name = reader.string() ?? "";
+    reader.int8(); // internal
+    const partitions = reader.array(() => {
+      reader.int16();
+      const index = reader.int32();
+      const leader = reader.int32();
+      const leaderEpoch = reader.int32();
+      for (let i = 0; i < 3; i++) reader.array(() => reader.int32()); // replicas, in sync, offline
+      return { index, leader, leaderEpoch };
+    });
+    reader.int32(); // authorized operations
+    return [name, { error, partitions: partitions.toSorted((a, b) => a.index - b.index) }] as const;
+  });
+  return { brokers, topics: new Map(found) };
+}
+
+/** A time in ms, or one of these. */
+export const LATEST = -1;
+export const EARLIEST = -2;
+
+export interface PartitionOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly error: number;
+  /** −1: no record at or after the time. */
+  readonly offset: number;
+}
+
+export async function listOffsets(
+  connection: Connection,
+  partitions: readonly { readonly topic: string; readonly partition: number; readonly at: number }[],
+  committedOnly: boolean,
+): Promise<PartitionOffset[]> {
+  const body = new WireWriter();
+  body.int32(-1);
+  body.int8(committedOnly ? 1 : 0);
+  body.array([...Map.groupBy(partitions, (p) => p.topic)], ([topic, list]) => {
+    body.string(topic);
+    body.array(list, (p) => {
+      body.int32(p.partition);
+      body.int32(-1); // any leader epoch
+      body.int64(p.at);
+    });
+  });
+  const { reader } = await connection.send(LIST_OFFSETS, body);
+  reader.int32();
+  return reader
+    .array(() => {
+      const topic = reader.string() ?? "";
+      return reader.array(() => {
+        const partition = reader.int32();
+        const error = reader.int16();
+        reader.int64(); // timestamp
+        const offset = reader.int64();
+        reader.int32(); // leader epoch
+        return { topic, partition, error, offset };
+      });
+    })
+    .flat();
+}
+
+export async function findCoordinator(
+  connection: Connection,
+  group: string,
+): Promise<{ error: number; address: string }> {
+  const body = new WireWriter();
+  body.string(group);
+  body.int8(0);
+  const { reader } = await connection.send(FIND_COORDINATOR, body);
+  reader.int32();
+  const error = reader.int16();
+  reader.string();
+  reader.int32();
+  return { error, address: `${reader.string() ?? ""}:${reader.int32()}` };
+}
+
+/** Commits without being a member of the group: only to show progress. Returns the first error code. */
+export async function commitOffsets(
+  connection: Connection,
+  group: string,
+  offsets: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[],
+): Promise<number> {
+  const body = new WireWriter();
+  body.string(group);
+  body.int32(-1);
+  body.string("");
+  body.string(null);
+  body.array([...Map.groupBy(offsets, (o) => o.topic)], ([topic, list]) => {
+    body.string(topic);
+    body.array(list, (o) => {
+      body.int32(o.partition);
+      body.int64(o.offset);
+      body.int32(-1);
+      body.string(null);
+    });
+  });
+  const { reader } = await connection.send(OFFSET_COMMIT, body);
+  reader.int32();
+  const errors = reader.array(() => {
+    reader.string();
+    return reader.array(() => {
+      reader.int32();
+      return reader.int16();
+    });
+  });
+  return errors.flat().find((code) => code !== ErrorCode.None) ?? ErrorCode.None;
+}
+
+export interface ProducerIdentity {
+  readonly id: bigint;
+  readonly epoch: number;
+}
+
+export async function initProducerId(
+  connection: Connection,
+): Promise<{ readonly error: number; readonly producer: ProducerIdentity }> {
+  const body = new WireWriter();
+  body.string(null);
+  body.int32(0x7fff_ffff);
+  const { reader } = await connection.send(INIT_PRODUCER_ID, body);
+  reader.int32();
+  const error = reader.int16();
+  const id = reader.bigint64();
+  return { error, producer: { id, epoch: reader.int16() } };
+}

@@ -1,0 +1,147 @@
+import type { ConnectorContext } from "../connector.ts";
+import { messageOf, WeirError } from "../../../errors.ts";
+import { fetchMetadata, type Metadata } from "./calls.ts";
+import { openConnection, type Connection } from "./connection.ts";
+import { ErrorCode, errorName } from "./error-codes.ts";
+
+/** How a connector reaches its cluster: bootstrap, metadata, one connection per broker and purpose, back-off. */
+export interface Cluster {
+  /** Asks any broker; an error of a wanted topic is an error of the call. */
+  metadata(topics: readonly string[]): Promise<Metadata>;
+  /** An open connection to this address; connections of different purposes do not wait for each other. */
+  connection(address: string, purpose: string): Promise<Connection>;
+  /** Any broker, for calls that every broker answers. */
+  any(purpose: string): Promise<Connection>;
+  /** Ends the connection so that the next use opens a new one. */
+  drop(address: string, purpose: string): void;
+  close(): void;
+}
+
+const CLIENT_ID = "weir";
+const CONNECT_MS = 5_000;
+/** Longer than any wait that Weir asks a broker for. */
+const SILENCE_MS = 30_000;
+
+export function openCluster(brokers: readonly string[], signal: AbortSignal): Cluster {
+  const ending = new AbortController();
+  const options = {
+    clientId: CLIENT_ID,
+    connectMs: CONNECT_MS,
+    silenceMs: SILENCE_MS,
+    signal: AbortSignal.any([signal, ending.signal]),
+  };
+  const open = new Map<string, Promise<Connection>>();
+  let known: readonly string[] = brokers;
+  let turn = 0;
+
+  const connection = async (address: string, purpose: string): Promise<Connection> => {
+    const name = `${purpose}@${address}`;
+    const existing = open.get(name);
+    if (existing !== undefined) {
+      const found = await existing;
+      if (found.open) return found;
+    }
+    if (open.get(name) === existing) {
+      const [host, port] = splitAddress(address);
+      const opening = openConnection(host, port, options);
+      open.set(name, opening);
+      opening.catch(() => open.get(name) === opening && open.delete(name));
+    }
+    return open.get(name) ?? connection(address, purpose);
+  };
+  const any = async (purpose: string): Promise<Connection> => {
+    const candidates = [...new Set([...known, ...brokers])];
+    const failures: string[] = [];
+    for (let i = 0; i < candidates.length; i++) {
+      const address = candidates[(turn + i) % candidates.length] as string;
+      try {
+        const found = await connection(address, purpose);
+        turn = (turn + i) % candidates.length;
+        return found;
+      } catch (error) {
+        failures.push(messageOf(error));
+      }
+    }
+    throw new Error(failures.join("; "));
+  };
+  return {
+    connection,
+    any,
+    metadata: async (topics) => {
+      const found = await fetchMetadata(await any("control"), topics);
+      if (found.brokers.size > 0) known = [...found.brokers.values()];
+      for (const [name, topic] of found.topics) refuseBroken(name, topic.error);
+      return found;
+    },
+    drop: (address, purpose) => {
+      const name = `${purpose}@${address}`;
+      const found = open.get(name);
+      open.delete(name);
+      found?.then(
+        (c) => c.close(),
+        () => undefined,
+      );
+    },
+    close: () => ending.abort(),
+  };
+}
+
+function splitAddress(address: string): [string, number] {
+  const colon = address.lastIndexOf(":");
+  return [address.slice(0, colon).replace(/^\[|\]$/g, ""), Number(address.slice(colon + 1))];
+}
+
+function refuseBroken(topic: string, error: number): void {
+  if (error === ErrorCode.None || error === ErrorCode.LeaderNotAvailable) return;
+  if (error === ErrorCode.UnknownTopicOrPartition) {
+    throw new Error(`topic "${topic}" does not exist; create it (Weir never creates the topics of a job)`);
+  }
+  throw new Error(`topic "${topic}" cannot be used: ${errorName(error)}`);
+}
+
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 3_000;
+
+/** Milliseconds to wait before try number `attempt` (1 is the first repetition). */
+export function backOff(attempt: number): number {
+  return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 16));
+}
+
+export type Side = "SOURCE_UNREACHABLE" | "SINK_UNREACHABLE";
+
+/**
+ * Repeats `attempt` until it works, and keeps the job's reason up to date meanwhile. Only a Terminal WeirError or the
+ * end of the connector gets out.
+ */
+export async function untilReached<T>(ctx: ConnectorContext, side: Side, attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      const result = await attempt();
+      if (tries > 1) ctx.report(undefined);
+      return result;
+    } catch (error) {
+      if (error instanceof WeirError && error.retry === "Terminal") throw error;
+      ctx.signal.throwIfAborted();
+      const wait = backOff(tries);
+      ctx.report({ code: side, message: `Kafka: ${messageOf(error)}`, nextTryAt: ctx.clock.now() + wait });
+      await pause(wait, ctx.signal);
+    }
+  }
+}
+
+/** Waits, or rejects when the signal fires first. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (): void => {
+      signal.removeEventListener("abort", stop);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason instanceof Error ? signal.reason : new Error("closed"));
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  });
+}

@@ -1,0 +1,213 @@
+import type { SourceContext } from "../connector.ts";
+import { isWeirError, messageOf, WeirError } from "../../../errors.ts";
+import type { Metadata } from "./calls.ts";
+import { backOff, pause, untilReached, type Cluster } from "./cluster.ts";
+import { ErrorCode, errorName } from "./error-codes.ts";
+import { fetchRecords, type FetchedPartition, type FetchResponse, type FetchSettings } from "./fetch-call.ts";
+import type { Frame } from "./frames.ts";
+import { endOfChunk, type Chunk, type Partition } from "./partition.ts";
+
+/** Keeps answers of all leaders ahead of the reader: a bounded number, whatever the network does. */
+export interface Fetcher {
+  /** Chunks in order of arrival; the reader takes from the front. */
+  readonly chunks: Chunk[];
+  /** The reader is done with a chunk of this answer; valid only after the batch is no longer used. */
+  done(chunk: Chunk): void;
+  /** What ended the fetcher for good. */
+  failure(): Error | undefined;
+  close(): void;
+}
+
+export interface FetcherOptions {
+  readonly cluster: Cluster;
+  readonly ctx: SourceContext;
+  readonly partitions: readonly Partition[];
+  readonly committedOnly: boolean;
+  /** Looks at every metadata answer, for example for added partitions. */
+  readonly onMetadata: (metadata: Metadata) => void;
+  readonly wake: () => void;
+}
+
+const PURPOSE = "fetch";
+/** Answers per broker that wait to be read or are being asked for: one is read while the next is on its way. */
+const AHEAD = 2;
+const FETCH: Omit<FetchSettings, "committedOnly"> = {
+  maxWaitMs: 500,
+  maxBytes: 4 * 1024 * 1024,
+  maxBytesPerPartition: 1024 * 1024,
+};
+const REFRESH_MS = 30_000;
+
+export function startFetcher(options: FetcherOptions): Fetcher {
+  const { cluster, partitions, wake } = options;
+  const ending = new AbortController();
+  const signal = AbortSignal.any([options.ctx.signal, ending.signal]);
+  const ctx: SourceContext = { ...options.ctx, signal };
+  const topics = [...new Set(partitions.map((p) => p.topic))];
+  const chunks: Chunk[] = [];
+  /** Unread chunks of an answer; its buffer goes back when none is left. */
+  const unread = new Map<Frame, { left: number; readonly address: string }>();
+  const waitingAt = new Map<string, number>();
+  const room = turnstile();
+  const stale = turnstile();
+  /** A broker fills an answer in the order asked: whoever was served goes to the back. */
+  let order = partitions;
+  let failures = 0;
+  let reported = false;
+  let failure: Error | undefined;
+
+  const fail = (error: unknown): void => {
+    if (signal.aborted) return;
+    failure = error instanceof Error ? error : new Error(String(error));
+    ending.abort();
+    wake();
+  };
+  const findLeaders = async (): Promise<void> => {
+    const metadata = await cluster.metadata(topics);
+    options.onMetadata(metadata);
+    for (const p of partitions) {
+      const found = metadata.topics.get(p.topic)?.partitions[p.number];
+      const address = found === undefined ? undefined : metadata.brokers.get(found.leader);
+      if (found === undefined || address === undefined) throw new Error(`${p.split.id} has no leader now`);
+      p.leader = address;
+      p.leaderEpoch = found.leaderEpoch;
+    }
+    await Promise.all(leadersOf(partitions).map((leader) => cluster.connection(leader, PURPOSE)));
+  };
+  const keep = (p: Partition, fetched: FetchedPartition, { frame }: FetchResponse): number => {
+    const next = endOfChunk(frame, fetched);
+    p.readableEnd = fetched.readableEnd;
+    if (next === undefined) return 0;
+    p.fetchOffset = next;
+    chunks.push({ partition: p, frame, fetched, at: fetched.from, cursor: undefined });
+    order = [...order.filter((x) => x !== p), p];
+    return 1;
+  };
+  const accept = (response: FetchResponse, asked: readonly Partition[], offsets: readonly number[]): number => {
+    const problems: string[] = [];
+    let kept = 0;
+    for (const fetched of response.partitions) {
+      const i = asked.findIndex((x) => x.topic === fetched.topic && x.number === fetched.partition);
+      const p = asked[i];
+      // Between two leaders the same offset may have been asked for twice: the second answer is void.
+      if (p === undefined || p.fetchOffset !== offsets[i]) continue;
+      if (fetched.error === ErrorCode.None) kept += keep(p, fetched, response);
+      else problems.push(problemOf(p, fetched));
+    }
+    if (problems.length > 0 && kept === 0) throw new Error(problems.join("; "));
+    return kept;
+  };
+  /** Fetches from one leader until something says that leaders must be looked up again. */
+  const follow = async (address: string): Promise<void> => {
+    const connection = await cluster.connection(address, PURPOSE);
+    for (;;) {
+      while ((waitingAt.get(address) ?? 0) >= AHEAD) await room.passed(signal);
+      const mine = order.filter((p) => p.leader === address);
+      if (mine.length === 0) return;
+      const offsets = mine.map((p) => p.fetchOffset);
+      const asked = mine.map((p) => ({
+        topic: p.topic,
+        partition: p.number,
+        leaderEpoch: p.leaderEpoch,
+        offset: p.fetchOffset,
+      }));
+      const response = await fetchRecords(connection, asked, { ...FETCH, committedOnly: options.committedOnly });
+      const kept = accept(response, mine, offsets);
+      if (kept > 0) {
+        unread.set(response.frame, { left: kept, address });
+        waitingAt.set(address, (waitingAt.get(address) ?? 0) + 1);
+      } else response.frame.release();
+      succeeded();
+      wake();
+    }
+  };
+  const succeeded = (): void => {
+    failures = 0;
+    if (reported) ctx.report(undefined);
+    reported = false;
+  };
+  const failed = (error: unknown): void => {
+    if (isWeirError(error) && error.retry === "Terminal") fail(error);
+    // The first failure is the ordinary way to learn of a new leader.
+    if (++failures < 2 || signal.aborted) return;
+    reported = true;
+    const nextTryAt = ctx.clock.now() + backOff(failures);
+    ctx.report({ code: "SOURCE_UNREACHABLE", message: `Kafka: ${messageOf(error)}`, nextTryAt });
+  };
+  const supervise = async (): Promise<void> => {
+    const running = new Set<string>();
+    for (;;) {
+      const changed = stale.passed(signal);
+      changed.catch(() => undefined);
+      await untilReached(ctx, "SOURCE_UNREACHABLE", findLeaders);
+      for (const address of leadersOf(partitions).filter((leader) => !running.has(leader))) {
+        running.add(address);
+        follow(address)
+          .catch((error: unknown) => {
+            cluster.drop(address, PURPOSE);
+            failed(error);
+          })
+          .finally(() => {
+            running.delete(address);
+            stale.pass();
+          });
+      }
+      await Promise.race([changed, pause(REFRESH_MS, signal)]);
+      if (failures > 0) await pause(backOff(failures), signal);
+    }
+  };
+  supervise().catch(fail);
+
+  return {
+    chunks,
+    done: (chunk) => {
+      const answer = unread.get(chunk.frame);
+      if (answer === undefined || --answer.left > 0) return;
+      unread.delete(chunk.frame);
+      chunk.frame.release();
+      waitingAt.set(answer.address, (waitingAt.get(answer.address) ?? 1) - 1);
+      room.pass();
+    },
+    failure: () => failure,
+    close: () => ending.abort(),
+  };
+}
+
+function leadersOf(partitions: readonly Partition[]): string[] {
+  return [...new Set(partitions.map((p) => p.leader))];
+}
+
+/** A partition's error: thrown where no repetition can help, else the reason to look for the leader again. */
+function problemOf(p: Partition, fetched: FetchedPartition): string {
+  if (fetched.error === ErrorCode.OffsetOutOfRange) {
+    throw new WeirError(
+      "OFFSET_OUT_OF_RANGE",
+      `Kafka has no offset ${p.fetchOffset} in ${p.topic}[${p.number}] any more: retention removed it, or the topic was ` +
+        `created anew. Going on would lose records silently; start the job from a position that exists, ` +
+        `and give the topic a longer retention`,
+    );
+  }
+  return `${p.split.id}: ${errorName(fetched.error)}`;
+}
+
+/** Lets waiters through one `pass` at a time. */
+function turnstile(): { pass(): void; passed(signal: AbortSignal): Promise<void> } {
+  let waiters: (() => void)[] = [];
+  return {
+    pass: () => {
+      const now = waiters;
+      waiters = [];
+      for (const go of now) go();
+    },
+    passed: (signal) =>
+      new Promise((resolve, reject) => {
+        const stop = (): void => reject(new Error("closed"));
+        if (signal.aborted) stop();
+        signal.addEventListener("abort", stop, { once: true });
+        waiters.push(() => {
+          signal.removeEventListener("abort", stop);
+          resolve();
+        });
+      }),
+  };
+}

@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import { outRecord } from "../../../../test/builders/connector-context.ts";
+import { BatchWriter, stamp } from "./batch-writer.ts";
+import { drainChunk, startPartition, type Chunk } from "./partition.ts";
+import { recordColumns } from "./record-batch.ts";
+import { WireReader } from "./wire.ts";
+
+const RECORDS = 20;
+const LIMITS = { maxRecords: 1024, maxBytes: 1000 };
+
+/** An answer with one batch of twenty records of 300 bytes, fetched from `offset` inside of it. */
+function chunkFrom(offset: number): Chunk {
+  const writer = new BatchWriter(Buffer.alloc(64 * 1024));
+  for (let i = 0; i < RECORDS; i++) writer.append(outRecord(null, String(i).padEnd(300), 1));
+  const { bytes } = writer.seal();
+  stamp(bytes, { id: 1n, epoch: 0 }, 0);
+  const split = { id: "orders-0", index: 0 };
+  return {
+    partition: startPartition({ split, topic: "orders", number: 0, siblings: 1, offset }),
+    frame: { reader: new WireReader(bytes, 0), end: bytes.length, release: () => undefined },
+    fetched: { topic: "orders", partition: 0, error: 0, readableEnd: RECORDS, aborted: [], from: 0, to: bytes.length },
+    at: 0,
+    cursor: undefined,
+  };
+}
+
+describe("a fetched chunk", () => {
+  it.each([0, 1, 7, 19])("gives every record from offset %i on, however far into a large batch that is", (offset) => {
+    const chunk = chunkFrom(offset);
+    const columns = recordColumns(LIMITS.maxRecords);
+    const read: number[] = [];
+    for (;;) {
+      const { n } = drainChunk(chunk, columns, LIMITS);
+      if (n === 0) break;
+      for (let i = 0; i < n; i++) read.push(columns.offset[i] as number);
+      expect(chunk.partition.position).toBe((read.at(-1) as number) + 1);
+    }
+    expect(read).toEqual(Array.from({ length: RECORDS - offset }, (_, i) => offset + i));
+    expect(chunk.partition.position).toBe(RECORDS);
+  });
+});

@@ -1,0 +1,161 @@
+import type { Split } from "../connector.ts";
+import { WeirError } from "../../../errors.ts";
+import { abortedTransactions, type AbortedTransactions } from "./aborted.ts";
+import { decompress } from "./compression.ts";
+import type { FetchedPartition } from "./fetch-call.ts";
+import type { Frame } from "./frames.ts";
+import {
+  BATCH_HEADER,
+  checksumHolds,
+  decodeRecords,
+  isAbortMarker,
+  readBatchHeader,
+  recordCursor,
+  type BatchHeader,
+  type RecordColumns,
+  type RecordCursor,
+} from "./record-batch.ts";
+
+/** One assigned partition: what was asked for, and where the records handed out end. */
+export interface Partition {
+  readonly split: Split;
+  readonly topic: string;
+  readonly number: number;
+  /** How many partitions the topic had when reading began. */
+  readonly siblings: number;
+  leader: string;
+  leaderEpoch: number;
+  /** Next offset to ask a broker for. */
+  fetchOffset: number;
+  /** Offset behind the last record handed out: the position. */
+  position: number;
+  /** End of what can be read, as of the last answer; undefined before the first. */
+  readableEnd: number | undefined;
+  /** Timestamp of the last record handed out. */
+  lastTimestamp: number | undefined;
+  readonly aborted: AbortedTransactions;
+}
+
+export interface PartitionStart {
+  readonly split: Split;
+  readonly topic: string;
+  readonly number: number;
+  readonly siblings: number;
+  readonly offset: number;
+}
+
+export function startPartition({ split, topic, number, siblings, offset }: PartitionStart): Partition {
+  return {
+    split,
+    topic,
+    number,
+    siblings,
+    leader: "",
+    leaderEpoch: -1,
+    fetchOffset: offset,
+    position: offset,
+    readableEnd: undefined,
+    lastTimestamp: undefined,
+    aborted: abortedTransactions(),
+  };
+}
+
+/** What one answer holds for one partition, decoded piece by piece. */
+export interface Chunk {
+  readonly partition: Partition;
+  readonly frame: Frame;
+  readonly fetched: FetchedPartition;
+  /** Start of the next record batch. */
+  at: number;
+  cursor: RecordCursor | undefined;
+}
+
+/** Verifies the answer's batches and returns the offset to go on from; undefined where there is no whole batch. */
+export function endOfChunk(frame: Frame, fetched: FetchedPartition): number | undefined {
+  let next: number | undefined;
+  for (let at = fetched.from; ;) {
+    const header = readBatchHeader(frame.reader.buf, at, fetched.to);
+    if (header === undefined) return next;
+    if (!checksumHolds(frame.reader.buf, header)) {
+      throw new Error(
+        `${fetched.topic}[${fetched.partition}]: the batch at offset ${header.baseOffset} fails its checksum`,
+      );
+    }
+    next = header.nextOffset;
+    at = header.end;
+  }
+}
+
+/**
+ * Decodes up to the limits into the columns, all from one buffer. Returns the number of records and that buffer; zero
+ * when the chunk has nothing more. Moves the partition's position.
+ */
+export function drainChunk(
+  chunk: Chunk,
+  columns: RecordColumns,
+  limits: { readonly maxRecords: number; readonly maxBytes: number },
+): { n: number; buf: Buffer } {
+  const { partition } = chunk;
+  let n = 0;
+  let bytes = 0;
+  let buf = chunk.frame.reader.buf;
+  while (n < limits.maxRecords && bytes < limits.maxBytes) {
+    const cursor = chunk.cursor ?? nextCursor(chunk);
+    if (cursor === undefined) break;
+    if (n > 0 && cursor.buf !== buf) break;
+    buf = cursor.buf;
+    const from = cursor.at;
+    n = decodeRecords(cursor, columns, n, {
+      fromOffset: partition.position,
+      maxRecords: limits.maxRecords,
+      maxBytes: limits.maxBytes - bytes,
+    });
+    // What lies before the position does not count: a piece without a record would look like the end of the chunk.
+    if (n > 0) bytes += cursor.at - from;
+    if (cursor.left > 0) {
+      if (n > 0) partition.position = (columns.offset[n - 1] as number) + 1;
+    } else {
+      partition.position = cursor.header.nextOffset;
+      chunk.cursor = undefined;
+    }
+  }
+  if (n > 0) partition.lastTimestamp = columns.ts[n - 1];
+  return { n, buf };
+}
+
+/** The next batch with records for us; steps over control batches and aborted transactions. */
+function nextCursor(chunk: Chunk): RecordCursor | undefined {
+  const { partition, frame, fetched } = chunk;
+  const { buf } = frame.reader;
+  if (chunk.at === fetched.from) partition.aborted.learn(fetched.aborted);
+  for (;;) {
+    const header = readBatchHeader(buf, chunk.at, fetched.to);
+    if (header === undefined) return undefined;
+    chunk.at = header.end;
+    if (isSkipped(partition.aborted, buf, header)) {
+      partition.position = Math.max(partition.position, header.nextOffset);
+      continue;
+    }
+    chunk.cursor = openCursor(partition, buf, header);
+    return chunk.cursor;
+  }
+}
+
+function isSkipped(aborted: AbortedTransactions, buf: Buffer, header: BatchHeader): boolean {
+  const isVoid = aborted.voids(header);
+  if (header.control && isAbortMarker(buf, header)) aborted.ended(header.producerId);
+  return header.control || isVoid;
+}
+
+function openCursor(partition: Partition, buf: Buffer, header: BatchHeader): RecordCursor {
+  const from = header.start + BATCH_HEADER;
+  if (header.compression === 0) return recordCursor(header, buf, from, header.end);
+  try {
+    const plain = decompress(header.compression, buf.subarray(from, header.end));
+    return recordCursor(header, plain, 0, plain.length);
+  } catch (error) {
+    if (!(error instanceof WeirError)) throw error;
+    const place = `${partition.topic}[${partition.number}]@${header.baseOffset}`;
+    throw new WeirError(error.code, `${place}: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,35 @@
+import { WeirError } from "../../errors.ts";
+import type { SinkFactory, SourceFactory } from "./connector.ts";
+
+/** Connectors by the name that plans use. Each is loaded when a plan needs it: a worker's start pays for no other. */
+export interface ConnectorRegistry {
+  source(name: string): Promise<SourceFactory>;
+  sink(name: string): Promise<SinkFactory>;
+}
+
+const sources: Readonly<Record<string, () => Promise<SourceFactory>>> = {
+  datagen: async () => (await import("./datagen/source.ts")).datagenSource,
+  file: async () => (await import("./file/source.ts")).fileSource,
+  kafka: async () => (await import("./kafka/source.ts")).kafkaSource,
+};
+
+const sinks: Readonly<Record<string, () => Promise<SinkFactory>>> = {
+  blackhole: async () => (await import("./blackhole/sink.ts")).blackholeSink,
+  file: async () => (await import("./file/sink.ts")).fileSink,
+  kafka: async () => (await import("./kafka/sink.ts")).kafkaSink,
+  stdout: async () => (await import("./stdout/sink.ts")).stdoutSink,
+};
+
+export const builtInConnectors: ConnectorRegistry = {
+  source: (name) => load("source", sources, name),
+  sink: (name) => load("sink", sinks, name),
+};
+
+async function load<T>(what: string, known: Readonly<Record<string, () => Promise<T>>>, name: string): Promise<T> {
+  const factory = Object.hasOwn(known, name) ? known[name] : undefined;
+  if (factory === undefined) {
+    const names = Object.keys(known).join(", ");
+    throw new WeirError("SPEC_NOT_IMPLEMENTED", `this worker has no ${what} connector "${name}"; it has ${names}`);
+  }
+  return await factory();
+}

@@ -1,0 +1,8 @@
+const MAX_TIME_MS = 8.64e15;
+const RFC_3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/;
+
+/** Milliseconds of an event-time field: a number of ms, or an RFC 3339 text. NaN is not a time. */
+export function eventTimeOf(value: unknown): number {
+  if (typeof value === "number") return Math.abs(value) <= MAX_TIME_MS ? Math.floor(value) : Number.NaN;
+  return typeof value === "string" && RFC_3339.test(value) ? Date.parse(value) : Number.NaN;
+}

@@ -1,0 +1,275 @@
+import { evaluate } from "../../expression/interpret.ts";
+import { parseExpression } from "../../expression/parse.ts";
+import type { Batch } from "../batch.ts";
+import type { OutRecord, SinkWriter } from "../connectors/connector.ts";
+import { eventTimeOf } from "../event-time.ts";
+import { nodeCounters } from "../node-counters.ts";
+import { ownField } from "../own-field.ts";
+import type { Plan, PlanNode, PlanSink, PlanSource } from "../plan.ts";
+import { decodes, programGraph } from "../program-graph.ts";
+import type { ProgramGraph, Reader } from "../program-graph.ts";
+import type { NodeCounters, Program, ProgramInput, ProgramOptions } from "../program.ts";
+import { Watermarks } from "../watermarks.ts";
+import { argumentProblem, keyProblem, takesArgument } from "../windows/argument.ts";
+import type { WindowNode } from "../windows/cells.ts";
+import { keyText, recordKey } from "../windows/key.ts";
+import { murmur2, shardOf } from "../windows/murmur2.ts";
+import { NaiveWindows, resultRow } from "./naive-windows.ts";
+import type { NaiveEntry } from "./naive-windows.ts";
+import { fail, guarded } from "./operators.ts";
+import type { Flowing, Push, Stage } from "./operators.ts";
+
+type Expression = (event: unknown) => unknown;
+
+/** The oracle: the plan run one record at a time by JSON.parse and `evaluate`. Slow and easy to believe. */
+export function interpret(plan: Plan, options: ProgramOptions): Program {
+  const interpreter = new Interpreter(plan, options);
+  const watermarks = new Watermarks(plan, interpreter.advances);
+  return {
+    inputs: new Map(plan.sources.map((source) => [source.node, interpreter.input(source)])),
+    keyed: [...interpreter.windows.values()],
+    advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
+    setIdle: (source, idle) => watermarks.setIdle(source, idle),
+    end: (source) => watermarks.advance(source, Number.POSITIVE_INFINITY),
+    counters: () => interpreter.counters,
+  };
+}
+
+class Interpreter {
+  readonly counters: ReadonlyMap<string, NodeCounters>;
+  readonly windows = new Map<string, NaiveWindows>();
+  readonly advances = new Map<string, (watermark: number) => void>();
+  private readonly plan: Plan;
+  private readonly options: ProgramOptions;
+  private readonly graph: ProgramGraph;
+  private readonly pushes = new Map<string, Push>();
+
+  constructor(plan: Plan, options: ProgramOptions) {
+    this.plan = plan;
+    this.options = options;
+    this.graph = programGraph(plan);
+    this.counters = nodeCounters(plan);
+    for (const node of plan.nodes)
+      if (node.kind === "windowAggregate") this.windows.set(node.name, new NaiveWindows(node));
+    for (const node of plan.nodes.toReversed()) this.pushes.set(node.name, this.push(node));
+    for (const [name, state] of this.windows) this.advances.set(name, this.advance(name, state));
+  }
+
+  private expression(text: string): Expression {
+    const parsed = parseExpression(text);
+    return (event) => evaluate(parsed, { event, params: this.options.parameters });
+  }
+
+  private stage(name: string, onError: Stage["onError"]): Stage {
+    const counters = this.counters.get(name) as NodeCounters;
+    const outputs = new Map<string, Push>();
+    const output = (port: string): Push => {
+      let push = outputs.get(port);
+      if (push === undefined) {
+        const readers = this.graph.readers(name, port).map((r) => this.reader(r));
+        outputs.set(port, (push = (event) => readers.forEach((read) => read(event))));
+      }
+      return push;
+    };
+    const counted = (port: string): Push => {
+      const push = output(port);
+      if (port === "dead" || port === "late") return push;
+      return (event) => {
+        counters.out++;
+        push(event);
+      };
+    };
+    return { name, onError, counters, output: counted };
+  }
+
+  private reader(reader: Reader): Push {
+    if (reader.kind === "sink") return this.sink(reader.sink);
+    return this.pushes.get(reader.node.name) as Push;
+  }
+
+  private push(node: PlanNode): Push {
+    const stage = this.stage(node.name, node.onError);
+    const run = this.operator(node, stage);
+    return (event) => {
+      stage.counters.in++;
+      run(event);
+    };
+  }
+
+  private operator(node: PlanNode, stage: Stage): Push {
+    switch (node.kind) {
+      case "union":
+        return (event) => stage.output("out")(event);
+      case "filter":
+        return this.filter(stage, this.expression(node.condition));
+      case "map":
+        return this.map(
+          stage,
+          node.fields.map((f) => ({ path: f.path, run: this.expression(f.expression) })),
+        );
+      case "branch":
+        return this.branch(
+          stage,
+          node.cases.map((c) => ({ name: c.name, when: this.expression(c.when) })),
+          node.otherwise,
+        );
+      case "windowAggregate":
+        return this.window(stage, node);
+    }
+  }
+
+  private filter(stage: Stage, condition: Expression): Push {
+    return (event) => {
+      const verdict = guarded(stage, event, () => requireBool(condition(event.value)));
+      if (verdict?.value === true) stage.output("out")(event);
+    };
+  }
+
+  private branch(stage: Stage, cases: { name: string; when: Expression }[], otherwise: string | null): Push {
+    return (event) => {
+      const taken = guarded(stage, event, () => cases.find((c) => requireBool(c.when(event.value)))?.name ?? otherwise);
+      if (taken !== undefined && taken.value !== null) stage.output(taken.value)(event);
+    };
+  }
+
+  private map(stage: Stage, fields: { path: readonly string[]; run: Expression }[]): Push {
+    return (event) => {
+      const built = guarded(stage, event, () => {
+        const value = {};
+        for (const { path, run } of fields) place(value, path, run(event.value));
+        return value;
+      });
+      if (built !== undefined) stage.output("out")({ ...event, value: built.value, raw: undefined });
+    };
+  }
+
+  private window(stage: Stage, node: WindowNode): Push {
+    const state = this.windows.get(node.name) as NaiveWindows;
+    const key = this.expression(node.key);
+    const args = node.aggregates.map((a) => (a.arg === null ? () => null : this.expression(a.arg)));
+    return (event) => {
+      const record = guarded(stage, event, () => {
+        const values = args.map((run) => run(event.value));
+        node.aggregates.forEach(({ name, fn }, i) => {
+          if (!takesArgument(fn, values[i])) throw new TypeError(argumentProblem(name, fn, values[i]));
+        });
+        return { ts: event.ts, key: requireKey(key(event.value)), args: values };
+      })?.value;
+      if (record === undefined) return;
+      const bytes = Buffer.from(record.key);
+      const local = shardOf(murmur2(bytes, 0, bytes.length), this.plan.maxParallelism);
+      const shard = node.keying === "declared" ? event.shard : local;
+      const added = state.add(shard, record);
+      if (added === "late") {
+        stage.counters.late++;
+        stage.output("late")(event);
+      } else if (added.refire) stage.output("out")(rowOf(node, state, added, shard));
+    };
+  }
+
+  private advance(name: string, state: NaiveWindows): (watermark: number) => void {
+    const node = this.plan.nodes.find((n) => n.name === name) as WindowNode;
+    const { output } = this.stage(name, node.onError);
+    return (watermark) =>
+      state.advance(watermark, (entry, end, shard) => output("out")(rowOf(node, state, { entry, end }, shard)));
+  }
+
+  private sink(sink: PlanSink): Push {
+    const stage = this.stage(sink.node, sink.onError);
+    const writer = this.options.sinks.get(sink.node) as SinkWriter;
+    const key = sink.key === null ? undefined : this.expression(sink.key);
+    return (event) => {
+      stage.counters.in++;
+      const found = guarded(stage, event, () => recordKey(key?.(event.value)));
+      if (found === undefined) return;
+      writer.append(outRecord(event, found.value));
+      stage.counters.out++;
+    };
+  }
+
+  input(source: PlanSource): ProgramInput {
+    const stage = this.stage(source.node, source.onError);
+    const checked = decodes(this.plan, source.node, this.graph);
+    const input = {
+      maxEventTime: Number.NEGATIVE_INFINITY,
+      process: (batch: Batch): void => {
+        input.maxEventTime = Number.NEGATIVE_INFINITY;
+        for (let i = 0; i < batch.n; i++) {
+          const event = this.read(source, stage, checked, { batch, i });
+          if (event === undefined) continue;
+          input.maxEventTime = Math.max(input.maxEventTime, event.ts);
+          stage.output("out")(event);
+        }
+      },
+    };
+    return input;
+  }
+
+  private read(
+    source: PlanSource,
+    stage: Stage,
+    checked: boolean,
+    at: { batch: Batch; i: number },
+  ): Flowing | undefined {
+    const { batch, i } = at;
+    const start = batch.off[i] as number;
+    const length = batch.len[i] as number;
+    const raw = batch.buf.subarray(start, start + Math.max(0, length));
+    const event = { value: undefined, raw, ts: batch.ts[i] as number, shard: batch.split, where: batch.describe(i) };
+    stage.counters.in++;
+    try {
+      if (length < 0) throw new SyntaxError("the record has no value");
+      const value: unknown = checked ? JSON.parse(raw.toString("utf8")) : undefined;
+      const path = source.eventTime?.field ?? null;
+      const ts = path === null ? event.ts : eventTimeOf(ownField(value, path));
+      if (Number.isNaN(ts)) throw new TypeError(`its event time event.${path?.join(".")} is missing or not a time`);
+      return { ...event, value, ts };
+    } catch (cause) {
+      fail(stage, event, { code: "RECORD_MALFORMED", cause });
+      return undefined;
+    }
+  }
+}
+
+function requireBool(value: unknown): boolean {
+  if (typeof value !== "boolean") throw new TypeError("a condition must be true or false");
+  return value;
+}
+
+function requireKey(value: unknown): string {
+  const text = keyText(value);
+  if (text === undefined) throw new TypeError(keyProblem(value));
+  return text;
+}
+
+function place(target: object, path: readonly string[], value: unknown): void {
+  let at: object = target;
+  for (const name of path.slice(0, -1)) {
+    if (!Object.hasOwn(at, name)) define(at, name, {});
+    at = (at as Record<string, object>)[name] as object;
+  }
+  define(at, path.at(-1) as string, value);
+}
+
+function define(target: object, name: string, value: unknown): void {
+  Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
+}
+
+function rowOf(node: WindowNode, state: NaiveWindows, row: { entry: NaiveEntry; end: number }, shard: number): Flowing {
+  const value = resultRow(node, state.layout, row.entry, row.end);
+  return { value, raw: undefined, ts: row.end - 1, shard, where: `of the window ending at ${row.end}` };
+}
+
+function outRecord(event: Flowing, key: string | undefined): OutRecord {
+  const value = event.raw ?? Buffer.from(JSON.stringify(event.value));
+  const keyBytes = key === undefined ? undefined : Buffer.from(key);
+  return {
+    value,
+    start: 0,
+    end: value.length,
+    key: keyBytes,
+    keyStart: 0,
+    keyEnd: keyBytes?.length ?? -1,
+    ts: event.ts,
+  };
+}

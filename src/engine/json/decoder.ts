@@ -1,0 +1,57 @@
+import { FALSE, MISSING, NULL, OTHER_NUMBER, OTHER_STRING, PLAIN_INT, PLAIN_STRING, TRUE } from "./scan.ts";
+
+/** Makes JavaScript values of scanned ranges. One per program: it remembers short strings, which repeat in streams. */
+export interface Decoder {
+  (b: Buffer, start: number, end: number, kind: number): unknown;
+}
+
+const SLOTS = 4096;
+const LONGEST = 48;
+
+export function decoder(): Decoder {
+  const known: string[] = Array.from({ length: SLOTS }, () => "");
+
+  const text = (b: Buffer, start: number, end: number): string => {
+    const length = end - start;
+    if (length > LONGEST) return b.toString("latin1", start, end);
+    let hash = length;
+    for (let i = start; i < end; i++) hash = Math.imul(hash, 31) + (b[i] as number);
+    const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1);
+    const held = known[slot] as string;
+    if (held.length === length && equals(held, b, start)) return held;
+    return (known[slot] = b.toString("latin1", start, end));
+  };
+
+  return (b, start, end, kind) => {
+    switch (kind) {
+      case PLAIN_STRING:
+        return text(b, start + 1, end - 1);
+      case PLAIN_INT:
+        return plainInt(b, start, end);
+      case OTHER_NUMBER:
+        return Number(b.toString("latin1", start, end));
+      case TRUE:
+        return true;
+      case FALSE:
+        return false;
+      case NULL:
+        return null;
+      case MISSING:
+        return undefined;
+      case OTHER_STRING:
+      default:
+        return JSON.parse(b.toString("utf8", start, end)) as unknown;
+    }
+  };
+}
+
+function equals(text: string, b: Uint8Array, start: number): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== b[start + i]) return false;
+  return true;
+}
+
+export function plainInt(b: Uint8Array, start: number, end: number): number {
+  let value = 0;
+  for (let i = b[start] === 45 ? start + 1 : start; i < end; i++) value = value * 10 + (b[i] as number) - 48;
+  return b[start] === 45 ? -value : value;
+}

@@ -1,0 +1,95 @@
+/**
+ * The physical plan: what the operator's planner writes into an epoch's ConfigMap (plan.json) and a worker runs.
+ * JSON, versioned, hashed; independent of slot, epoch and parallelism. All durations are in ms, all placeholders filled.
+ */
+export const PLAN_VERSION = 1;
+
+export interface Plan {
+  readonly version: typeof PLAN_VERSION;
+  /** Hex SHA-256 over the canonical JSON of everything else; shown in status. */
+  readonly hash: string;
+  readonly maxParallelism: number;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly sources: readonly PlanSource[];
+  readonly sinks: readonly PlanSink[];
+  /** Every node between sources and sinks, in topological order. Owned by the planner: see `src/engine/planner`. */
+  readonly nodes: readonly PlanNode[];
+  /** Most workers that can share this plan's work: 1 for local keyed state, else unlimited (splits decide). */
+  readonly parallelismLimit: { readonly max: number; readonly reason: string } | null;
+}
+
+export interface PlanSource {
+  readonly node: string;
+  /** Name in the connector registry: "kafka" | "datagen" | "file". */
+  readonly connector: string;
+  /** The connector's own configuration, merged from the node and its connection; secrets are references only. */
+  readonly config: unknown;
+  readonly secretRef: string | null;
+  readonly eventTime: {
+    /** Path of the field below `event`, for example ["payload", "ts"]; null takes the record's own timestamp. */
+    readonly field: readonly string[] | null;
+    readonly maxOutOfOrdernessMs: number;
+    readonly idleTimeoutMs: number;
+  } | null;
+  /** Path of the declared key below `event`, when the source says `partitionedBy`. */
+  readonly partitionedBy: readonly string[] | null;
+  /** What happens to a record that is not JSON or has no event time. Checked only where a node reads a field. */
+  readonly onError: OnError;
+}
+
+export interface PlanSink {
+  readonly node: string;
+  /** "kafka" | "file" | "stdout" | "blackhole". */
+  readonly connector: string;
+  readonly config: unknown;
+  readonly secretRef: string | null;
+  readonly inputs: readonly PlanInput[];
+  /** Key expression of the outgoing record (CEL over `event`), or null. */
+  readonly key: string | null;
+  /** What happens to a record whose key expression fails. */
+  readonly onError: OnError;
+}
+
+export interface PlanInput {
+  readonly node: string;
+  /** "out", or a side output: "dead", "late", a branch's case. */
+  readonly output: string;
+}
+
+export type OnError = "Fail" | "Skip" | "Dead";
+
+interface PlanNodeBase {
+  readonly name: string;
+  readonly inputs: readonly PlanInput[];
+  readonly onError: OnError;
+}
+
+export type PlanNode =
+  | (PlanNodeBase & { readonly kind: "filter"; readonly condition: string })
+  | (PlanNodeBase & {
+      readonly kind: "map";
+      readonly fields: readonly { readonly path: readonly string[]; readonly expression: string }[];
+    })
+  | (PlanNodeBase & {
+      readonly kind: "branch";
+      readonly cases: readonly { readonly name: string; readonly when: string }[];
+      readonly otherwise: string | null;
+    })
+  | (PlanNodeBase & { readonly kind: "union" })
+  | (PlanNodeBase & {
+      readonly kind: "windowAggregate";
+      readonly key: string;
+      /** Field of the result that carries the key: the last name of the key's path, else "key". */
+      readonly keyField: string;
+      readonly window: { readonly type: "tumbling"; readonly sizeMs: number; readonly offsetMs: number };
+      readonly allowedLatenessMs: number;
+      readonly aggregates: readonly {
+        readonly name: string;
+        readonly fn: AggregateFunction;
+        readonly arg: string | null;
+      }[];
+      /** declared: shard = split index of the source; local: shard = murmur2(key) % maxParallelism. */
+      readonly keying: "declared" | "local";
+    });
+
+export type AggregateFunction = "count" | "sum" | "avg" | "min" | "max" | "first" | "last";

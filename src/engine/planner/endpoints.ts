@@ -1,0 +1,65 @@
+import type { Sink, Source } from "../../api/connector.schema.ts";
+import type { Pipeline } from "../../api/pipeline.schema.ts";
+import { WeirError } from "../../errors.ts";
+import { fill } from "./placeholders.ts";
+
+/** A source's or sink's connector with its configuration: the connection's fields and the node's own, in one object. */
+export interface Endpoint {
+  readonly connector: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly secretRef: string | null;
+  readonly key: string | null;
+}
+
+interface EndpointContext {
+  readonly node: string;
+  readonly pipeline: Pipeline;
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export function sourceEndpoint(source: Source, context: EndpointContext): Endpoint {
+  return endpoint(source, context);
+}
+
+export function sinkEndpoint(sink: Sink, context: EndpointContext): Endpoint {
+  return endpoint(sink, context);
+}
+
+function endpoint(spec: Source | Sink, context: EndpointContext): Endpoint {
+  const where = `node "${context.node}"`;
+  const { connection, batching, ...kinds } = spec as Fields;
+  const connector = Object.keys(kinds).find((k) => kinds[k] !== undefined) ?? "";
+  const { key, ...own } = kinds[connector] as Fields;
+  const shared = typeof connection === "string" ? connectionFields(connection, connector, context) : {};
+  const config = { ...shared, ...own, ...(batching === undefined ? {} : { batching }) };
+  const filled = fill(config, context.parameters) as Fields;
+  checkTopics(filled, where);
+  return {
+    connector,
+    config: filled,
+    secretRef: secretOf(filled),
+    key: typeof key === "string" ? key : null,
+  };
+}
+
+/** That it exists and is of the node's kind has been checked. */
+function connectionFields(name: string, connector: string, { pipeline }: EndpointContext): Fields {
+  const found = (pipeline.connections ?? []).find((c) => c.name === name) as Fields | undefined;
+  return (found?.[connector] ?? {}) as Fields;
+}
+
+function secretOf(config: Fields): string | null {
+  const sasl = config["sasl"] as { secretRef?: { name?: string } } | undefined;
+  const own = config["secretRef"] as { name?: string } | undefined;
+  return sasl?.secretRef?.name ?? own?.name ?? null;
+}
+
+/** A brace is not a character of a topic's name: it can only be a placeholder that no parameter fills. */
+function checkTopics(config: Fields, where: string): void {
+  const topics = [config["topic"], ...((config["topics"] as unknown[] | undefined) ?? [])];
+  for (const topic of topics)
+    if (typeof topic === "string" && /[{}]/.test(topic))
+      throw new WeirError("PIPELINE_INVALID", `${where}: no parameter fills the placeholder in topic "${topic}"`);
+}

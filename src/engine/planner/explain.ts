@@ -1,0 +1,87 @@
+import type { Plan, PlanInput, PlanNode, PlanSink, PlanSource } from "../plan.ts";
+import { decodes, programGraph } from "../program-graph.ts";
+
+/**
+ * The three graphs of a plan as text for `weir explain`: the nodes as the user drew them, the chains that run as one
+ * function each, and the physical plan's facts.
+ */
+export function explain(plan: Plan): string {
+  return [
+    "Stream graph",
+    ...[...plan.sources.map(sourceLine), ...plan.nodes.map(nodeLine), ...plan.sinks.map(sinkLine)].map(indent),
+    "",
+    "Chains (one generated function each)",
+    ...chainLines(plan).map(indent),
+    "",
+    "Physical plan",
+    ...physicalLines(plan).map(indent),
+    "",
+  ].join("\n");
+}
+
+const indent = (line: string): string => `  ${line}`;
+const inputText = ({ node, output }: PlanInput): string => (output === "out" ? node : `${node}.${output}`);
+const from = (inputs: readonly PlanInput[]): string => inputs.map(inputText).join(", ");
+
+const sourceLine = (s: PlanSource): string => `${s.node}: source ${s.connector}`;
+const sinkLine = (s: PlanSink): string => `${s.node}: sink ${s.connector} ← ${from(s.inputs)}`;
+const nodeLine = (n: PlanNode): string => `${n.name}: ${operationText(n)} ← ${from(n.inputs)}`;
+
+function operationText(node: PlanNode): string {
+  switch (node.kind) {
+    case "filter":
+      return `filter ${node.condition}`;
+    case "map":
+      return `map {${node.fields.map((f) => `${f.path.join(".")}: ${f.expression}`).join(", ")}}`;
+    case "branch":
+      return `branch ${node.cases.map((c) => `${c.name} when ${c.when}`).join("; ")}${node.otherwise === null ? "" : `; else ${node.otherwise}`}`;
+    case "union":
+      return "union";
+    case "windowAggregate":
+      return `tumbling window of ${node.window.sizeMs} ms by ${node.key}: ${node.aggregates.map((a) => `${a.name} = ${a.fn}(${a.arg ?? ""})`).join(", ")}`;
+  }
+}
+
+/** A chain runs from a source or a window to sinks and the next windows, without leaving the function. */
+function chainLines(plan: Plan): string[] {
+  const graph = programGraph(plan);
+  const outputs = (node: string): string[] => [
+    ...new Set(
+      [...plan.nodes, ...plan.sinks].flatMap((n) => n.inputs.filter((i) => i.node === node).map((i) => i.output)),
+    ),
+  ];
+  const lines: string[] = [];
+  const walk = (node: string, depth: number): void => {
+    for (const output of outputs(node))
+      for (const reader of graph.readers(node, output)) {
+        const name = reader.kind === "sink" ? reader.sink.node : reader.node.name;
+        const ends = reader.kind === "sink" || reader.node.kind === "windowAggregate";
+        lines.push(`${"  ".repeat(depth)}${output === "out" ? "" : `.${output} `}→ ${name}${ends ? " (end)" : ""}`);
+        if (!ends) walk(name, depth + 1);
+      }
+  };
+  for (const source of plan.sources) {
+    lines.push(`${source.node}${decodes(plan, source.node, graph) ? "" : " (records are passed on unread)"}`);
+    walk(source.node, 1);
+  }
+  for (const node of plan.nodes)
+    if (node.kind === "windowAggregate") {
+      lines.push(`${node.name} (fired windows)`);
+      walk(node.name, 1);
+    }
+  return lines;
+}
+
+function physicalLines(plan: Plan): string[] {
+  const keyed = plan.nodes.filter((n) => n.kind === "windowAggregate");
+  return [
+    `version ${plan.version}, hash ${plan.hash.slice(0, 12)}, maxParallelism ${plan.maxParallelism}`,
+    ...keyed.map(
+      (n) =>
+        `${n.name}: key is ${n.keying}; a shard is ${n.keying === "declared" ? "a split of the source" : "murmur2(key) % maxParallelism"}`,
+    ),
+    plan.parallelismLimit === null
+      ? "any number of workers, as far as there are splits"
+      : `at most ${plan.parallelismLimit.max} worker: ${plan.parallelismLimit.reason}`,
+  ];
+}

@@ -1,0 +1,104 @@
+import type { PlanInput, PlanSource } from "../plan.ts";
+import { plainPath, samePath } from "./field-path.ts";
+import type { GraphNode, StreamGraph } from "./stream-graph.ts";
+
+/**
+ * ENGINE.md, Flow 6: where a keyed node's key is still the field that its source is partitioned by, the shard is the
+ * source's split and workers can share the keys. Each stream carries where its declared key is now, or why it has none.
+ */
+type Declared =
+  { readonly path: readonly string[]; readonly origin: string } | { readonly path: undefined; readonly why: string };
+
+export interface Keying {
+  readonly mode: "declared" | "local";
+  /** Why the key is not the declared one. */
+  readonly why: string;
+}
+
+export function keyings(graph: StreamGraph, sources: ReadonlyMap<string, PlanSource>): ReadonlyMap<string, Keying> {
+  const streams = new Map<string, Declared>();
+  const found = new Map<string, Keying>();
+  for (const node of graph.nodes) {
+    const input = merge(
+      node,
+      node.inputs.map((i) => streamOf(i, streams)),
+      sources,
+    );
+    if (node.spec.keyBy === undefined) {
+      streams.set(node.name, through(node, input, sources));
+      continue;
+    }
+    const keying = keyingOf(node.spec.keyBy, input);
+    found.set(node.name, keying);
+    streams.set(node.name, resultOf(node.spec.keyBy, keying, input));
+    streams.set(`${node.name}.late`, input);
+  }
+  return found;
+}
+
+const none = (why: string): Declared => ({ path: undefined, why });
+
+function streamOf(input: PlanInput, streams: ReadonlyMap<string, Declared>): Declared {
+  const own = streams.get(`${input.node}.${input.output}`) ?? streams.get(input.node);
+  return own ?? none(`"${input.node}" has no declared key`);
+}
+
+function keyingOf(keyBy: string, input: Declared): Keying {
+  if (input.path === undefined) return { mode: "local", why: input.why };
+  const path = plainPath(keyBy);
+  if (path !== undefined && samePath(path, input.path)) return { mode: "declared", why: "" };
+  return { mode: "local", why: `the declared key is event.${input.path.join(".")}, not ${keyBy}` };
+}
+
+function resultOf(keyBy: string, keying: Keying, input: Declared): Declared {
+  const field = plainPath(keyBy)?.at(-1);
+  if (keying.mode !== "declared" || field === undefined || input.path === undefined) return none(keying.why);
+  return { path: [field], origin: input.origin };
+}
+
+function through(node: GraphNode, input: Declared, sources: ReadonlyMap<string, PlanSource>): Declared {
+  const source = sources.get(node.name);
+  if (source !== undefined) return ofSource(source);
+  if (node.spec.map === undefined || input.path === undefined) return input;
+  const { path: declared, origin } = input;
+  for (const [field, expression] of Object.entries(node.spec.map)) {
+    const copied = plainPath(expression);
+    if (copied !== undefined && samePath(copied, declared)) return { path: field.split("."), origin };
+  }
+  return none(`map "${node.name}" does not copy event.${declared.join(".")} unchanged`);
+}
+
+function ofSource(source: PlanSource): Declared {
+  if (source.partitionedBy === null) return none(`source "${source.node}" has no partitionedBy`);
+  if (source.connector === "kafka" && topicCount(source) > 1)
+    return none(`source "${source.node}" reads several topics, so one key is in several partitions`);
+  return { path: source.partitionedBy, origin: source.node };
+}
+
+function topicCount(source: PlanSource): number {
+  const topics = (source.config as { topics?: readonly unknown[] }).topics;
+  return topics?.length ?? 1;
+}
+
+/** Streams that meet keep the key if all have it in the same field and their splits are known to correspond. */
+function merge(node: GraphNode, inputs: readonly Declared[], sources: ReadonlyMap<string, PlanSource>): Declared {
+  const [first, ...rest] = inputs;
+  if (first === undefined) return none(`"${node.name}" has no input`);
+  if (first.path === undefined) return first;
+  for (const other of rest) {
+    if (other.path === undefined) return other;
+    if (!samePath(other.path, first.path))
+      return none(`the inputs of "${node.name}" have their key in different fields`);
+    if (!equalSplits(sources.get(first.origin), sources.get(other.origin)))
+      return none(`"${node.name}" unites "${first.origin}" and "${other.origin}", whose splits may differ`);
+  }
+  return first;
+}
+
+/** Only a datagen says its number of splits in the plan, and its keys are dealt to splits by number in the same way. */
+function equalSplits(a: PlanSource | undefined, b: PlanSource | undefined): boolean {
+  if (a === undefined || b === undefined) return false;
+  if (a.node === b.node) return true;
+  const splits = (s: PlanSource): unknown => (s.config as { splits?: unknown }).splits;
+  return a.connector === "datagen" && b.connector === "datagen" && splits(a) === splits(b);
+}

@@ -1,0 +1,113 @@
+import { parseDuration } from "../../api/duration.ts";
+import type { PipelineNode } from "../../api/pipeline.schema.ts";
+import { WeirError } from "../../errors.ts";
+import type { PlanNode, PlanSource } from "../plan.ts";
+import { parseAggregate } from "./aggregates.ts";
+import type { VariableType } from "../../expression/value-type.ts";
+import { checkExpression } from "./expressions.ts";
+import type { CheckedNode } from "./expressions.ts";
+import { plainPath } from "./field-path.ts";
+import type { GraphNode } from "./stream-graph.ts";
+
+type Keying = "declared" | "local";
+
+/** The physical operator of a node between sources and sinks. */
+export function operation(node: GraphNode, keying: Keying | undefined, event: VariableType | undefined): PlanNode {
+  const { spec, name, inputs } = node;
+  const at = { name, event };
+  const base = { name, inputs, onError: spec.onError ?? "Fail" } as const;
+  if (spec.filter !== undefined)
+    return { ...base, kind: "filter", condition: checkExpression(at, spec.filter, "bool") };
+  if (spec.map !== undefined) return { ...base, kind: "map", fields: mapFields(at, spec.map) };
+  if (spec.union !== undefined) return { ...base, kind: "union" };
+  if (spec.branch !== undefined) {
+    const { cases, otherwise } = spec.branch;
+    checkDistinct(name, [...cases.map((c) => c.name), ...(otherwise === undefined ? [] : [otherwise])]);
+    const checked = cases.map((c) => ({ name: c.name, when: checkExpression(at, c.when, "bool") }));
+    return { ...base, kind: "branch", cases: checked, otherwise: otherwise ?? null };
+  }
+  return { ...base, ...windowAggregate(spec, keying ?? "local", at) };
+}
+
+function windowAggregate(spec: PipelineNode, keying: Keying, at: CheckedNode) {
+  const { name, keyBy, window, aggregate } = spec;
+  const tumbling = window?.tumbling;
+  if (keyBy === undefined || window === undefined || tumbling === undefined || aggregate === undefined)
+    throw new WeirError("PIPELINE_INVALID", `node "${name}" needs keyBy, window and aggregate together`);
+  const sizeMs = parseDuration(tumbling.size);
+  if (sizeMs <= 0) throw new WeirError("PIPELINE_INVALID", `node "${name}": a window's size must be more than 0`);
+  const keyField = plainPath(keyBy)?.at(-1) ?? "key";
+  const aggregates = Object.entries(aggregate).map(([field, text]) => {
+    const parsed = parseAggregate(name, field, text);
+    if (parsed.arg !== null) checkExpression(at, parsed.arg);
+    return parsed;
+  });
+  checkResult(name, keyField, Object.keys(aggregate));
+  return {
+    kind: "windowAggregate",
+    key: checkExpression(at, keyBy),
+    keyField,
+    window: { type: "tumbling", sizeMs, offsetMs: tumbling.offset === undefined ? 0 : parseDuration(tumbling.offset) },
+    allowedLatenessMs: window.allowedLateness === undefined ? 0 : parseDuration(window.allowedLateness),
+    aggregates,
+    keying,
+  } as const;
+}
+
+function checkResult(node: string, keyField: string, names: readonly string[]): void {
+  const taken = [keyField, "windowStart", "windowEnd"];
+  for (const name of names) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+      throw new WeirError("PIPELINE_INVALID", `node "${node}": aggregate "${name}" is not a field name`);
+    if (taken.includes(name))
+      throw new WeirError("PIPELINE_INVALID", `node "${node}": the result already has a field "${name}"; rename it`);
+  }
+  if (keyField === "windowStart" || keyField === "windowEnd")
+    throw new WeirError(
+      "PIPELINE_INVALID",
+      `node "${node}": the key's field cannot be called ${keyField}; map it first`,
+    );
+}
+
+function mapFields(at: CheckedNode, map: Readonly<Record<string, string>>) {
+  const node = at.name;
+  const fields = Object.entries(map).map(([field, text]) => ({
+    path: field.split("."),
+    expression: checkExpression(at, text),
+  }));
+  if (fields.length === 0) throw new WeirError("PIPELINE_INVALID", `node "${node}": map has no fields`);
+  for (const { path } of fields) {
+    if (path.some((part) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(part)))
+      throw new WeirError("PIPELINE_INVALID", `node "${node}": "${path.join(".")}" is not a field path`);
+    const inner = fields.find((f) => f.path.length > path.length && path.every((part, i) => part === f.path[i]));
+    if (inner !== undefined)
+      throw new WeirError(
+        "PIPELINE_INVALID",
+        `node "${node}": field "${path.join(".")}" is both a value and an object with "${inner.path.join(".")}"`,
+      );
+  }
+  return fields;
+}
+
+function checkDistinct(node: string, names: readonly string[]): void {
+  const twice = names.find((n, i) => names.indexOf(n) !== i || n === "dead" || n === "late" || n === "out");
+  if (twice !== undefined)
+    throw new WeirError("PIPELINE_INVALID", `node "${node}": the case name "${twice}" is taken or used twice`);
+}
+
+/** Event time and declared key of a source; the connector part comes from `endpoints.ts`. */
+export function sourceFields(spec: PipelineNode): Pick<PlanSource, "eventTime" | "partitionedBy" | "onError"> {
+  const time = spec.eventTime;
+  return {
+    eventTime:
+      time === undefined
+        ? null
+        : {
+            field: time.field === undefined ? null : (plainPath(time.field) ?? null),
+            maxOutOfOrdernessMs: parseDuration(time.maxOutOfOrderness ?? "0"),
+            idleTimeoutMs: parseDuration(time.idleTimeout ?? "0"),
+          },
+    partitionedBy: spec.partitionedBy === undefined ? null : (plainPath(spec.partitionedBy) ?? null),
+    onError: spec.onError ?? "Fail",
+  };
+}

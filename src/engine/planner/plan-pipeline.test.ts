@@ -1,0 +1,246 @@
+import { describe, expect, it } from "vitest";
+import type { Pipeline, PipelineNode } from "../../api/pipeline.schema.ts";
+import { isWeirError } from "../../errors.ts";
+import type { ErrorCode } from "../../errors.ts";
+import type { Plan } from "../plan.ts";
+import { sourceEndpoint } from "./endpoints.ts";
+import { explain } from "./explain.ts";
+import { planPipeline } from "./plan-pipeline.ts";
+
+const events: PipelineNode = {
+  name: "events",
+  source: { datagen: {} },
+  partitionedBy: "event.tenant",
+  eventTime: { field: "event.ts", maxOutOfOrderness: "3s" },
+};
+const out = (from: string, ...more: string[]): PipelineNode => ({
+  name: "out",
+  from: [from, ...more],
+  sink: { blackhole: {} },
+});
+const window: Omit<PipelineNode, "name" | "from"> = {
+  keyBy: "event.tenant",
+  window: { tumbling: { size: "10s" }, allowedLateness: "5s" },
+  aggregate: { n: "count()", max: "max(event.lag)" },
+};
+
+function plan(nodes: PipelineNode[], more: Partial<Pipeline> = {}, parameters: Record<string, string> = {}): Plan {
+  return planPipeline({ ...more, nodes }, { parameters, maxParallelism: 32 });
+}
+
+function refusal(nodes: PipelineNode[], more: Partial<Pipeline> = {}): { code: ErrorCode; message: string } {
+  try {
+    plan(nodes, more);
+  } catch (e) {
+    if (isWeirError(e)) return { code: e.code, message: e.message };
+    throw e;
+  }
+  throw new Error("the pipeline was accepted");
+}
+
+describe("the planner", () => {
+  it("compiles the quickstart's shape into sources, nodes in order, and sinks", () => {
+    const made = plan([
+      out("per-tenant"),
+      { name: "per-tenant", from: ["slim"], ...window },
+      { name: "slim", from: ["hot"], map: { tenant: "event.tenant", lag: "event.payload.lag" } },
+      { name: "hot", from: ["events"], filter: "event.type == 'metrics'" },
+      events,
+    ]);
+    expect(made.nodes.map((n) => n.name)).toEqual(["hot", "slim", "per-tenant"]);
+    expect(made.nodes[2]).toMatchObject({
+      keyField: "tenant",
+      window: { type: "tumbling", sizeMs: 10_000, offsetMs: 0 },
+      allowedLatenessMs: 5000,
+      keying: "declared",
+      aggregates: [
+        { name: "n", fn: "count", arg: null },
+        { name: "max", fn: "max", arg: "event.lag" },
+      ],
+    });
+    expect(made.sources[0]).toMatchObject({ eventTime: { field: ["ts"], maxOutOfOrdernessMs: 3000 }, onError: "Fail" });
+    expect(made.parallelismLimit).toBeNull();
+  });
+
+  it("gives equal plans equal hashes, and a changed expression another", () => {
+    const filter = (text: string): PipelineNode => ({ name: "hot", from: ["events"], filter: text });
+    const hash = (text: string): string => plan([events, filter(text), out("hot")]).hash;
+    expect(hash("event.a > 1")).toBe(hash("event.a > 1"));
+    expect(hash("event.a > 1")).not.toBe(hash("event.a > 2"));
+  });
+
+  it("merges a connection's fields and the node's", () => {
+    const connections: Pipeline["connections"] = [{ name: "main", kafka: { brokers: ["k:9092"] } }];
+    const source: PipelineNode = { name: "in", source: { connection: "main", kafka: { topics: ["{topic}"] } } };
+    const sink: PipelineNode = {
+      name: "to",
+      from: ["in"],
+      sink: { connection: "main", kafka: { topic: "rollup", key: "event.tenant" } },
+    };
+    const made = plan([source, sink], { connections }, { topic: "orders" });
+    expect(made.sources[0]).toMatchObject({
+      connector: "kafka",
+      config: { brokers: ["k:9092"], topics: ["orders"] },
+      secretRef: null,
+    });
+    expect(made.sinks[0]).toMatchObject({ key: "event.tenant", config: { topic: "rollup" } });
+    expect(made.sinks[0]?.config).not.toHaveProperty("key");
+  });
+
+  it("keeps only the reference of a connection's Secret", () => {
+    const sasl = { mechanism: "ScramSha512", secretRef: { name: "user" } } as const;
+    const pipeline: Pipeline = { connections: [{ name: "main", kafka: { brokers: ["k:9092"], sasl } }], nodes: [] };
+    const source = { connection: "main", kafka: { topics: ["a"] } };
+    expect(sourceEndpoint(source, { node: "in", pipeline, parameters: {} }).secretRef).toBe("user");
+  });
+});
+
+describe("the keying of a window", () => {
+  const limitOf = (...nodes: PipelineNode[]): string | undefined =>
+    plan([events, ...nodes, out("w")]).parallelismLimit?.reason;
+
+  it("stays declared through filter, branch, union and a map that copies or renames the field", () => {
+    const limit = limitOf(
+      { name: "a", from: ["events"], filter: "event.x > 1" },
+      { name: "b", from: ["a"], branch: { cases: [{ name: "big", when: "event.x > 9" }], otherwise: "small" } },
+      { name: "c", from: ["b.big", "b.small"], union: {} },
+      { name: "d", from: ["c"], map: { customer: "event.tenant", lag: "event.lag" } },
+      { name: "w", from: ["d"], ...window, keyBy: "event.customer" },
+    );
+    expect(limit).toBeUndefined();
+  });
+
+  it("is local, for one worker, where the key is another field, an expression, or was computed", () => {
+    const from = ["events"];
+    expect(limitOf({ name: "w", from, ...window, keyBy: "event.host" })).toMatch(/declared key is event.tenant/);
+    expect(limitOf({ name: "w", from, ...window, keyBy: "event.tenant + 'x'" })).toMatch(/declared key/);
+    const map: PipelineNode = { name: "m", from, map: { tenant: "event.tenant + ''", lag: "event.lag" } };
+    expect(limitOf(map, { name: "w", from: ["m"], ...window })).toMatch(/map "m" does not copy event.tenant/);
+  });
+
+  it("is local when sources meet whose splits may differ", () => {
+    const other = (splits: number): PipelineNode => ({ ...events, name: "more", source: { datagen: { splits } } });
+    const w: PipelineNode = { name: "w", from: ["events", "more"], ...window };
+    expect(limitOf(other(3), w)).toMatch(/whose splits may differ/);
+  });
+
+  it("goes on through a declared window, whose result carries the key", () => {
+    const second = { name: "w", from: ["first"], ...window, aggregate: { most: "max(event.n)" } };
+    expect(limitOf({ name: "first", from: ["events"], ...window }, second)).toBeUndefined();
+  });
+});
+
+describe("a pipeline that cannot run is refused with its node and what to do", () => {
+  it.each<[string, PipelineNode[], ErrorCode, RegExp]>([
+    [
+      "a cycle",
+      [events, { name: "a", from: ["b"], filter: "true" }, { name: "b", from: ["a"], filter: "true" }, out("b")],
+      "PIPELINE_INVALID",
+      /cycle: .*a → b|cycle: .*b → a/,
+    ],
+    ["an unknown input", [events, out("evnts")], "PIPELINE_INVALID", /nodes\[out\].from: there is no node "evnts"/],
+    [
+      "a missing from",
+      [events, { name: "f", filter: "true" }, out("f")],
+      "PIPELINE_INVALID",
+      /nodes\[f\].from: is missing/,
+    ],
+    [
+      "an output that is not there",
+      [events, out("events.dead")],
+      "PIPELINE_INVALID",
+      /no output "dead".*set onError: Dead on "events"/,
+    ],
+    [
+      "dead letters that nobody reads",
+      [events, { name: "f", from: ["events"], filter: "true", onError: "Dead" }, out("f")],
+      "PIPELINE_INVALID",
+      /no node reads "f.dead"/,
+    ],
+    [
+      "a node that nobody reads",
+      [events, { name: "f", from: ["events"], filter: "true" }, out("events")],
+      "PIPELINE_INVALID",
+      /nodes\[f\].name: no node reads its records/,
+    ],
+    [
+      "a syntax error",
+      [events, { name: "f", from: ["events"], filter: "event.a >" }, out("f")],
+      "EXPRESSION_INVALID",
+      /node "f"/,
+    ],
+    [
+      "an unknown function",
+      [events, { name: "f", from: ["events"], filter: "evil(event)" }, out("f")],
+      "EXPRESSION_INVALID",
+      /node "f"/,
+    ],
+    [
+      "an aggregate that is none",
+      [events, { name: "w", from: ["events"], ...window, aggregate: { n: "median(event.a)" } }, out("w")],
+      "EXPRESSION_INVALID",
+      /node "w", aggregate n/,
+    ],
+    [
+      "a result field twice",
+      [events, { name: "w", from: ["events"], ...window, aggregate: { tenant: "count()" } }, out("w")],
+      "PIPELINE_INVALID",
+      /already has a field "tenant"/,
+    ],
+    [
+      "a window without event time",
+      [{ name: "events", source: { datagen: {} } }, { name: "w", from: ["events"], ...window }, out("w")],
+      "PIPELINE_INVALID",
+      /source "events" has no eventTime/,
+    ],
+    [
+      "an operator of a later version",
+      [events, { name: "d", from: ["events"], keyBy: "event.a", dedup: {} }, out("d")],
+      "SPEC_NOT_IMPLEMENTED",
+      /nodes\[d\].dedup: this version/,
+    ],
+    [
+      "a sliding window",
+      [events, { name: "w", from: ["events"], ...window, window: { sliding: { size: "1m", every: "10s" } } }, out("w")],
+      "SPEC_NOT_IMPLEMENTED",
+      /nodes\[w\].window.sliding: this version has tumbling windows only/,
+    ],
+    [
+      "an unknown connection",
+      [{ name: "in", source: { connection: "x", kafka: { topics: ["a"] } } }, out("in")],
+      "PIPELINE_INVALID",
+      /no connection is called "x"/,
+    ],
+    [
+      "work on records that are not JSON",
+      [{ ...events, onError: "Dead" }, { name: "f", from: ["events.dead"], filter: "true" }, out("f", "events")],
+      "PIPELINE_INVALID",
+      /only a sink without a key/,
+    ],
+  ])("%s", (_, nodes, code, message) => {
+    const refused = refusal(nodes);
+    expect(refused.message).toMatch(message);
+    expect(refused.code).toBe(code);
+  });
+
+  it("a placeholder in a topic that no parameter fills", () => {
+    const connections: Pipeline["connections"] = [{ name: "main", kafka: { brokers: ["k:9092"] } }];
+    const source: PipelineNode = { name: "in", source: { connection: "main", kafka: { topics: ["{topic}"] } } };
+    expect(refusal([source, out("in")], { connections }).message).toMatch(/no parameter fills .*"\{topic\}"/);
+  });
+});
+
+it("refuses an expression that does not fit the source's schema", () => {
+  const typed: PipelineNode = { ...events, schema: { tenant: "string", "payload.lag": "int" } };
+  const hot: PipelineNode = { name: "hot", from: ["events"], filter: "event.payload.lag > 'high'" };
+  const refused = refusal([typed, hot, out("hot")]);
+  expect(refused.code).toBe("EXPRESSION_INVALID");
+  expect(refused.message).toMatch(/node "hot"/);
+});
+
+it("explains the stream graph, the chains and the physical plan", () => {
+  const text = explain(plan([events, { name: "w", from: ["events"], ...window }, out("w")]));
+  expect(text).toContain("w: tumbling window of 10000 ms by event.tenant: n = count(), max = max(event.lag) ← events");
+  expect(text).toContain("→ w (end)");
+  expect(text).toContain("w: key is declared; a shard is a split of the source");
+});

@@ -1,0 +1,144 @@
+import { checkPipeline } from "../../api/check.ts";
+import type { Pipeline, PipelineNode } from "../../api/pipeline.schema.ts";
+import { summary } from "../../api/problem.ts";
+import { WeirError } from "../../errors.ts";
+import { PLAN_VERSION } from "../plan.ts";
+import type { Plan, PlanInput, PlanSink, PlanSource } from "../plan.ts";
+import { sinkEndpoint, sourceEndpoint } from "./endpoints.ts";
+import { checkExpression } from "./expressions.ts";
+import { keyings } from "./keying.ts";
+import type { Keying } from "./keying.ts";
+import { operation, sourceFields } from "./operations.ts";
+import { planHash } from "./plan-hash.ts";
+import { streamGraph } from "./stream-graph.ts";
+import type { GraphNode, StreamGraph } from "./stream-graph.ts";
+
+export interface PlanOptions {
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly maxParallelism: number;
+}
+
+/**
+ * Compiles `spec.pipeline` (already valid by its schema) into the physical plan. Throws a WeirError that names the node:
+ * PIPELINE_INVALID, EXPRESSION_INVALID, EXPRESSION_OVER_BUDGET or SPEC_NOT_IMPLEMENTED.
+ */
+export function planPipeline(pipeline: Pipeline, options: PlanOptions): Plan {
+  refuseUnsound(pipeline);
+  const graph = streamGraph(pipeline.nodes);
+  const context = { pipeline, parameters: options.parameters };
+  const sources = graph.nodes.filter((n) => n.spec.source !== undefined).map((n) => planSource(n, context));
+  const sinks = graph.nodes.filter((n) => n.spec.sink !== undefined).map((n) => planSink(n, context));
+  const byName = new Map(sources.map((s) => [s.node, s]));
+  checkEventTime(graph, byName);
+  checkDeadReaders(graph);
+  const keying = keyings(graph, byName);
+  const schemas = schemasOf(graph);
+  const body = {
+    version: PLAN_VERSION,
+    maxParallelism: options.maxParallelism,
+    parameters: options.parameters,
+    sources,
+    sinks,
+    nodes: graph.nodes
+      .filter((n) => n.spec.source === undefined && n.spec.sink === undefined)
+      .map((n) => operation(n, keying.get(n.name)?.mode, inputSchema(n, schemas))),
+    parallelismLimit: limitOf(keying),
+  } as const;
+  return { ...body, hash: planHash(body) };
+}
+
+/** The checks that a job gets at admission hold for a pipeline from anywhere. */
+function refuseUnsound(pipeline: Pipeline): void {
+  const problems = checkPipeline(pipeline);
+  const [first] = problems;
+  if (first !== undefined) throw new WeirError(first.code, summary(problems));
+}
+
+interface Context {
+  readonly pipeline: Pipeline;
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+function planSource(node: GraphNode, context: Context): PlanSource {
+  if (node.spec.source === undefined) throw new WeirError("INTERNAL", `"${node.name}" is not a source`);
+  const { connector, config, secretRef } = sourceEndpoint(node.spec.source, { ...context, node: node.name });
+  return { node: node.name, connector, config, secretRef, ...sourceFields(node.spec) };
+}
+
+function planSink(node: GraphNode, context: Context): PlanSink {
+  if (node.spec.sink === undefined) throw new WeirError("INTERNAL", `"${node.name}" is not a sink`);
+  const { connector, config, secretRef, key } = sinkEndpoint(node.spec.sink, { ...context, node: node.name });
+  return {
+    node: node.name,
+    connector,
+    config,
+    secretRef,
+    inputs: node.inputs,
+    key: key === null ? null : checkExpression({ name: node.name }, key),
+    onError: node.spec.onError ?? "Fail",
+  };
+}
+
+type Schemas = ReadonlyMap<string, PipelineNode["schema"]>;
+
+/** A source's schema holds behind it until a map or a window makes other events. */
+function schemasOf(graph: StreamGraph): Schemas {
+  const schemas = new Map<string, PipelineNode["schema"]>();
+  for (const node of graph.nodes) {
+    const { source, schema, map, window } = node.spec;
+    const other = map !== undefined || window !== undefined;
+    schemas.set(node.name, source === undefined ? (other ? undefined : inputSchema(node, schemas)) : schema);
+  }
+  return schemas;
+}
+
+function inputSchema(node: GraphNode, schemas: Schemas): PipelineNode["schema"] {
+  const [first, ...rest] = node.inputs.map((i) => schemas.get(i.node));
+  return rest.every((s) => s === first) ? first : undefined;
+}
+
+function limitOf(keying: ReadonlyMap<string, Keying>): Plan["parallelismLimit"] {
+  for (const [node, { mode, why }] of keying)
+    if (mode === "local") {
+      const reason = `node "${node}" keeps its keys in one worker: ${why}. Declare partitionedBy on its source and key by that field to use more workers`;
+      return { max: 1, reason };
+    }
+  return null;
+}
+
+/** A window fires by watermarks, and only a source with event time makes them. */
+function checkEventTime(graph: StreamGraph, sources: ReadonlyMap<string, PlanSource>): void {
+  const timeless = new Map<string, string | undefined>();
+  for (const node of graph.nodes) {
+    const source = sources.get(node.name);
+    const missing =
+      source === undefined
+        ? node.inputs.map((i) => timeless.get(i.node)).find((s) => s !== undefined)
+        : source.eventTime === null
+          ? node.name
+          : undefined;
+    timeless.set(node.name, missing);
+    if (node.spec.window !== undefined && missing !== undefined)
+      throw new WeirError(
+        "PIPELINE_INVALID",
+        `node "${node.name}" has a window of event time, but its source "${missing}" has no eventTime; add eventTime: {field: event.…}`,
+      );
+  }
+}
+
+/** What a source rejects is not JSON: it has no fields, so it can only be kept as it is. */
+function checkDeadReaders(graph: StreamGraph): void {
+  const undecoded = new Set<string>();
+  const isUndecoded = (i: PlanInput): boolean =>
+    undecoded.has(i.node) || (i.output === "dead" && graph.byName.get(i.node)?.spec.source !== undefined);
+  for (const node of graph.nodes) {
+    const from = node.inputs.find(isUndecoded);
+    if (from === undefined) continue;
+    if (node.spec.union !== undefined) undecoded.add(node.name);
+    else if (node.spec.sink === undefined || node.spec.sink.kafka?.key !== undefined)
+      throw new WeirError(
+        "PIPELINE_INVALID",
+        `node "${node.name}" reads "${from.node}.${from.output}", whose records are not valid JSON; only a sink without a key can read it`,
+      );
+  }
+}

@@ -1,0 +1,38 @@
+import type { Plan, PlanNode, PlanSink } from "./plan.ts";
+
+/** Who reads an output: a node or a sink. */
+export type Reader =
+  { readonly kind: "node"; readonly node: PlanNode } | { readonly kind: "sink"; readonly sink: PlanSink };
+
+/** A plan as both engines walk it: readers by `node.output`, in the order of the plan, nodes before sinks. */
+export interface ProgramGraph {
+  readers(node: string, output: string): readonly Reader[];
+}
+
+export function programGraph(plan: Plan): ProgramGraph {
+  const byOutput = new Map<string, Reader[]>();
+  const add = (reader: Reader, inputs: PlanNode["inputs"]): void => {
+    for (const { node, output } of inputs) {
+      const key = `${node}.${output}`;
+      byOutput.set(key, [...(byOutput.get(key) ?? []), reader]);
+    }
+  };
+  for (const node of plan.nodes) add({ kind: "node", node }, node.inputs);
+  for (const sink of plan.sinks) add({ kind: "sink", sink }, sink.inputs);
+  return { readers: (node, output) => byOutput.get(`${node}.${output}`) ?? [] };
+}
+
+/**
+ * Whether a source's records are decoded, and so checked: something reads a field of them, or their event time, or its
+ * onError asks for it. A source whose records are only passed on is not looked into.
+ */
+export function decodes(plan: Plan, source: string, graph: ProgramGraph): boolean {
+  const own = plan.sources.find((s) => s.node === source);
+  // Who says what to do with malformed records wants them found, also where nothing else reads a field.
+  if (own !== undefined && (own.onError !== "Fail" || (own.eventTime?.field ?? null) !== null)) return true;
+  const reads = (reader: Reader): boolean => {
+    if (reader.kind === "sink") return reader.sink.key !== null;
+    return reader.node.kind !== "union" || graph.readers(reader.node.name, "out").some(reads);
+  };
+  return graph.readers(source, "out").some(reads);
+}

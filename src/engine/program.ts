@@ -1,0 +1,83 @@
+import type { Batch } from "./batch.ts";
+import type { SinkWriter } from "./connectors/connector.ts";
+
+/**
+ * A program is a plan compiled for one slot: pure, synchronous computation between sources and sinks.
+ * `compile` (generated chains) and `interpret` (the oracle) build the same interface; the runtime drives it and owns
+ * everything asynchronous: polling, credit, watermark tracking per split, barriers, storage.
+ */
+export interface Program {
+  /** One entry per source node. */
+  readonly inputs: ReadonlyMap<string, ProgramInput>;
+  /** One entry per keyed stateful node, in topological order. */
+  readonly keyed: readonly KeyedNode[];
+  /**
+   * The watermark of a source advanced (minimum over its non-idle splits, never backwards). Propagates through the
+   * graph: every keyed node takes the minimum over its inputs, fires what is due and forwards its own watermark.
+   */
+  advanceWatermark(source: string, watermark: number): void;
+  /** All splits of a source have become idle, or one has records again: an idle source holds nothing behind a union back. */
+  setIdle(source: string, idle: boolean): void;
+  /** A bounded source ended: like a watermark of +∞ for it. */
+  end(source: string): void;
+  /** Per-node counters for metrics: in, out, dropped late, malformed, failed expressions. */
+  counters(): ReadonlyMap<string, NodeCounters>;
+}
+
+export interface ProgramInput {
+  /** Runs the chain over a batch. Throws a WeirError only where `onError: Fail` says so. */
+  process(batch: Batch): void;
+  /** Highest event time seen in the last processed batch, or −Infinity: feeds the split's watermark generator. */
+  readonly maxEventTime: number;
+}
+
+export interface NodeCounters {
+  in: number;
+  out: number;
+  /** Records behind the watermark and allowed lateness. */
+  late: number;
+  /** Records sent to `dead`, skipped, or failed by `onError`. */
+  errors: number;
+}
+
+/**
+ * Keyed state of one node in shards. A snapshot is taken in two phases: `beginSnapshot` is synchronous and cheap
+ * (advances the epoch stamp); `shardBytes` may be called later, piece by piece, and still sees the values at the
+ * barrier (entries touched since are copied first).
+ */
+export interface KeyedNode {
+  readonly node: string;
+  /** Version of the state's serializer; a restore of an older one goes through `migrate`. */
+  readonly stateVersion: number;
+  /** Changes when the key expression, window or aggregates change incompatibly: compared at restore. */
+  readonly stateSignature: string;
+  /**
+   * Shards with something to save: also those whose entries are all gone, because a shard's watermark is state too. A shard
+   * that never had a record takes its lateness from the source's watermark, which a restart advances before any batch.
+   */
+  shards(): readonly number[];
+  beginSnapshot(): KeyedSnapshot;
+  /** Adds a shard's saved state; the shard must be owned by this slot and empty. */
+  restore(shard: number, chunks: readonly Buffer[], stateVersion: number): void;
+  /** The node's current watermark; saved in the manifest so that lateness is the same after a restore. */
+  readonly watermark: number;
+  /** Live keys, for metrics. */
+  size(): number;
+}
+
+export interface KeyedSnapshot {
+  /** Encoded entries of one shard at the barrier, in chunks of at most about 1 MiB; the runtime yields between chunks. */
+  chunks(shard: number): Iterable<Buffer>;
+  /** Releases the copies that were kept for this snapshot. */
+  release(): void;
+}
+
+export interface ProgramOptions {
+  readonly slot: number;
+  readonly slots: number;
+  readonly sinks: ReadonlyMap<string, SinkWriter>;
+  /** Values of `params.*`. */
+  readonly parameters: Readonly<Record<string, string>>;
+  /** Called for records that `onError: Fail` or a bug stops at, with the record's position in the message. */
+  readonly maxDeadLetterSample?: number;
+}

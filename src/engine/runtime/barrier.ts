@@ -1,0 +1,47 @@
+import { messageOf, WeirError } from "../../errors.ts";
+import type { Clock } from "../../clock.ts";
+import type { Manifest } from "../checkpoint/manifest.ts";
+import { captureKeyed, type Capture } from "../checkpoint/snapshot-writer.ts";
+import type { SinkWriter } from "../connectors/connector.ts";
+import type { OpenSlot } from "./open-slot.ts";
+
+/** A cut through a slot between two batches. */
+export interface Barrier {
+  readonly capture: Capture;
+  /**
+   * Everything before the cut is accepted by the outside; gives what committing sinks must remember. A slow sink does
+   * not stop the sources: what they read meanwhile belongs to the next cut.
+   */
+  readonly flushed: Promise<Manifest["sinks"]>;
+}
+
+/**
+ * Takes the cut in this very turn: positions, entries and sinks agree because nothing runs between them. They do not when
+ * a record has ended the slot: its batch counts as read and was processed in part.
+ */
+export function takeBarrier(slot: OpenSlot, clock: Clock, { id, held }: { id?: number; held: boolean }): Barrier {
+  if (slot.torn) throw new WeirError("WORKER_UNREACHABLE", "the slot has ended; its last checkpoint is what remains");
+  const { tasks, program, sinks } = slot;
+  const flushed = Promise.all([...sinks].map(([node, writer]) => flush(node, writer, id)));
+  return {
+    capture: { takenAt: clock.now(), held, sources: tasks.map((t) => t.state()), keyed: captureKeyed(program.keyed) },
+    flushed: flushed.then((handles) => handles.filter((h) => h !== undefined)),
+  };
+}
+
+async function flush(
+  node: string,
+  writer: SinkWriter,
+  id: number | undefined,
+): Promise<{ node: string; handle: unknown } | undefined> {
+  try {
+    const accepted = writer.flush();
+    const prepared = id === undefined ? undefined : writer.prepare?.(id);
+    await accepted;
+    const handle = await prepared;
+    return handle === undefined ? undefined : { node, handle };
+  } catch (e) {
+    if (e instanceof WeirError) throw e;
+    throw new WeirError("SINK_UNREACHABLE", `sink ${node} did not take its records: ${messageOf(e)}`, { cause: e });
+  }
+}

@@ -1,0 +1,171 @@
+import type { CheckpointReport } from "../../api/worker-protocol.ts";
+import { isWeirError, messageOf, WeirError } from "../../errors.ts";
+import { COMPLETED, slotFolder, type SlotIdentity } from "../checkpoint/layout.ts";
+import type { Manifest } from "../checkpoint/manifest.ts";
+import type { Retention } from "../checkpoint/retention.ts";
+import { readManifest } from "../checkpoint/snapshot-reader.ts";
+import { releaseCapture, writeKeyedState, writeManifest } from "../checkpoint/snapshot-writer.ts";
+import { takeBarrier, type Barrier } from "./barrier.ts";
+import { within, type Exclusive } from "./exclusive.ts";
+import type { OpenSlot } from "./open-slot.ts";
+import type { Problems } from "./problems.ts";
+import type { SlotOptions } from "./slot-options.ts";
+
+export interface CheckpointerOptions {
+  readonly slot: OpenSlot;
+  readonly options: SlotOptions;
+  readonly identity: SlotIdentity;
+  readonly retention: Retention;
+  readonly problems: Problems;
+  readonly exclusive: Exclusive;
+  /** A savepoint holds the sources now. */
+  readonly held: () => boolean;
+  /** Ends the slot. */
+  readonly fail: (e: unknown) => void;
+}
+
+export interface Checkpointer {
+  /** Never rejects: a failed checkpoint is a report with `ok: false`, and ends the slot only beyond what is tolerated. */
+  take(): Promise<CheckpointReport>;
+  /** Takes one every interval, but not sooner than minPause after the last. */
+  start(): void;
+  stop(): void;
+}
+
+export function checkpointer(of: CheckpointerOptions): Checkpointer {
+  const { options, problems, identity, slot } = of;
+  const { intervalMs, minPauseMs, tolerableFailures } = options.start.checkpoint;
+  const { clock, listener } = options;
+  let failures = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+
+  const take = (): Promise<CheckpointReport> =>
+    of.exclusive(async () => {
+      const id = of.retention.nextId();
+      const startedAt = clock.now();
+      const facts = { id, uri: `${slot.storage.uri}/${slotFolder(identity)}/${id}` };
+      const report = await attempt(of, id).then(
+        (bytes): CheckpointReport => ({ ...facts, ok: true, bytes, ...timesSince(startedAt) }),
+        (e: unknown): CheckpointReport => {
+          failed(e);
+          return { ...facts, ok: false, bytes: 0, ...timesSince(startedAt), error: messageOf(e) };
+        },
+      );
+      if (report.ok) succeeded();
+      listener.checkpoint?.(report);
+      return report;
+    });
+
+  const timesSince = (startedAt: number): { completedAt: number; durationMs: number } => {
+    const completedAt = clock.now();
+    return { completedAt, durationMs: completedAt - startedAt };
+  };
+  const succeeded = (): void => {
+    failures = 0;
+    problems.report("checkpoint", undefined);
+  };
+  /** A sink that cannot be reached holds up checkpoints: that is its problem, and waits, rather than ends the job. */
+  const failed = (e: unknown): void => {
+    if (problems.has("SINK_UNREACHABLE")) return;
+    failures++;
+    const code = isWeirError(e) ? e.code : "CHECKPOINT_UNWRITABLE";
+    if (failures > tolerableFailures || code === "WORKER_REFUSED" || code === "SINK_UNREACHABLE") {
+      of.fail(e);
+      return;
+    }
+    problems.report("checkpoint", { code, message: messageOf(e), nextTryAt: clock.now() + intervalMs });
+  };
+
+  const schedule = (ms: number): void => {
+    if (stopped || intervalMs <= 0) return;
+    timer = setTimeout(() => {
+      const startedAt = clock.now();
+      void take().then(() => schedule(Math.max(minPauseMs, intervalMs - (clock.now() - startedAt), 0)));
+    }, ms);
+  };
+
+  return {
+    take,
+    start: () => schedule(intervalMs),
+    stop: () => {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** One checkpoint: cut, write, manifest, commit, completed. Gives its size. */
+async function attempt(of: CheckpointerOptions, id: number): Promise<number> {
+  const { slot, options, identity } = of;
+  const { timeoutMs } = options.start.checkpoint;
+  const folder = `${slotFolder(identity)}/${id}`;
+  const barrier = takeBarrier(slot, options.clock, { id, held: of.held() });
+  let waitsFor = "its sinks";
+  const late = (): WeirError =>
+    new WeirError(
+      "CHECKPOINT_UNWRITABLE",
+      `checkpoint ${id} did not finish in ${timeoutMs} ms; it was waiting for ${waitsFor}`,
+    );
+  try {
+    const written = await within(
+      timeoutMs,
+      async (signal) => {
+        const sinks = await barrier.flushed;
+        waitsFor = `storage ${slot.storage.uri}`;
+        return await write(of, { id, folder, barrier, sinks, signal });
+      },
+      late,
+    );
+    await commitOrEnd(of, id, written.manifest);
+    await of.retention.completed(id, written.manifest).catch((e: unknown) => options.listener.warning?.(messageOf(e)));
+    return written.bytes;
+  } finally {
+    releaseCapture(barrier.capture);
+  }
+}
+
+async function write(
+  { slot, options, identity }: CheckpointerOptions,
+  at: { id: number; folder: string; barrier: Barrier; sinks: Manifest["sinks"]; signal: AbortSignal },
+): Promise<{ manifest: Manifest; bytes: number }> {
+  const { id, folder, barrier, sinks, signal } = at;
+  const { capture } = barrier;
+  const { keyed, bytes } = await writeKeyedState(slot.storage, { folder, attempt: identity.attempt }, capture, signal);
+  signal.throwIfAborted();
+  const { hash: planHash, maxParallelism } = options.plan;
+  const facts = { identity, id, planHash, maxParallelism, sinks };
+  const written = await writeManifest(slot.storage, folder, facts, { capture, keyed });
+  if (written === undefined) throw await taken(slot, folder, identity);
+  return { manifest: written.manifest, bytes: bytes + written.bytes.length };
+}
+
+/** Somebody else wrote this checkpoint: a newer attempt has replaced this worker, or an older one is still alive. */
+async function taken({ storage }: OpenSlot, folder: string, identity: SlotIdentity): Promise<WeirError> {
+  const attempt = (await readManifest(storage, folder))?.manifest.attempt ?? 0;
+  const newer = attempt > identity.attempt;
+  const what = newer ? "this worker was replaced and must not go on" : "an older worker of this slot is still alive";
+  const text = `attempt ${attempt} of slot ${identity.slot} has written ${storage.uri}/${folder}: ${what}`;
+  return new WeirError(newer ? "WORKER_REFUSED" : "CHECKPOINT_UNWRITABLE", text);
+}
+
+/** The manifest has decided: what does not get committed now must be by a restore, so the slot ends. */
+async function commitOrEnd(of: CheckpointerOptions, id: number, manifest: Manifest): Promise<void> {
+  try {
+    await commit(of, id, manifest);
+  } catch (e) {
+    of.fail(e);
+    throw e;
+  }
+}
+
+async function commit({ slot, options }: CheckpointerOptions, id: number, manifest: Manifest): Promise<void> {
+  for (const { node, handle } of manifest.sinks) await slot.sinks.get(node)?.commit?.(id, handle);
+  if (manifest.sinks.length > 0) {
+    await slot.storage.create(`${slotFolder(manifest)}/${id}/${COMPLETED}`, Buffer.from("{}\n"));
+  }
+  for (const { node, reader } of slot.tasks) {
+    const positions = manifest.sources.find((s) => s.node === node)?.splits.map((s) => [s.id, s.position] as const);
+    await reader.checkpointed?.(new Map(positions)).catch((e: unknown) => options.listener.warning?.(messageOf(e)));
+  }
+}

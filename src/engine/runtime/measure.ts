@@ -1,0 +1,62 @@
+import type { WorkerMetrics } from "../../api/worker-protocol.ts";
+import type { Clock } from "../../clock.ts";
+import type { SinkWriter } from "../connectors/connector.ts";
+import type { Program } from "../program.ts";
+import type { SourceTask } from "./source-task.ts";
+
+export interface Measured {
+  readonly tasks: readonly SourceTask[];
+  readonly sinks: ReadonlyMap<string, SinkWriter>;
+  readonly program: Program;
+  readonly clock: Clock;
+}
+
+/** Each call gives the figures of now, with rates since the last call. */
+export function meter({ tasks, sinks, program, clock }: Measured): () => WorkerMetrics {
+  const totals = (): { at: number; in: number; out: number } => ({
+    at: clock.now(),
+    in: tasks.reduce((sum, t) => sum + t.records, 0),
+    out: [...sinks.values()].reduce((sum, s) => sum + s.counters().records, 0),
+  });
+  const sources = new Set(tasks.map((t) => t.node));
+  let last = totals();
+  let loop = performance.eventLoopUtilization();
+
+  return () => {
+    const now = totals();
+    const seconds = Math.max(0.001, (now.at - last.at) / 1000);
+    const rates = { in: Math.max(0, now.in - last.in) / seconds, out: Math.max(0, now.out - last.out) / seconds };
+    last = now;
+    const busy = performance.eventLoopUtilization(loop).utilization;
+    loop = performance.eventLoopUtilization();
+    const counters = [...program.counters()];
+    const watermark = Math.min(...tasks.map((t) => t.watermark));
+    return {
+      ...lagOf(tasks, now.at),
+      ...rates,
+      totalIn: now.in,
+      totalOut: now.out,
+      malformed: sum(counters.filter(([node]) => sources.has(node)).map(([, c]) => c.errors)),
+      late: sum(counters.map(([, c]) => c.late)),
+      keys: sum(program.keyed.map((k) => k.size())),
+      busy: Number.isFinite(busy) ? Math.min(1, Math.max(0, busy)) : 0,
+      watermark: Number.isFinite(watermark) ? watermark : null,
+    };
+  };
+}
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** Unknown for one source is unknown for the slot: a lag that leaves something out would look healthy. */
+function lagOf(tasks: readonly SourceTask[], now: number): { lag: number | null; lagMs: number | null } {
+  let records = 0;
+  let oldest = Infinity;
+  for (const { reader } of tasks) {
+    const lag = reader.lag();
+    if (lag === undefined) return { lag: null, lagMs: null };
+    records += lag.records;
+    oldest = Math.min(oldest, lag.oldestTimestamp ?? Infinity);
+  }
+  if (records === 0) return { lag: 0, lagMs: 0 };
+  return { lag: records, lagMs: oldest === Infinity ? null : Math.max(0, now - oldest) };
+}

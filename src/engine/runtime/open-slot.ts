@@ -1,0 +1,164 @@
+import { WeirError } from "../../errors.ts";
+import { refuseIncompatible } from "../checkpoint/compatibility.ts";
+import { dealSource, restoreKeyed } from "../checkpoint/deal.ts";
+import { findState, recordOrigin, type RestoredState } from "../checkpoint/restore.ts";
+import { openStorage, type Storage } from "../checkpoint/storage.ts";
+import type { ConnectorContext, SinkWriter, SourceContext, SourceFactory, Split } from "../connectors/connector.ts";
+import type { PlanSink, PlanSource } from "../plan.ts";
+import type { Program } from "../program.ts";
+import type { Problems } from "./problems.ts";
+import { identityOf, type SlotOptions } from "./slot-options.ts";
+import { sourceTask, type OpenSource, type SourceTask } from "./source-task.ts";
+
+/** A slot with its state restored and everything open, ready for its first batch. */
+export interface OpenSlot {
+  readonly program: Program;
+  readonly tasks: readonly SourceTask[];
+  readonly sinks: ReadonlyMap<string, SinkWriter>;
+  readonly storage: Storage;
+  readonly restored: RestoredState | undefined;
+  /** An error ended it, maybe in the middle of a batch: what it holds is no cut between two batches any more. */
+  readonly torn: boolean;
+  tear(): void;
+  close(): Promise<void>;
+}
+
+interface ListedSource {
+  readonly plan: PlanSource;
+  readonly factory: SourceFactory;
+  readonly context: SourceContext;
+  readonly splits: readonly Split[];
+}
+
+/** Nothing outside is changed before the saved state is known to fit: a refused restore leaves no trace. */
+export async function openSlot(options: SlotOptions, problems: Problems): Promise<OpenSlot> {
+  const { plan, start } = options;
+  const opened: { close(): Promise<void> }[] = [];
+  let torn = false;
+  const close = async (): Promise<void> => {
+    await Promise.allSettled(opened.splice(0).map((o) => o.close()));
+  };
+  try {
+    refuseTooManySlots(options);
+    const storage = openStorage(start.checkpoint.uri, options.resolvePath);
+    const restored = await restoreAndRecord(options, storage);
+    const [sinks, sources] = await Promise.all([
+      Promise.all(plan.sinks.map((sink) => openSink(sink, options, problems, opened))),
+      Promise.all(plan.sources.map((source) => listSource(source, options, problems))),
+    ]);
+    const writers = new Map(sinks);
+    const { slot } = options;
+    const program = options.build(plan, { slot, slots: start.slots, sinks: writers, parameters: plan.parameters });
+    if (restored !== undefined) await applyState(restored, program, sources, { options, writers });
+    const readers = await Promise.all(sources.map((source) => openReader(source, options, restored, opened)));
+    const tasks = readers.map((r) => sourceTask(r, program));
+    return {
+      program,
+      tasks,
+      sinks: writers,
+      storage,
+      restored,
+      get torn() {
+        return torn;
+      },
+      tear: () => {
+        torn = true;
+      },
+      close,
+    };
+  } catch (e) {
+    await close();
+    throw e;
+  }
+}
+
+function refuseTooManySlots({ plan, start, slot }: SlotOptions): void {
+  const { slots } = start;
+  const limit = Math.min(plan.maxParallelism, plan.parallelismLimit?.max ?? Infinity);
+  if (slots <= limit && slot < slots) return;
+  const why = slots > plan.maxParallelism ? `maxParallelism is ${plan.maxParallelism}` : plan.parallelismLimit?.reason;
+  throw new WeirError("SPEC_INVALID", `slot ${slot} of ${slots} cannot run: ${why ?? "there is no such slot"}`);
+}
+
+async function restoreAndRecord(options: SlotOptions, storage: Storage): Promise<RestoredState | undefined> {
+  const request = {
+    storage,
+    openStorage: (uri: string) => openStorage(uri, options.resolvePath),
+    identity: identityOf(options),
+    restore: options.start.restore,
+  };
+  options.listener.restoring?.();
+  const restored = await findState(request);
+  await recordOrigin(request);
+  if (restored?.fellBack !== undefined) options.listener.warning?.(restored.fellBack);
+  return restored;
+}
+
+async function applyState(
+  restored: RestoredState,
+  program: Program,
+  sources: readonly ListedSource[],
+  { options, writers }: { options: SlotOptions; writers: ReadonlyMap<string, SinkWriter> },
+): Promise<void> {
+  refuseIncompatible(restored, {
+    identity: identityOf(options),
+    maxParallelism: options.plan.maxParallelism,
+    keyed: program.keyed,
+    sources: sources.map(({ plan, splits }) => ({
+      node: plan.node,
+      splitCount: splits.length,
+      keyedBySplit: plan.partitionedBy !== null,
+    })),
+  });
+  for (const { node, handle } of restored.parts.flatMap((p) => p.manifest.sinks)) {
+    await writers.get(node)?.recover?.(handle);
+  }
+  restoreKeyed(program.keyed, restored);
+}
+
+function contextOf(node: string, secretRef: string | null, options: SlotOptions, problems: Problems): ConnectorContext {
+  return {
+    node,
+    job: `${options.start.namespace}.${options.start.job}`,
+    clock: options.clock,
+    secret: (key) => (secretRef === null ? undefined : options.secret(secretRef, key)),
+    resolvePath: options.resolvePath,
+    report: (problem) => problems.report(node, problem),
+    signal: options.signal,
+  };
+}
+
+async function openSink(
+  sink: PlanSink,
+  options: SlotOptions,
+  problems: Problems,
+  opened: { close(): Promise<void> }[],
+): Promise<readonly [string, SinkWriter]> {
+  const { lineage, epoch } = options.start;
+  const who = { lineage, epoch, slot: options.slot, attempt: options.attempt };
+  const factory = await options.connectors.sink(sink.connector);
+  const writer = await factory.open(sink.config, {
+    ...contextOf(sink.node, sink.secretRef, options, problems),
+    ...who,
+  });
+  opened.push(writer);
+  return [sink.node, writer];
+}
+
+async function listSource(plan: PlanSource, options: SlotOptions, problems: Problems): Promise<ListedSource> {
+  const factory = await options.connectors.source(plan.connector);
+  const context = { ...contextOf(plan.node, plan.secretRef, options, problems), partitionedBy: plan.partitionedBy };
+  return { plan, factory, context, splits: await factory.splits(plan.config, context) };
+}
+
+async function openReader(
+  { plan, factory, context, splits }: ListedSource,
+  options: SlotOptions,
+  restored: RestoredState | undefined,
+  opened: { close(): Promise<void> }[],
+): Promise<OpenSource> {
+  const dealt = dealSource(plan.node, splits, identityOf(options), restored);
+  const reader = await factory.open(plan.config, dealt.assigned, context);
+  opened.push(reader);
+  return { plan, reader, dealt };
+}

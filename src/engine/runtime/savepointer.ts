@@ -1,0 +1,68 @@
+import type { SavepointPart } from "../../api/worker-protocol.ts";
+import { MANIFEST, SAVEPOINT_METADATA, type SlotIdentity } from "../checkpoint/layout.ts";
+import { completedPart, partFolder } from "../checkpoint/savepoint.ts";
+import { sha256 } from "../checkpoint/sealed.ts";
+import { releaseCapture, writeKeyedState, writeManifest } from "../checkpoint/snapshot-writer.ts";
+import { openStorage } from "../checkpoint/storage.ts";
+import { WeirError } from "../../errors.ts";
+import { takeBarrier } from "./barrier.ts";
+import { within } from "./exclusive.ts";
+import type { OpenSlot } from "./open-slot.ts";
+import type { SlotOptions } from "./slot-options.ts";
+
+export interface SavepointOptions {
+  readonly slot: OpenSlot;
+  readonly options: SlotOptions;
+  readonly identity: SlotIdentity;
+}
+
+/**
+ * Writes this slot's part of savepoint `id` below `uri`. A savepoint that is already complete is left alone and its part
+ * given back; a part of an earlier try that never became a savepoint is left as an orphan beside the new one.
+ */
+export async function writeSavepointPart(
+  { slot, options, identity }: SavepointOptions,
+  { id, uri }: { id: string; uri: string },
+): Promise<SavepointPart> {
+  const storage = openStorage(uri, options.resolvePath);
+  const existing = await completedPart(storage, identity, id);
+  if (existing !== undefined) return existing;
+  if ((await storage.read(SAVEPOINT_METADATA)) !== undefined) {
+    throw new WeirError("WORKER_REFUSED", `${uri} already holds another savepoint; name another place`);
+  }
+  const tries = await storage.list(`s${identity.slot}`);
+  const folder = partFolder(identity.slot, identity.attempt, tries.length);
+  const { timeoutMs } = options.start.checkpoint;
+  const late = (): WeirError =>
+    new WeirError("CHECKPOINT_UNWRITABLE", `savepoint ${id} did not finish in ${timeoutMs} ms`);
+  const barrier = takeBarrier(slot, options.clock, { held: false });
+  try {
+    return await within(
+      timeoutMs,
+      async (signal) => {
+        const sinks = await barrier.flushed;
+        const { keyed, bytes } = await writeKeyedState(
+          storage,
+          { folder, attempt: identity.attempt },
+          barrier.capture,
+          signal,
+        );
+        signal.throwIfAborted();
+        const { hash: planHash, maxParallelism } = options.plan;
+        const facts = { identity, id, planHash, maxParallelism, sinks };
+        const written = await writeManifest(storage, folder, facts, { capture: barrier.capture, keyed });
+        if (written === undefined) throw new WeirError("CHECKPOINT_UNWRITABLE", `${uri}/${folder} exists already`);
+        const hash = sha256(written.bytes);
+        return {
+          slot: identity.slot,
+          manifest: `${folder}/${MANIFEST}`,
+          bytes: bytes + written.bytes.length,
+          sha256: hash,
+        };
+      },
+      late,
+    );
+  } finally {
+    releaseCapture(barrier.capture);
+  }
+}

@@ -1,0 +1,38 @@
+import type { CheckpointReport, StartDocument } from "../../api/worker-protocol.ts";
+import type { Clock } from "../../clock.ts";
+import type { SlotIdentity } from "../checkpoint/layout.ts";
+import type { ConnectorRegistry } from "../connectors/registry.ts";
+import type { Plan } from "../plan.ts";
+import type { Program, ProgramOptions } from "../program.ts";
+import type { Problem } from "./problems.ts";
+
+/** Everything a slot needs from outside; the worker and tests fill it in. */
+export interface SlotOptions {
+  readonly plan: Plan;
+  readonly start: StartDocument;
+  readonly slot: number;
+  readonly attempt: number;
+  /** `compile`, or `interpret` for the oracle. */
+  readonly build: (plan: Plan, options: ProgramOptions) => Program;
+  readonly connectors: ConnectorRegistry;
+  readonly clock: Clock;
+  readonly resolvePath: (path: string) => string;
+  /** A key of a mounted Secret. */
+  readonly secret: (name: string, key: string) => string | undefined;
+  readonly listener: SlotListener;
+  /** Ends waiting for unreachable systems. */
+  readonly signal: AbortSignal;
+}
+
+export interface SlotListener {
+  restoring?(): void;
+  checkpoint?(report: CheckpointReport): void;
+  problem?(problem: Problem | undefined): void;
+  /** Worth a line in the log, not an end of anything. */
+  warning?(message: string): void;
+}
+
+export function identityOf({ start, slot, attempt }: SlotOptions): SlotIdentity {
+  const { namespace, job, jobUid, lineage, epoch, slots } = start;
+  return { namespace, job, jobUid, lineage, epoch, slots, slot, attempt };
+}

@@ -1,0 +1,274 @@
+import type { CheckpointReport, SavepointPart, WorkerMetrics } from "../../api/worker-protocol.ts";
+import { WeirError } from "../../errors.ts";
+import { openRetention } from "../checkpoint/retention.ts";
+import { takeBarrier } from "./barrier.ts";
+import { checkpointer, type Checkpointer } from "./checkpointer.ts";
+import { exclusive, within, type Exclusive } from "./exclusive.ts";
+import { meter } from "./measure.ts";
+import { openSlot, type OpenSlot } from "./open-slot.ts";
+import { problems } from "./problems.ts";
+import { releaseCapture } from "../checkpoint/snapshot-writer.ts";
+import { writeSavepointPart } from "./savepointer.ts";
+import { identityOf, type SlotOptions } from "./slot-options.ts";
+import { taskLoop, type TaskLoop } from "./task-loop.ts";
+
+/** How often idle splits and ended sources are looked at while batches keep coming. */
+const REST_MS = 100;
+
+export type StopMode = "Cancel" | "Checkpoint" | "Savepoint";
+
+/** One slot of a job, running in this process. */
+export interface RunningSlot {
+  readonly restored: { uri: string; checkpointId?: number } | null;
+  /** Resolves when the input ended or `stop` is done; rejects with what ended the slot. */
+  readonly done: Promise<"finished" | "stopped">;
+  readonly paused: boolean;
+  pause(): void;
+  resume(): void;
+  checkpoint(): Promise<CheckpointReport>;
+  /** With `pause` the sources stay stopped, unless it fails; with `drain` every open window fires first. */
+  savepoint(request: { id: string; uri: string; pause: boolean; drain: boolean }): Promise<SavepointPart>;
+  /** Cancel: at once. Checkpoint: after a last one. Savepoint: one was taken, only what is on its way is flushed. */
+  stop(mode: StopMode, drain: boolean): Promise<void>;
+  measure(): WorkerMetrics;
+}
+
+/** Restores, opens and runs a slot. Resolves when the first batch may be read. */
+export async function startSlot(options: SlotOptions): Promise<RunningSlot> {
+  const found = problems(options.clock, (problem) => options.listener.problem?.(problem));
+  const open = await openSlot(options, found);
+  const identity = identityOf(options);
+  const retention = await openRetention(open.storage, identity, options.start.checkpoint.retain);
+  const ending = endings(open);
+  const once = exclusive();
+  const checkpoints = checkpointer({
+    slot: open,
+    options,
+    identity,
+    retention,
+    problems: found,
+    exclusive: once,
+    held: () => reading.held("savepoint"),
+    fail: ending.fail,
+  });
+  const reading = sources(open, options, {
+    ended: () => void ending.finish(checkpoints),
+    failed: ending.fail,
+  });
+  ending.onEnd(() => {
+    reading.stop();
+    checkpoints.stop();
+  });
+  if (options.start.paused) reading.hold("user");
+  if (open.restored?.held === true) reading.hold("savepoint");
+  checkpoints.start();
+  reading.wake();
+  return runningSlot({ open, options, checkpoints, reading, ending, once });
+}
+
+interface Parts {
+  readonly open: OpenSlot;
+  readonly options: SlotOptions;
+  readonly checkpoints: Checkpointer;
+  readonly reading: Reading;
+  readonly ending: Endings;
+  readonly once: Exclusive;
+}
+
+function runningSlot({ open, options, checkpoints, reading, ending, once }: Parts): RunningSlot {
+  const { restored } = open;
+  let drained = false;
+  const drainIf = (drain: boolean): void => {
+    if (!drain) return;
+    drained = true;
+    for (const task of open.tasks) task.drain();
+  };
+  /** After a drain every record would be late: such a slot does not go on, it is restored. */
+  const goOn = (...why: readonly Hold[]): void => {
+    if (drained) ending.fail(new WeirError("DRAIN_ABANDONED", "the windows were closed for a stop that was given up"));
+    else why.forEach(reading.release);
+  };
+  return {
+    restored:
+      restored === undefined
+        ? null
+        : {
+            uri: restored.uri,
+            ...(restored.checkpointId === undefined ? {} : { checkpointId: restored.checkpointId }),
+          },
+    done: ending.done,
+    get paused() {
+      return reading.held();
+    },
+    pause: () => reading.hold("user"),
+    resume: () => {
+      const held = reading.held("savepoint");
+      goOn("user", "savepoint");
+      if (held && !drained) void checkpoints.take();
+    },
+    checkpoint: checkpoints.take,
+    savepoint: async ({ pause, drain, ...where }) => {
+      const part = await once(async () => {
+        const heldBefore = reading.held("savepoint");
+        if (pause) reading.hold("savepoint");
+        try {
+          drainIf(drain && pause);
+          return await writeSavepointPart({ slot: open, options, identity: identityOf(options) }, where);
+        } catch (e) {
+          if (!heldBefore) goOn("savepoint");
+          throw e;
+        }
+      });
+      // The hold must outlive the process: a worker restarted now would write past the savepoint it just reported.
+      if (pause) await checkpoints.take();
+      return part;
+    },
+    stop: async (mode, drain) => {
+      if (mode === "Cancel") return await ending.end("stopped");
+      reading.hold("stop");
+      try {
+        drainIf(drain);
+        if (mode === "Checkpoint") await checkpointOrThrow(checkpoints);
+        else await once(() => flushOnly(open, options));
+      } catch (e) {
+        goOn("stop");
+        throw e;
+      }
+      await ending.end("stopped");
+    },
+    measure: meter({ ...open, clock: options.clock }),
+  };
+}
+
+async function checkpointOrThrow(checkpoints: Checkpointer): Promise<void> {
+  const { ok, error } = await checkpoints.take();
+  if (!ok) throw new WeirError("CHECKPOINT_UNWRITABLE", `the last checkpoint failed: ${error ?? "unknown"}`);
+}
+
+async function flushOnly(open: OpenSlot, { clock, start }: SlotOptions): Promise<void> {
+  const { timeoutMs } = start.checkpoint;
+  const barrier = takeBarrier(open, clock, { held: false });
+  releaseCapture(barrier.capture);
+  const text = `the sinks did not take what was on its way in ${timeoutMs} ms`;
+  await within(
+    timeoutMs,
+    () => barrier.flushed,
+    () => new WeirError("SINK_UNREACHABLE", text),
+  );
+}
+
+type Hold = "user" | "savepoint" | "stop";
+
+interface Reading {
+  hold(why: Hold): void;
+  release(why: Hold): void;
+  /** Whether anybody, or this one, holds the sources. */
+  held(why?: Hold): boolean;
+  wake(): void;
+  stop(): void;
+}
+
+/** Drives the sources: one batch a step, in turns, while nobody holds them and every sink has room. */
+function sources(
+  { tasks, sinks }: OpenSlot,
+  { clock }: SlotOptions,
+  on: { ended: () => void; failed: (e: unknown) => void },
+): Reading {
+  const holds = new Set<Hold>();
+  const writers = [...sinks.values()];
+  let turn = 0;
+  let ended = false;
+
+  const blocked = (): boolean => ended || holds.size > 0 || writers.some((w) => w.saturated());
+  const rest = (): void => {
+    for (const task of tasks) task.rest(clock.now());
+    if (!tasks.every((t) => t.ended)) return;
+    ended = true;
+    on.ended();
+  };
+  const step = (): boolean => {
+    if (blocked()) return false;
+    for (let i = 0; i < tasks.length; i++) {
+      if (tasks[turn++ % tasks.length]?.step() === true) return true;
+    }
+    rest();
+    return false;
+  };
+  const loop: TaskLoop = taskLoop(step, on.failed);
+  for (const task of tasks) task.reader.onReady(loop.wake);
+  for (const writer of writers) writer.onDrain(loop.wake);
+  const timer = setInterval(() => {
+    try {
+      if (!blocked()) rest();
+      loop.wake();
+    } catch (e) {
+      on.failed(e);
+    }
+  }, REST_MS);
+
+  return {
+    hold: (why) => {
+      holds.add(why);
+    },
+    release: (why) => {
+      holds.delete(why);
+      if (holds.size > 0) return;
+      for (const task of tasks) task.paused();
+      loop.wake();
+    },
+    held: (why) => (why === undefined ? holds.size > 0 : holds.has(why)),
+    wake: loop.wake,
+    stop: () => {
+      clearInterval(timer);
+      loop.stop();
+    },
+  };
+}
+
+interface Endings {
+  readonly done: Promise<"finished" | "stopped">;
+  onEnd(stop: () => void): void;
+  end(how: "finished" | "stopped"): Promise<void>;
+  fail(e: unknown): void;
+  finish(checkpoints: Checkpointer): Promise<void>;
+}
+
+/** A slot ends once: everything is stopped and closed before anybody hears of it. */
+function endings(open: OpenSlot): Endings {
+  const { promise, resolve, reject } = Promise.withResolvers<"finished" | "stopped">();
+  promise.catch(() => undefined);
+  let ended = false;
+  let stop = (): void => {};
+  const close = async (): Promise<boolean> => {
+    if (ended) return false;
+    ended = true;
+    stop();
+    await open.close();
+    return true;
+  };
+  const fail = (e: unknown): void => {
+    open.tear();
+    void close().then((first) => {
+      if (first) reject(e instanceof Error ? e : new Error(String(e)));
+    });
+  };
+  const end = async (how: "finished" | "stopped"): Promise<void> => {
+    if (await close()) resolve(how);
+  };
+  return {
+    done: promise,
+    onEnd: (fn) => {
+      stop = fn;
+    },
+    end,
+    fail,
+    finish: async (checkpoints) => {
+      try {
+        await checkpointOrThrow(checkpoints);
+        await end("finished");
+      } catch (e) {
+        fail(e);
+      }
+    },
+  };
+}

@@ -1,0 +1,108 @@
+import type { SourceState } from "../checkpoint/manifest.ts";
+import { saveWatermark } from "../checkpoint/manifest.ts";
+import type { DealtSource } from "../checkpoint/deal.ts";
+import type { SourceReader } from "../connectors/connector.ts";
+import type { PlanSource } from "../plan.ts";
+import type { Program } from "../program.ts";
+import { splitWatermarks } from "./split-watermarks.ts";
+
+/** One source of a slot: reads batches into its chain and carries its event time. All of it synchronous. */
+export interface SourceTask {
+  readonly node: string;
+  readonly reader: SourceReader;
+  /** Reads and processes one batch; false when there was none. */
+  step(): boolean;
+  /** Idle and ended splits leave the watermark; a bounded source that is through ends. */
+  rest(now: number): void;
+  /** Sources were paused: silence means nothing. */
+  paused(): void;
+  /** Fires everything that is open, as at the end of the input. */
+  drain(): void;
+  readonly ended: boolean;
+  readonly watermark: number;
+  readonly records: number;
+  state(): SourceState;
+}
+
+export interface OpenSource {
+  readonly plan: PlanSource;
+  readonly reader: SourceReader;
+  readonly dealt: DealtSource;
+}
+
+export function sourceTask({ plan, reader, dealt }: OpenSource, program: Program): SourceTask {
+  const input = program.inputs.get(plan.node);
+  if (input === undefined) throw new Error(`the program has no input for source ${plan.node}`);
+  const splits = dealt.assigned.map((a) => a.split);
+  const rule = plan.eventTime ?? { maxOutOfOrdernessMs: 0, idleTimeoutMs: 0 };
+  const times = splitWatermarks(
+    splits.map((s) => s.index),
+    rule,
+    { splits: dealt.splitWatermarks, watermark: dealt.watermark },
+  );
+  let watermark = -Infinity;
+  let ended = false;
+  let records = 0;
+
+  const advance = (): void => {
+    program.setIdle(plan.node, times.idle());
+    const next = times.current();
+    if (next <= watermark) return;
+    watermark = next;
+    program.advanceWatermark(plan.node, watermark);
+  };
+  const end = (): void => {
+    watermark = Infinity;
+    program.end(plan.node);
+  };
+  advance();
+
+  return {
+    node: plan.node,
+    reader,
+    step: () => {
+      if (ended) return false;
+      const batch = reader.poll();
+      if (batch === undefined) return false;
+      records += batch.n;
+      input.process(batch);
+      if (input.maxEventTime > -Infinity) times.observe(batch.split, input.maxEventTime);
+      advance();
+      return true;
+    },
+    rest: (now) => {
+      if (ended) return;
+      times.rest(reader.idleSplits(), reader.finishedSplits?.() ?? [], now);
+      advance();
+      if (!reader.finished()) return;
+      ended = true;
+      end();
+    },
+    paused: () => times.restart(),
+    drain: end,
+    get ended() {
+      return ended;
+    },
+    get watermark() {
+      return watermark;
+    },
+    get records() {
+      return records;
+    },
+    state: () => {
+      const positions = reader.positions();
+      return {
+        node: plan.node,
+        splitCount: dealt.splitCount,
+        listing: dealt.listing,
+        watermark: saveWatermark(watermark),
+        splits: splits.map(({ id, index }) => ({
+          id,
+          index,
+          position: { ...positions.get(id) },
+          watermark: saveWatermark(times.of(index)),
+        })),
+      };
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import type { Plan } from "./plan.ts";
+
+/** A keyed node as watermarks see it: takes the minimum over its origins, fires, and passes its own on. */
+interface Follower {
+  readonly name: string;
+  readonly origins: readonly string[];
+  readonly advance: (watermark: number) => void;
+}
+
+/** Carries watermarks from sources through keyed nodes; the nodes between them (filter, map, union) have none of their own. */
+export class Watermarks {
+  private readonly at = new Map<string, number>();
+  /** Sources without records, and keyed nodes that only have such origins. */
+  private readonly idle = new Set<string>();
+  private readonly followers: readonly Follower[];
+
+  constructor(plan: Plan, advance: ReadonlyMap<string, (watermark: number) => void>) {
+    for (const source of plan.sources) this.at.set(source.node, Number.NEGATIVE_INFINITY);
+    for (const name of advance.keys()) this.at.set(name, Number.NEGATIVE_INFINITY);
+    this.followers = [...advance].map(([name, run]) => ({ name, origins: this.originsOf(plan, name), advance: run }));
+  }
+
+  private originsOf(plan: Plan, name: string): string[] {
+    const found = new Set<string>();
+    const visit = (at: string): void => {
+      for (const { node } of plan.nodes.find((n) => n.name === at)?.inputs ?? []) {
+        if (this.at.has(node)) found.add(node);
+        else visit(node);
+      }
+    };
+    visit(name);
+    return [...found];
+  }
+
+  advance(source: string, watermark: number): void {
+    if (watermark <= (this.at.get(source) ?? Number.POSITIVE_INFINITY)) return;
+    this.at.set(source, watermark);
+    this.pass();
+  }
+
+  /** A source that has nothing to read says nothing about time: it leaves the minimum until it has records again. */
+  setIdle(source: string, idle: boolean): void {
+    if (idle === this.idle.has(source)) return;
+    if (idle) this.idle.add(source);
+    else this.idle.delete(source);
+    this.pass();
+  }
+
+  private pass(): void {
+    for (const { name, origins, advance } of this.followers) {
+      const input = this.inputOf(name, origins);
+      if (input <= (this.at.get(name) as number)) continue;
+      advance(input);
+      this.at.set(name, input);
+    }
+  }
+
+  /** Without an origin that reads, the idle ones say how far time has come; ended ones only when all have ended. */
+  private inputOf(name: string, origins: readonly string[]): number {
+    let lowest = Number.POSITIVE_INFINITY;
+    let highestIdle = Number.NEGATIVE_INFINITY;
+    let reading = 0;
+    let waiting = 0;
+    for (const origin of origins) {
+      const at = this.at.get(origin) as number;
+      if (at === Number.POSITIVE_INFINITY) continue;
+      if (this.idle.has(origin)) {
+        waiting++;
+        highestIdle = Math.max(highestIdle, at);
+      } else {
+        reading++;
+        lowest = Math.min(lowest, at);
+      }
+    }
+    const idle = reading === 0 && waiting > 0;
+    if (idle) this.idle.add(name);
+    else this.idle.delete(name);
+    return idle ? highestIdle : lowest;
+  }
+}

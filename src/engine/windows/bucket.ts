@@ -1,0 +1,102 @@
+import type { CellLayout } from "./cells.ts";
+
+export const PAGE_BITS = 8;
+const PAGE = 1 << PAGE_BITS;
+
+/**
+ * The keys of one window in one shard: an open-addressing hash table over key bytes. Entries are only ever added, in
+ * order of arrival, so keys need no copy for a snapshot; cells are copied by page before they change (see
+ * `snapshots.ts`). Nothing is allocated for a key that is there.
+ */
+export class Bucket {
+  readonly end: number;
+  readonly layout: CellLayout;
+  /** The watermark has passed the window: a record that still comes fires its key at once. */
+  fired: boolean;
+  n = 0;
+  keys: Buffer;
+  /** Key of entry e is keys[keyAt[e]] … keys[keyAt[e + 1]]. */
+  keyAt: Int32Array;
+  cells: Float64Array;
+  texts: (string | undefined)[] = [];
+  /** Snapshot epoch in which a page was last made writable. */
+  stamps: Int32Array;
+  private hashes: Int32Array;
+  private table: Int32Array;
+
+  constructor(end: number, layout: CellLayout, fired: boolean) {
+    this.end = end;
+    this.layout = layout;
+    this.fired = fired;
+    this.keys = Buffer.allocUnsafeSlow(128);
+    this.keyAt = new Int32Array(9);
+    this.cells = new Float64Array(8 * layout.cells);
+    this.hashes = new Int32Array(8);
+    this.table = new Int32Array(16);
+    this.stamps = new Int32Array(1);
+  }
+
+  /** The entry of a key, or −1 − its place in the table. */
+  find(bytes: Uint8Array, start: number, stop: number, hash: number): number {
+    const mask = this.table.length - 1;
+    for (let at = hash & mask; ; at = (at + 1) & mask) {
+      const e = (this.table[at] as number) - 1;
+      if (e < 0) return -1 - at;
+      if (this.hashes[e] === hash && this.holds(e, bytes, start, stop)) return e;
+    }
+  }
+
+  private holds(e: number, bytes: Uint8Array, start: number, stop: number): boolean {
+    const at = this.keyAt[e] as number;
+    if ((this.keyAt[e + 1] as number) - at !== stop - start) return false;
+    const { keys } = this;
+    for (let i = start, k = at; i < stop; i++, k++) if (bytes[i] !== keys[k]) return false;
+    return true;
+  }
+
+  /** Adds a key that `find` did not find, with initial cells. `place` is what `find` returned. */
+  insert(bytes: Uint8Array, start: number, stop: number, at: { hash: number; place: number }): number {
+    const e = this.n;
+    if (e === this.hashes.length) this.growEntries();
+    const from = this.keyAt[e] as number;
+    const to = from + stop - start;
+    if (to > this.keys.length) this.growKeys(to);
+    this.keys.set(bytes.subarray(start, stop), from);
+    this.keyAt[e + 1] = to;
+    this.hashes[e] = at.hash;
+    this.cells.set(this.layout.initial, e * this.layout.cells);
+    for (let i = 0; i < this.layout.texts; i++) this.texts.push(undefined);
+    this.table[-1 - at.place] = e + 1;
+    this.n = e + 1;
+    if (this.n * 2 > this.table.length) this.rehash();
+    return e;
+  }
+
+  private growEntries(): void {
+    const capacity = this.hashes.length * 2;
+    this.hashes = grown(this.hashes, new Int32Array(capacity));
+    this.keyAt = grown(this.keyAt, new Int32Array(capacity + 1));
+    this.cells = grown(this.cells, new Float64Array(capacity * this.layout.cells));
+    this.stamps = grown(this.stamps, new Int32Array(Math.ceil(capacity / PAGE)));
+  }
+
+  private growKeys(needed: number): void {
+    this.keys = grown(this.keys, Buffer.allocUnsafeSlow(Math.max(needed, this.keys.length * 2)));
+  }
+
+  private rehash(): void {
+    const table = new Int32Array(this.table.length * 2);
+    const mask = table.length - 1;
+    for (let e = 0; e < this.n; e++) {
+      let at = (this.hashes[e] as number) & mask;
+      while (table[at] !== 0) at = (at + 1) & mask;
+      table[at] = e + 1;
+    }
+    this.table = table;
+  }
+}
+
+function grown<T extends Int32Array | Float64Array | Buffer>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}

@@ -1,0 +1,125 @@
+import { WeirError } from "../../errors.ts";
+import type { CellLayout } from "./cells.ts";
+
+/**
+ * Saved window state, version 1. A chunk is: watermark of the shard (f64), number of entries (u32), entries. An entry is:
+ * window end (f64), key length (u32) and key, the cells (f64 each), then per text its length (u32; 0xFFFFFFFF is none)
+ * and its JSON. Little endian. Entries come by window end and, within a window, by first arrival of the key.
+ */
+export const STATE_VERSION = 1;
+const CHUNK_BYTES = 1024 * 1024;
+const HEADER = 12;
+const NONE = 0xffffffff;
+
+/** Cells and texts of one entry, somewhere in a page. */
+export interface EntryValues {
+  readonly cells: Float64Array;
+  readonly cellAt: number;
+  readonly texts: readonly (string | undefined)[];
+  readonly textAt: number;
+}
+
+export interface EntryKey {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly stop: number;
+}
+
+export class EntryWriter {
+  private readonly layout: CellLayout;
+  private readonly watermark: number;
+  private buffer = Buffer.allocUnsafe(64 * 1024);
+  private at = HEADER;
+  private entries = 0;
+
+  constructor(layout: CellLayout, watermark: number) {
+    this.layout = layout;
+    this.watermark = watermark;
+  }
+
+  full(): boolean {
+    return this.at >= CHUNK_BYTES;
+  }
+
+  add(end: number, key: EntryKey, values: EntryValues): void {
+    const length = key.stop - key.start;
+    this.room(12 + length + this.layout.cells * 8);
+    this.at = this.buffer.writeDoubleLE(end, this.at);
+    this.at = this.buffer.writeUInt32LE(length, this.at);
+    this.buffer.set(key.bytes.subarray(key.start, key.stop), this.at);
+    this.at += length;
+    for (let i = 0; i < this.layout.cells; i++)
+      this.at = this.buffer.writeDoubleLE(values.cells[values.cellAt + i] as number, this.at);
+    for (let i = 0; i < this.layout.texts; i++) this.text(values.texts[values.textAt + i]);
+    this.entries++;
+  }
+
+  private text(text: string | undefined): void {
+    const length = text === undefined ? 0 : Buffer.byteLength(text);
+    this.room(4 + length);
+    this.at = this.buffer.writeUInt32LE(text === undefined ? NONE : length, this.at);
+    if (text !== undefined) this.at += this.buffer.write(text, this.at);
+  }
+
+  private room(bytes: number): void {
+    if (this.at + bytes <= this.buffer.length) return;
+    const bigger = Buffer.allocUnsafe(Math.max(this.at + bytes, this.buffer.length * 2));
+    this.buffer.copy(bigger, 0, 0, this.at);
+    this.buffer = bigger;
+  }
+
+  /** The chunk so far; the writer goes on with a new one. */
+  take(): Buffer {
+    this.buffer.writeDoubleLE(this.watermark, 0);
+    this.buffer.writeUInt32LE(this.entries, 8);
+    const chunk = this.buffer.subarray(0, this.at);
+    this.buffer = Buffer.allocUnsafe(this.buffer.length);
+    this.at = HEADER;
+    this.entries = 0;
+    return chunk;
+  }
+}
+
+export interface DecodedEntry {
+  end: number;
+  readonly key: { bytes: Buffer; start: number; stop: number };
+  readonly cells: Float64Array;
+  readonly texts: (string | undefined)[];
+}
+
+/** Calls `each` for every entry with one reused object, and returns the shard's watermark. */
+export function readChunk(chunk: Buffer, layout: CellLayout, each: (entry: DecodedEntry) => void): number {
+  try {
+    return decode(chunk, layout, each);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new WeirError("CHECKPOINT_CORRUPT", "a segment of window state ends in the middle of an entry", { cause });
+  }
+}
+
+function decode(chunk: Buffer, layout: CellLayout, each: (entry: DecodedEntry) => void): number {
+  const watermark = chunk.readDoubleLE(0);
+  const entries = chunk.readUInt32LE(8);
+  const entry: DecodedEntry = {
+    end: 0,
+    key: { bytes: chunk, start: 0, stop: 0 },
+    cells: new Float64Array(layout.cells),
+    texts: [],
+  };
+  let at = HEADER;
+  for (let n = 0; n < entries; n++) {
+    entry.end = chunk.readDoubleLE(at);
+    entry.key.start = at + 12;
+    entry.key.stop = at = at + 12 + chunk.readUInt32LE(at + 8);
+    for (let i = 0; i < layout.cells; i++, at += 8) entry.cells[i] = chunk.readDoubleLE(at);
+    for (let i = 0; i < layout.texts; i++) {
+      const length = chunk.readUInt32LE(at);
+      at += 4;
+      entry.texts[i] = length === NONE ? undefined : chunk.toString("utf8", at, at + length);
+      if (length !== NONE) at += length;
+    }
+    each(entry);
+  }
+  if (at !== chunk.length) throw new RangeError("bytes after the last entry");
+  return watermark === Infinity ? -Infinity : watermark; // as in checkpoint/manifest.ts: an end is not restored
+}

@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import { ANNOTATION } from "../../api/group.ts";
+import type { LifecycleWorld } from "../../../test/builders/lifecycle-world.ts";
+import { lifecycleWorld } from "../../../test/builders/lifecycle-world.ts";
+
+function deletedWithASilentWorker(): LifecycleWorld {
+  const world = lifecycleWorld();
+  world.settle(8);
+  const pod = world.pods[1];
+  if (pod === undefined) throw new Error("the pair never ran");
+  pod.worker.reachable = false;
+  world.deletedAt = world.now;
+  world.reconcile();
+  return world;
+}
+
+describe("the savepoint of a deletion", () => {
+  it("is waited for while a worker does not answer", () => {
+    const world = deletedWithASilentWorker();
+    world.settle(3);
+    expect(world.status.operation).toMatchObject({ type: "Delete", step: "Savepoint" });
+    expect(world.released).toBe(false);
+  });
+
+  it("is given up for a worker that does not answer once the deletion is forced", () => {
+    const world = deletedWithASilentWorker();
+    world.annotations[ANNOTATION.forceDelete] = "true";
+    world.settle(2);
+    expect(world.events.at(-1)?.message).toContain("worker 1 does not answer");
+    expect(world.released).toBe(true);
+    expect(world.pods).toEqual([]);
+  });
+
+  it("is taken although the deletion is forced while every worker answers", () => {
+    const world = lifecycleWorld();
+    world.settle(8);
+    world.deletedAt = world.now;
+    world.annotations[ANNOTATION.forceDelete] = "true";
+    world.settle(6);
+    expect(world.sealed).toHaveLength(1);
+    expect(world.released).toBe(true);
+  });
+});

@@ -1,0 +1,111 @@
+import type { Draft } from "../draft.ts";
+import { act, instant, overdue, targetOf, tell, wakeAt } from "../draft.ts";
+import type { Launched } from "../memory.ts";
+import type { SlotView } from "../slots.ts";
+import { isUp, slotViews } from "../slots.ts";
+import { forced } from "./leave.ts";
+import type { StepContext, StepResult } from "./step.ts";
+
+/** Looking again while workers write their parts; their events usually come first. */
+const POLL_MS = 1_000;
+
+/** Savepoint, Trigger: every worker has been told the id. */
+export function triggerSavepoint(context: StepContext): StepResult {
+  const { draft, operation } = context;
+  const launched = draft.memory.launched;
+  const { savepoint: uri, drain = false } = targetOf(operation);
+  if (uri === undefined || launched === undefined) return "Done";
+  const slots = slotViews(draft, launched);
+  const trouble = obstacle(context, slots);
+  if (trouble !== undefined) return trouble;
+  const untold = slots.filter((s) => s.worker?.savepoint === undefined);
+  if (untold.length === 0) return "Done";
+  const pods = untold.flatMap((s) => (s.pod === undefined ? [] : [s.pod.name]));
+  act(draft, { kind: "TriggerSavepoint", pods, id: operation.id, uri, pause: operation.type !== "Savepoint", drain });
+  wakeAt(draft, draft.input.now + POLL_MS);
+  return "Wait";
+}
+
+/** AwaitSavepoint, Await: all parts are durable, and the metadata that ties them together is written last. */
+export function awaitSavepoint(context: StepContext): StepResult {
+  const { draft, operation } = context;
+  const launched = draft.memory.launched;
+  const { savepoint: uri } = targetOf(operation);
+  if (uri === undefined || launched === undefined) return "Done";
+  if (draft.input.observed.sealed.includes(operation.id)) return recordSavepoint(context, launched, uri);
+
+  const slots = slotViews(draft, launched);
+  const trouble = failedPart(context, slots) ?? obstacle(context, slots);
+  if (trouble !== undefined) return trouble;
+  const parts = slots.flatMap((s) => s.worker?.savepoint?.part ?? []);
+  const pod = slots[0]?.pod?.name;
+  if (parts.length === slots.length && pod !== undefined) {
+    act(draft, { kind: "SealSavepoint", pod, id: operation.id, uri, parts });
+  }
+  wakeAt(draft, draft.input.now + POLL_MS);
+  return "Wait";
+}
+
+function failedPart(context: StepContext, slots: readonly SlotView[]): StepResult | undefined {
+  const failed = slots.find((s) => s.worker?.savepoint?.state === "Failed");
+  if (failed === undefined) return undefined;
+  return giveUp(context, `worker ${failed.slot}: ${failed.worker?.savepoint?.error ?? "its part failed"}`);
+}
+
+function recordSavepoint({ draft, operation }: StepContext, launched: Launched, uri: string): StepResult {
+  const bytes = slotViews(draft, launched).reduce((sum, s) => sum + (s.worker?.savepoint?.part?.bytes ?? 0), 0);
+  draft.status.savepoint = { uri, completedAt: instant(draft.input.now), bytes };
+  draft.status.lineage = { ...(draft.status.lineage ?? { id: "" }), hadState: true };
+  // After a savepoint that pauses nothing is committed any more, so it is the newest state there is.
+  if (operation.type !== "Savepoint") {
+    draft.memory.restorePoint = { kind: "savepoint", uri, allowNonRestoredState: false };
+  }
+  tell(draft, "Normal", "Savepoint", `savepoint ${uri} is complete`);
+  return "Done";
+}
+
+/**
+ * A savepoint needs every worker. One that is not running fails it at once; one that does not answer is waited for
+ * until the deadline, because unreachable is not stopped; unless the deletion is forced.
+ */
+function obstacle(context: StepContext, slots: readonly SlotView[]): StepResult | undefined {
+  const { draft, operation } = context;
+  const down = slots.find((s) => !isUp(s) || s.pod?.phase === "Succeeded");
+  if (overdue(draft, operation)) return giveUp(context, "it did not complete in time");
+  if (down === undefined) return undefined;
+  if (operation.type === "Delete" && forced(draft)) return giveUp(context, `worker ${down.slot} does not answer`);
+  if (draft.memory.launched?.stable === true && isSilent(down)) return "Wait";
+  return giveUp(context, `worker ${down.slot} is not running`);
+}
+
+function isSilent({ pod, worker }: SlotView): boolean {
+  return pod?.phase === "Running" && pod.waiting === undefined && !pod.deleting && worker?.failure === undefined;
+}
+
+/** Without a savepoint the newest checkpoints are the state: nothing is lost, and sources read again from there. */
+function giveUp(context: StepContext, why: string): StepResult {
+  const { draft, operation, spec } = context;
+  const target = targetOf(operation);
+  tell(draft, "Warning", "SavepointFailed", `savepoint ${target.savepoint ?? ""} failed: ${why}`);
+  if (operation.type === "Savepoint") return endSavepoint(draft, why);
+  const relaunch = operation.type === "Scale" || operation.type === "Upgrade" || operation.type === "Restart";
+  if (relaunch && !spec.upgrade.fallback) {
+    const { job } = draft.input;
+    const message = `no savepoint could be taken (${why}) and spec.upgrade.fallback is None`;
+    draft.memory.refused = { slots: target.slots ?? spec.parallelism, generation: job.generation, message };
+    delete draft.status.operation;
+    return "Ended";
+  }
+  delete target.savepoint;
+  target.leave = "Checkpoint";
+  return "Done";
+}
+
+function endSavepoint(draft: Draft, why: string): StepResult {
+  const requests = draft.status.requests ?? [];
+  draft.status.requests = requests.map((r) =>
+    r.verb === "savepoint" && r.outcome === "Accepted" ? { ...r, outcome: "Failed", message: why.slice(0, 1024) } : r,
+  );
+  delete draft.status.operation;
+  return "Ended";
+}

@@ -1,0 +1,114 @@
+import { ANNOTATION, VERBS } from "../api/group.ts";
+import type { Verb } from "../api/group.ts";
+import type { Draft } from "./draft.ts";
+import { instant } from "./draft.ts";
+import type { LifecycleSpec } from "./input.ts";
+import type { Intent } from "./intent.ts";
+import { clearOverride, overrideOf, setOverride, wantedOf } from "./overrides.ts";
+
+export interface Answer {
+  readonly outcome: "Accepted" | "Refused";
+  readonly message: string;
+}
+const accepted = (message: string): Answer => ({ outcome: "Accepted", message });
+const refused = (message: string): Answer => ({ outcome: "Refused", message });
+
+/** Verbs are annotations: each is handled once per new value, and the newest outcome of each verb is kept. */
+export function takeRequests(draft: Draft, spec: LifecycleSpec): void {
+  for (const verb of VERBS) {
+    const value = draft.input.job.annotations[ANNOTATION[verb]];
+    if (value === undefined || value === "") continue;
+    const done = draft.status.requests?.find((r) => r.verb === verb);
+    if (done?.value === value.slice(0, 256)) continue;
+    const intent = intentOf(draft, verb, value);
+    const answer = typeof intent === "string" ? refused(intent) : applyIntent(draft, spec, intent);
+    const rest = (draft.status.requests ?? []).filter((r) => r.verb !== verb);
+    const entry = { verb, value: value.slice(0, 256), ...answer, at: instant(draft.input.now) };
+    draft.status.requests = [entry, ...rest].slice(0, 10);
+  }
+}
+
+/** The request as an intent, or why it cannot be read. */
+function intentOf(draft: Draft, verb: Verb, value: string): Intent | string {
+  const by = `verb/${verb}=${value}`;
+  const { annotations } = draft.input.job;
+  switch (verb) {
+    case "scale": {
+      const match = /^(\d{1,5})(@.+)?$/.exec(value);
+      if (match === null) return `"${value}" is not a parallelism; write <number>@<nonce>, for example 4@1`;
+      return { verb, parallelism: Number(match[1]), by };
+    }
+    case "start":
+      return { verb, savepoint: annotations[ANNOTATION.startFrom], by };
+    case "restart": {
+      const from = annotations[ANNOTATION.restartFrom] ?? "LatestSavepoint";
+      if (from === "LatestSavepoint" || from === "LatestCheckpoint") return { verb, from, by };
+      return `${ANNOTATION.restartFrom} must be LatestSavepoint or LatestCheckpoint, not "${from}"`;
+    }
+    case "stop":
+    case "savepoint":
+    case "pause":
+    case "resume":
+      return { verb, by };
+  }
+}
+
+/** Turns something asked for into what is wanted: overrides, or a note for the next operation. */
+export function applyIntent(draft: Draft, spec: LifecycleSpec, intent: Intent): Answer {
+  switch (intent.verb) {
+    case "scale":
+      return scale(draft, spec, intent);
+    case "stop":
+      setOverride(draft, spec, { field: "desiredState", value: "Stopped", by: intent.by });
+      return accepted("the job stops");
+    case "start":
+      return start(draft, spec, intent);
+    case "restart":
+      if (draft.memory.launched === undefined) return start(draft, spec, { ...intent, verb: "start" });
+      draft.memory.restart = { from: intent.from ?? "LatestSavepoint", by: intent.by };
+      return accepted("the job restarts");
+    case "savepoint":
+      return savepoint(draft, spec, intent.by);
+    case "pause":
+      setOverride(draft, spec, { field: "desiredState", value: "Paused", by: intent.by });
+      return accepted("the sources stop; workers and state stay");
+    case "resume":
+      setOverride(draft, spec, { field: "desiredState", value: "Running", by: intent.by });
+      return accepted("the sources go on");
+  }
+}
+
+function scale(draft: Draft, spec: LifecycleSpec, intent: Intent & { verb: "scale" }): Answer {
+  const { parallelism } = intent;
+  if (parallelism < 1 || parallelism > spec.maxParallelism) {
+    return refused(`parallelism ${parallelism} is outside 1–${spec.maxParallelism} (maxParallelism)`);
+  }
+  if (spec.limit !== null && parallelism > spec.limit.max) return refused(spec.limit.reason);
+  setOverride(draft, spec, { field: "parallelism", value: String(parallelism), by: intent.by });
+  delete draft.memory.refused;
+  return accepted(`the job moves to ${parallelism} workers`);
+}
+
+function start(draft: Draft, spec: LifecycleSpec, intent: Intent & { verb: "start" }): Answer {
+  const running = draft.memory.launched !== undefined;
+  if (intent.savepoint !== undefined && running) {
+    return refused("the job runs; stop it first, then start it from another savepoint");
+  }
+  if (overrideOf(draft, "desiredState") !== undefined) clearOverride(draft, "desiredState");
+  if (wantedOf(draft, spec).desiredState === "Stopped") {
+    setOverride(draft, spec, { field: "desiredState", value: "Running", by: intent.by });
+  }
+  if (running) return accepted("the job runs already");
+  delete draft.memory.ended;
+  if (intent.savepoint !== undefined) draft.memory.startAs = intent.savepoint;
+  return accepted("the job starts");
+}
+
+function savepoint(draft: Draft, spec: LifecycleSpec, by: string): Answer {
+  if (draft.memory.launched === undefined)
+    return refused("the job does not run; its last savepoint is in status.savepoint");
+  if (spec.savepointUri === null)
+    return refused("nothing durable is configured: set spec.savepoint.uri or spec.checkpoint.storage.uri");
+  draft.memory.savepoint = { by };
+  return accepted("a savepoint is taken");
+}

@@ -1,0 +1,119 @@
+import { describe, expect, it } from "vitest";
+import { lifecycleSpec, lifecycleWorld } from "../../test/builders/lifecycle-world.ts";
+import type { LifecycleWorld } from "../../test/builders/lifecycle-world.ts";
+
+/** A job that ran, saved state and was stopped with a savepoint. */
+function stopped(): LifecycleWorld {
+  const world = lifecycleWorld();
+  world.settle(8);
+  world.annotations["weir.dev/stop"] = "1";
+  world.settle(10);
+  expect(world.status.state).toBe("STOPPED");
+  return world;
+}
+const start = (world: LifecycleWorld, annotations: Record<string, string> = {}): void => {
+  world.annotations = { ...world.annotations, ...annotations, "weir.dev/start": `${world.now}` };
+  world.generation += 1;
+  world.settle(12);
+};
+const stalled = (world: LifecycleWorld) => world.status.conditions?.find((c) => c.type === "Stalled");
+const startFrom = (over: object) => lifecycleSpec({ startFrom: { allowNonRestoredState: false, ...over } });
+
+describe("where a start comes from", () => {
+  it("is the savepoint of the last stop", () => {
+    const world = stopped();
+    start(world);
+    expect(world.plans.get(2)?.restore).toMatchObject({ kind: "savepoint", uri: world.status.savepoint?.uri });
+    expect(world.status.lineage?.id).toBe("01234567-1");
+  });
+
+  it("is the place that the start verb names, for that start", () => {
+    const world = stopped();
+    start(world, { "weir.dev/start-from": "file:///state/older" });
+    expect(world.plans.get(2)?.restore).toMatchObject({ kind: "savepoint", uri: "file:///state/older" });
+  });
+
+  it("is not an older savepoint of the spec, until the user accepts that output is written again", () => {
+    const world = stopped();
+    world.spec = startFrom({ savepoint: "file:///state/older" });
+    start(world);
+    expect(world.status.state).toBe("CREATED");
+    expect(stalled(world)).toMatchObject({ reason: "StateAtRisk" });
+    expect(world.created.filter((n) => n.startsWith("job-2-"))).toEqual([]);
+    world.spec = startFrom({ savepoint: "file:///state/older", acceptReplay: "yes-1" });
+    world.generation += 1;
+    world.settle(12);
+    expect(world.plans.get(2)?.restore).toMatchObject({ kind: "savepoint", uri: "file:///state/older" });
+    expect(stalled(world)).toBeUndefined();
+  });
+
+  it("is empty only for a new word of the user, and then a new lineage", () => {
+    const world = stopped();
+    world.spec = startFrom({ acceptEmptyState: "empty-1" });
+    start(world);
+    expect(world.plans.get(2)?.restore).toEqual({ kind: "none" });
+    expect(world.status.lineage?.id).toBe("01234567-2");
+    world.annotations["weir.dev/stop"] = "2";
+    world.settle(12);
+    start(world);
+    expect(world.plans.get(3)?.restore.kind).toBe("savepoint");
+  });
+
+  it("waits for the user's word when the job had state and no place is recorded", () => {
+    const world = stopped();
+    const internal = world.status.internal as { restorePoint?: unknown };
+    delete internal.restorePoint;
+    start(world);
+    expect(stalled(world)).toMatchObject({ reason: "RestorePointMissing" });
+    expect(world.running()).toEqual([]);
+  });
+
+  it("is never taken from a memory that cannot be read", () => {
+    const world = stopped();
+    world.status.internal = { restorePoint: { kind: "odd" } };
+    expect(() => world.reconcile()).toThrow();
+  });
+
+  it("goes above every epoch that pods or plans still show, also when the status was lost", () => {
+    const world = lifecycleWorld();
+    world.settle(8);
+    world.status = {};
+    world.settle(15);
+    expect(world.status.epoch).toBe(2);
+    expect(world.running().every((p) => p.epoch === 2)).toBe(true);
+    expect(world.plans.get(2)?.restore).toEqual({ kind: "checkpoint", epoch: 1, slots: 2 });
+    expect(world.status.lineage?.id).toBe("01234567-1");
+  });
+});
+
+describe("a word for one start", () => {
+  it("that came with the first spec does not empty the job when it scales later", () => {
+    const world = lifecycleWorld(startFrom({ acceptEmptyState: "first" }));
+    world.settle(8);
+    expect(world.status.lineage).toMatchObject({ hadState: true });
+    world.spec = { ...world.spec, parallelism: 3 };
+    world.generation += 1;
+    world.settle(12);
+    expect(world.plans.get(2)?.restore.kind).toBe("savepoint");
+  });
+
+  it("waits for the next start while the job runs: a scale goes on from its own savepoint", () => {
+    const world = lifecycleWorld();
+    world.settle(8);
+    world.spec = { ...startFrom({ savepoint: "file:///state/older", acceptEmptyState: "later" }), parallelism: 3 };
+    world.generation += 1;
+    world.settle(12);
+    expect(world.plans.get(2)?.restore).toMatchObject({ kind: "savepoint", uri: world.status.savepoint?.uri });
+    expect(world.running()).toHaveLength(3);
+  });
+
+  it("that the first start did not need is not left over for a later one", () => {
+    const world = lifecycleWorld(startFrom({ acceptReplay: "first" }));
+    world.settle(8);
+    world.annotations["weir.dev/stop"] = "1";
+    world.settle(10);
+    world.spec = startFrom({ savepoint: "file:///state/older", acceptReplay: "first" });
+    start(world);
+    expect(stalled(world)).toMatchObject({ reason: "StateAtRisk" });
+  });
+});

@@ -1,0 +1,113 @@
+import type { RestorePoint } from "../api/worker-protocol.ts";
+import type { Draft } from "./draft.ts";
+import type { LifecycleSpec, Refusal } from "./input.ts";
+import type { Launched } from "./memory.ts";
+
+/**
+ * Where an epoch starts from. It is recorded and shown, never guessed: a job that ever had state does not start empty,
+ * and does not go back behind its newest state, unless the user says so for that start.
+ */
+export type Resolution = Resolved | { readonly blocked: Refusal };
+
+interface Resolved {
+  readonly restore: RestorePoint;
+  readonly lineage: string;
+  readonly used?: Used;
+  /** The user named the place: it may turn out to be none. */
+  readonly named?: true;
+}
+
+interface Used {
+  readonly startFrom?: string;
+  readonly emptyState?: string;
+  readonly replay?: string;
+}
+
+const NONE: RestorePoint = { kind: "none" };
+
+/** The place for the epoch that the operation in flight opens. */
+export function resolveRestore(draft: Draft, spec: LifecycleSpec, epoch: number): Resolution {
+  const { status, memory } = draft;
+  const isStart = status.operation?.type === "Start";
+  const asked = isStart ? askedFor(draft, spec, epoch) : undefined;
+  if (asked !== undefined) return asked;
+
+  const used = isStart ? wordsOf(spec) : {};
+  const lineage = status.lineage?.id ?? freshLineage(draft, epoch);
+  const point = memory.restorePoint;
+  if (status.lineage?.hadState !== true) return { restore: point ?? NONE, lineage, used };
+  return point === undefined || point.kind === "none" ? { blocked: MISSING } : { restore: point, lineage, used };
+}
+
+/**
+ * What the user said for this start. Whatever else relaunches a job goes on from where it was: a word that is older than
+ * the job's state, or was said for the next start, must not take that state away in a scale.
+ */
+function askedFor(draft: Draft, spec: LifecycleSpec, epoch: number): Resolution | undefined {
+  const { status, memory } = draft;
+  const lineage = status.lineage?.id ?? freshLineage(draft, epoch);
+  const { savepoint, acceptEmptyState, allowNonRestoredState } = spec.startFrom;
+  if (memory.startAs !== undefined) {
+    const restore: RestorePoint = { kind: "savepoint", uri: memory.startAs, allowNonRestoredState };
+    return { restore, lineage, used: wordsOf(spec), named: true };
+  }
+  if (isNew(savepoint, memory.used.startFrom)) return fromSpec(draft, spec, { uri: savepoint, lineage });
+  if (status.lineage?.hadState !== true || !isNew(acceptEmptyState, memory.used.emptyState)) return undefined;
+  return { restore: NONE, lineage: freshLineage(draft, epoch), used: wordsOf(spec) };
+}
+
+const freshLineage = (draft: Draft, epoch: number): string => `${draft.input.job.uid.slice(0, 8)}-${epoch}`;
+
+/** A start uses up every word that is there, needed or not: what is left over would count for a start it was not said for. */
+function wordsOf({ startFrom }: LifecycleSpec): Used {
+  const { savepoint, acceptEmptyState, acceptReplay } = startFrom;
+  return {
+    ...(savepoint === undefined ? {} : { startFrom: savepoint }),
+    ...(acceptEmptyState === undefined ? {} : { emptyState: acceptEmptyState }),
+    ...(acceptReplay === undefined ? {} : { replay: acceptReplay }),
+  };
+}
+
+export const isNew = (word: string | undefined, used: string | undefined): word is string =>
+  word !== undefined && word !== used;
+
+const MISSING: Refusal = {
+  reason: "RestorePointMissing",
+  message:
+    "the job had state and no place to resume from is recorded; set spec.startFrom.savepoint, or spec.startFrom.acceptEmptyState to a new value to start empty",
+};
+
+function fromSpec(draft: Draft, spec: LifecycleSpec, at: { uri: string; lineage: string }): Resolution {
+  const { allowNonRestoredState, acceptReplay } = spec.startFrom;
+  const { memory, status } = draft;
+  const restore: RestorePoint = { kind: "savepoint", uri: at.uri, allowNonRestoredState };
+  const used = wordsOf(spec);
+  const newest = memory.restorePoint;
+  const sameState = newest?.kind === "savepoint" && newest.uri === at.uri;
+  if (status.lineage?.hadState !== true || sameState) return { restore, lineage: at.lineage, used, named: true };
+  if (isNew(acceptReplay, memory.used.replay)) return { restore, lineage: at.lineage, used, named: true };
+  return {
+    blocked: {
+      reason: "StateAtRisk",
+      message: `spec.startFrom.savepoint ${at.uri} is older than the job's newest state (${describeRestore(newest)}): output would be written again; set spec.startFrom.acceptReplay to a new value to allow it for one start`,
+    },
+  };
+}
+
+/** Where the next epoch starts from once the workers of this one have ended without a savepoint. */
+export function restoreAfter(launched: Launched): RestorePoint {
+  if (launched.ran !== true) return launched.restore;
+  return { kind: "checkpoint", epoch: launched.epoch, slots: launched.slots };
+}
+
+export function describeRestore(point: RestorePoint | undefined): string {
+  switch (point?.kind) {
+    case "savepoint":
+      return `savepoint ${point.uri}`;
+    case "checkpoint":
+      return `newest checkpoints of epoch ${point.epoch}`;
+    case "none":
+    case undefined:
+      return "no saved state";
+  }
+}

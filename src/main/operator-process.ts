@@ -1,0 +1,62 @@
+import { readFile } from "node:fs/promises";
+import { pino } from "pino";
+import { WeirError, messageOf } from "../errors.ts";
+import type { ApiServer } from "../kube/credentials.ts";
+import { serverFromKubeconfig, serverInCluster } from "../kube/kubeconfig.ts";
+import { startOperator } from "./operator.ts";
+import type { OperatorLog } from "./operator.ts";
+import type { OperatorFlags } from "./operator-options.ts";
+import { operatorFlags } from "./operator-options.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** `weir operator`: runs until SIGTERM, or until another process leads. The answer is the exit code. */
+export async function runOperator(argv: readonly string[], environment: Environment): Promise<number> {
+  const flags = operatorFlags(argv, environment);
+  const logger = pino({ level: flags["log-level"], base: null }, pino.destination({ fd: 2, sync: true }));
+  const log: OperatorLog = (level, message, error) =>
+    logger[level](error === undefined ? {} : { reason: messageOf(error) }, message);
+  const server = await serverOf(flags, environment);
+  const operator = await startOperator({
+    server,
+    namespace: flags.namespace === "" ? undefined : flags.namespace,
+    workerImage: flags["worker-image"],
+    stateClaim: flags["state-claim"],
+    tokenKey: await tokenKeyOf(flags["token-key-file"]),
+    lease: flags["leader-elect"]
+      ? { namespace: flags["lease-namespace"] ?? server.namespace, name: "weir-operator" }
+      : undefined,
+    probes: bindOf(flags["metrics-bind"]),
+    log,
+  });
+  const stop = (): void => void operator.stop();
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+  const end = await operator.ended;
+  log("info", end === "Lost" ? "another process leads" : "stopped");
+  return end === "Lost" ? 1 : 0;
+}
+
+async function serverOf(flags: OperatorFlags, environment: Environment): Promise<ApiServer> {
+  if (flags.kubeconfig !== undefined) {
+    return serverFromKubeconfig(flags.kubeconfig, flags.context === undefined ? {} : { context: flags.context });
+  }
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment;
+  if (host !== undefined && port !== undefined) return serverInCluster({ host, port });
+  throw new WeirError("CONFIG_INVALID", "there is no --kubeconfig, and this is not a pod of a cluster");
+}
+
+const MIN_KEY = 16;
+
+async function tokenKeyOf(file: string): Promise<string> {
+  const key = await readFile(file, "utf8").catch((e: unknown) => {
+    throw new WeirError("CONFIG_INVALID", `cannot read --token-key-file: ${messageOf(e)}`, { cause: e });
+  });
+  if (key.trim().length >= MIN_KEY) return key.trim();
+  throw new WeirError("CONFIG_INVALID", `the key in ${file} is shorter than ${MIN_KEY} characters`);
+}
+
+function bindOf(bind: string): { host: string; port: number } {
+  const colon = bind.lastIndexOf(":");
+  return { host: bind.slice(0, colon).replace(/^\[|\]$/g, "") || "0.0.0.0", port: Number(bind.slice(colon + 1)) };
+}

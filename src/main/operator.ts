@@ -1,0 +1,161 @@
+import { randomUUID } from "node:crypto";
+import { createCaches } from "../controllers/caches.ts";
+import { createPolicyController } from "../controllers/controlpolicy/controller.ts";
+import { createWindowController } from "../controllers/maintenancewindow/controller.ts";
+import { createJobController } from "../controllers/streamingjob/controller.ts";
+import { jobScrapes } from "../controllers/streamingjob/job-metrics.ts";
+import type { WorkerInterceptor } from "../controllers/workers/worker-client.ts";
+import { createWorkerClient } from "../controllers/workers/worker-client.ts";
+import { startProbeServer } from "../http/probe-server.ts";
+import { prometheusMeter } from "../http/prometheus.ts";
+import { registerScraped } from "../http/scraped-metrics.ts";
+import type { Interceptor } from "../kube/call.ts";
+import { createKubeClient } from "../kube/client.ts";
+import type { ApiServer } from "../kube/credentials.ts";
+import { createEventRecorder } from "../kube/event-recorder.ts";
+import { createLeaderElection } from "../kube/leader-election.ts";
+import type { LeaderElection } from "../kube/leader-election.ts";
+import type { Timers } from "../kube/timers.ts";
+import { systemTimers } from "../kube/timers.ts";
+import { createTransport } from "../kube/transport.ts";
+
+/** The operator as a parts list. Tests and `weir local` run it in their own process. */
+export interface OperatorOptions {
+  readonly server: ApiServer;
+  /** Watched namespace; undefined is all. */
+  readonly namespace?: string | undefined;
+  /** Image of worker pods. */
+  readonly workerImage: string;
+  /** Claim for /var/lib/weir of workers that mount nothing there. */
+  readonly stateClaim?: string | undefined;
+  /** Worker tokens are made from it. */
+  readonly tokenKey: string;
+  /** Where the Lease is; undefined leads at once, for one process only. */
+  readonly lease?: { readonly namespace: string; readonly name: string } | undefined;
+  /** Probes and metrics; undefined serves none. Port 0 takes a free one. */
+  readonly probes?: { readonly host: string; readonly port: number } | undefined;
+  /** Seams around every Kubernetes call and every worker call. */
+  readonly interceptors?: readonly Interceptor[] | undefined;
+  readonly workerInterceptor?: WorkerInterceptor | undefined;
+  readonly timers?: Timers | undefined;
+  readonly log?: OperatorLog | undefined;
+}
+
+export type OperatorLog = (level: "info" | "warn" | "error", message: string, error?: unknown) => void;
+
+export interface RunningOperator {
+  readonly probePort: number | undefined;
+  /** How it ended: "Lost" means that another process may lead, and this one must exit. */
+  readonly ended: Promise<"Released" | "Lost">;
+  /** Resolves when the caches are warm and it leads. */
+  readonly leading: Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startOperator(options: OperatorOptions): Promise<RunningOperator> {
+  const { server, namespace, timers = systemTimers, log = () => {} } = options;
+  const onError = (what: string, error: unknown): void => log("warn", what, error);
+  const meter = prometheusMeter();
+  const stopping = new AbortController();
+  const identity = `weir-${randomUUID().slice(0, 8)}`;
+  const isLeading = Promise.withResolvers<void>();
+  let term = 0;
+  let hasTerm = false;
+
+  const leaseTransport = createTransport({ server, meter, timers, userAgent: "weir-operator" });
+  const election = options.lease === undefined ? undefined : electionOf(options.lease);
+  const fence = election === undefined ? [] : [election.fenceWrites];
+  const transport = createTransport({
+    server,
+    meter,
+    timers,
+    userAgent: "weir-operator",
+    interceptors: [...(options.interceptors ?? []), ...fence],
+  });
+  const client = createKubeClient(transport);
+  const recorder = createEventRecorder({
+    client,
+    controller: "weir.dev/operator",
+    instance: identity,
+    timers,
+    onError: (e) => onError("event", e),
+  });
+  const workers = createWorkerClient({ term: () => term, intercept: options.workerInterceptor });
+  const common = { client, namespace, timers, meter, onError };
+  const caches = createCaches(common);
+  const context = { ...common, recorder, caches };
+  const { tokenKey, workerImage: image, stateClaim = "weir-state" } = options;
+  const jobController = createJobController({ ...context, workers, tokenKey, image, stateClaim });
+  // Two processes that say the same of a job would be counted twice: only the leader does.
+  for (const metric of jobScrapes(() => (hasTerm ? jobController.readings() : [])))
+    registerScraped(meter.registry, metric);
+  const controllers = [jobController, createPolicyController(context), createWindowController(context)];
+
+  const informers = caches.all;
+  const reflecting = informers.map((i) => i.run(stopping.signal));
+  const isWarm = Promise.all(informers.map((i) => i.waitForSync(stopping.signal)));
+  isWarm.catch(() => undefined); // a stop before the first list; `lead` sees it
+
+  const probes =
+    options.probes === undefined
+      ? undefined
+      : await startProbeServer({
+          ...options.probes,
+          live: () => undefined,
+          ready: () => (informers.every((i) => i.hasSynced) ? undefined : "the caches are not warm yet"),
+          metrics: meter.registry,
+        });
+
+  const lead = async (leaderTerm: number, signal: AbortSignal): Promise<void> => {
+    await isWarm;
+    term = leaderTerm;
+    hasTerm = true;
+    isLeading.resolve();
+    log("info", `leading, term ${leaderTerm}`);
+    await Promise.all(controllers.map((c) => c.run(signal)));
+  };
+
+  function electionOf(lease: { namespace: string; name: string }): LeaderElection {
+    return createLeaderElection({
+      client: createKubeClient(leaseTransport),
+      lease,
+      identity,
+      lead: (leaderTerm, signal) => lead(leaderTerm, signal),
+      meter,
+      timers,
+      onError: (e) => onError("leader election", e),
+    });
+  }
+
+  const end = async (): Promise<void> => {
+    stopping.abort();
+    if (!hasTerm) isLeading.resolve();
+    await Promise.allSettled(reflecting);
+    await recorder.flush();
+    await Promise.all([transport.close(), leaseTransport.close(), workers.close(), probes?.close()]);
+  };
+  const work = async (): Promise<"Released" | "Lost"> => {
+    try {
+      if (election !== undefined) return await election.run(stopping.signal);
+      await lead(timers.now(), stopping.signal);
+      return "Released";
+    } catch (e) {
+      if (stopping.signal.aborted) return "Released";
+      throw e;
+    } finally {
+      await end();
+    }
+  };
+  const ended = work();
+  ended.catch((e: unknown) => log("error", "the operator ended", e));
+
+  return {
+    probePort: probes?.port,
+    ended,
+    leading: isLeading.promise,
+    stop: async () => {
+      stopping.abort();
+      await ended.catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,82 @@
+import type { Gauge, Registry } from "prom-client";
+import type { Condition } from "./condition.ts";
+
+interface Figure {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "counter" | "gauge";
+  readonly value: (c: Condition) => number | null;
+}
+
+export const workerFigures: readonly Figure[] = [
+  counter("records_in_total", "Records read since the process started.", (c) => c.metrics.totalIn),
+  counter("records_out_total", "Records given to sinks since the process started.", (c) => c.metrics.totalOut),
+  counter("records_late_total", "Records behind the watermark and the allowed lateness.", (c) => c.metrics.late),
+  counter(
+    "records_malformed_total",
+    "Records that are not valid in their source's format.",
+    (c) => c.metrics.malformed,
+  ),
+  counter("checkpoints_completed_total", "Checkpoints completed.", (c) => c.checkpoints.ok),
+  counter("checkpoints_failed_total", "Checkpoints that failed or timed out.", (c) => c.checkpoints.failed),
+  gauge("records_in_per_second", "Records read per second.", (c) => c.metrics.in),
+  gauge("records_out_per_second", "Records given to sinks per second.", (c) => c.metrics.out),
+  gauge("lag_records", "Records not read yet; absent when unknown.", (c) => c.metrics.lag),
+  gauge("lag_seconds", "Age of the oldest unread record; absent when unknown.", (c) => seconds(c.metrics.lagMs)),
+  gauge("watermark_seconds", "Event time up to which everything was seen.", (c) => seconds(c.metrics.watermark)),
+  gauge("keys", "Live keys of all keyed nodes.", (c) => c.metrics.keys),
+  gauge("busy_ratio", "Share of time the event loop was busy.", (c) => c.metrics.busy),
+  gauge("checkpoint_duration_seconds", "How long the last checkpoint took.", (c) => seconds(c.checkpoint?.durationMs)),
+  gauge("checkpoint_bytes", "Size of the last checkpoint.", (c) => c.checkpoint?.bytes ?? null),
+  gauge("paused", "1 while the sources are held.", (c) => (c.phase === "Paused" ? 1 : 0)),
+  gauge("problem", "1 while something outside keeps the job from going on.", (c) => (c.problem === null ? 0 : 1)),
+];
+
+function counter(name: string, help: string, value: Figure["value"]): Figure {
+  return { name, help, type: "counter", value };
+}
+function gauge(name: string, help: string, value: Figure["value"]): Figure {
+  return { name, help, type: "gauge", value };
+}
+const seconds = (ms: number | null | undefined): number | null => (ms === null || ms === undefined ? null : ms / 1000);
+
+/** The text of GET /metrics. The library is loaded by the first scrape: a worker's start does not wait for it. */
+export function exposition(
+  labels: Readonly<Record<string, string>>,
+  condition: Condition,
+): () => Promise<{ text: string; type: string }> {
+  let registry: Promise<Registry> | undefined;
+  return async () => {
+    const all = await (registry ??= register(labels, condition));
+    return { text: await all.metrics(), type: all.contentType };
+  };
+}
+
+async function register(labels: Readonly<Record<string, string>>, condition: Condition): Promise<Registry> {
+  const { Counter, Gauge: GaugeMetric, Registry: Metrics } = await import("prom-client");
+  const registry = new Metrics();
+  registry.setDefaultLabels(labels);
+  for (const { name, help, type, value } of workerFigures) {
+    const options = { name: `weir_worker_${name}`, help, registers: [registry] };
+    if (type === "counter") {
+      new Counter({
+        ...options,
+        collect() {
+          this.reset();
+          this.inc(value(condition) ?? 0);
+        },
+      });
+    } else {
+      new GaugeMetric({ ...options, collect: collectGauge(() => value(condition)) });
+    }
+  }
+  return registry;
+}
+
+function collectGauge(value: () => number | null): (this: Gauge) => void {
+  return function collect() {
+    const now = value();
+    if (now === null) this.remove();
+    else this.set(now);
+  };
+}

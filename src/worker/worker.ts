@@ -1,0 +1,227 @@
+import type { AddressInfo } from "node:net";
+import type { StartDocument, WorkerEnvironment } from "../api/worker-protocol.ts";
+import type { Clock } from "../clock.ts";
+import type { ConnectorRegistry } from "../engine/connectors/registry.ts";
+import type { Plan } from "../engine/plan.ts";
+import type { Program, ProgramOptions } from "../engine/program.ts";
+import { startSlot, type RunningSlot, type StopMode } from "../engine/runtime/slot.ts";
+import type { SlotListener } from "../engine/runtime/slot-options.ts";
+import { messageOf } from "../errors.ts";
+import { authorization } from "./authorization.ts";
+import { controlRoutes, notRunning } from "./calls.ts";
+import { failureOf, newCondition, statusOf, type Condition } from "./condition.ts";
+import { controlServer, type ControlServer } from "./control-server.ts";
+import { readDocuments } from "./documents.ts";
+import { eventStream, type EventStream } from "./events.ts";
+import { exposition } from "./exposition.ts";
+import type { Log } from "./log.ts";
+import { podFiles, type PodFiles } from "./pod-files.ts";
+
+const METRICS_MS = 2000;
+/** The first figures come early: whoever waits for a start looks at them. */
+const FIRST_METRICS_MS = 250;
+/** Left of the grace period for closing after the last checkpoint. */
+const CLOSING_MS = 2000;
+
+/** Exit codes that the pod's restart policy (OnFailure) acts on. */
+const EXIT_DONE = 0;
+const EXIT_FAILED = 1;
+/** Killed by SIGTERM without having been told to stop: the container is started again. */
+const EXIT_TERMINATED = 143;
+
+export interface WorkerOptions {
+  readonly environment: WorkerEnvironment;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly build: (plan: Plan, options: ProgramOptions) => Program;
+  readonly connectors: ConnectorRegistry;
+}
+
+export interface Worker {
+  readonly address: AddressInfo;
+  /** The process's exit code, when everything is closed. */
+  readonly exit: Promise<number>;
+  /** SIGTERM: a last checkpoint inside the grace period, then exit 143. */
+  terminate(): void;
+}
+
+interface Running {
+  readonly options: WorkerOptions;
+  readonly plan: Plan;
+  readonly start: StartDocument;
+  readonly files: PodFiles;
+  readonly condition: Condition;
+  readonly events: EventStream;
+  readonly abort: AbortController;
+  slot: RunningSlot | undefined;
+  /** Set by the first order to end; decides the exit code. */
+  ending: "stop" | "terminate" | undefined;
+}
+
+/** Starts the control API at once and the slot behind it. Rejects only where not even the API can be served. */
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const { environment, clock } = options;
+  const files = podFiles(environment.WEIR_POD_ROOT, environment.WEIR_SECRETS_DIR, environment.WEIR_TERMINATION_LOG);
+  try {
+    const { plan, start } = readDocuments(files.resolvePath(environment.WEIR_PLAN_DIR));
+    const { WEIR_SLOT: slot, WEIR_ATTEMPT: attempt } = environment;
+    const header = { jobUid: start.jobUid, epoch: start.epoch, slot, attempt };
+    const events = eventStream(header, clock);
+    const condition = newCondition();
+    const abort = new AbortController();
+    const running: Running = {
+      options,
+      plan,
+      start,
+      files,
+      condition,
+      events,
+      abort,
+      slot: undefined,
+      ending: undefined,
+    };
+    const server = await serve(running, header);
+    return { address: server.address, exit: run(running, server), terminate: () => terminate(running) };
+  } catch (e) {
+    files.sayWhy(failureOf(e));
+    throw e;
+  }
+}
+
+function serve(running: Running, header: Parameters<typeof statusOf>[0]): Promise<ControlServer> {
+  const { condition, events, files, start, options } = running;
+  const labels = { namespace: start.namespace, job: start.job, epoch: String(start.epoch), slot: String(header.slot) };
+  const routes = controlRoutes({
+    slot: () => {
+      if (running.slot === undefined) throw notRunning(condition.phase);
+      return running.slot;
+    },
+    status: () => statusOf(header, { ...condition, phase: phaseOf(running) }),
+    ready: () => running.slot !== undefined && condition.failure === null,
+    stop: (mode, drain) => stop(running, mode, drain),
+    events,
+    metrics: exposition(labels, condition),
+    resolvePath: files.resolvePath,
+  });
+  const { WEIR_POD_IP: host, WEIR_PORT: port, WEIR_TOKEN_SHA256: token } = options.environment;
+  return controlServer({ host, port }, routes, authorization(token));
+}
+
+function phaseOf({ condition, slot, ending }: Running): Condition["phase"] {
+  if (condition.phase === "Running" && ending !== undefined) return "Stopping";
+  return condition.phase === "Running" && slot?.paused === true ? "Paused" : condition.phase;
+}
+
+async function run(running: Running, server: ControlServer): Promise<number> {
+  const { condition, events, files, options } = running;
+  const code = await runSlot(running).catch((e: unknown) => {
+    if (running.ending !== undefined && running.slot === undefined) return undefined;
+    const failure = failureOf(e);
+    condition.phase = "Failed";
+    condition.failure = failure;
+    options.log.error({ code: failure.code, err: e }, failure.message);
+    events.publish({ type: "failed", failure });
+    files.sayWhy(failure);
+    return EXIT_FAILED;
+  });
+  await events.close();
+  await server.close();
+  if (running.ending === "terminate") return EXIT_TERMINATED;
+  return code ?? EXIT_DONE;
+}
+
+async function runSlot(running: Running): Promise<number> {
+  const { options, condition, events } = running;
+  const slot = await startSlot({
+    plan: running.plan,
+    start: running.start,
+    slot: options.environment.WEIR_SLOT,
+    attempt: options.environment.WEIR_ATTEMPT,
+    build: options.build,
+    connectors: options.connectors,
+    clock: options.clock,
+    resolvePath: running.files.resolvePath,
+    secret: running.files.secret,
+    listener: listenerOf(running),
+    signal: running.abort.signal,
+  });
+  running.slot = slot;
+  condition.phase = "Running";
+  condition.restored = slot.restored;
+  options.log.info({ restored: slot.restored }, "started");
+  events.publish({ type: "started", restored: slot.restored });
+  const measure = (): void => {
+    condition.metrics = slot.measure();
+    events.publish({ type: "metrics", metrics: condition.metrics });
+  };
+  const first = setTimeout(measure, FIRST_METRICS_MS);
+  const timer = setInterval(measure, METRICS_MS);
+  if (running.ending !== undefined) await slot.stop("Cancel", false);
+  try {
+    const how = await slot.done;
+    measure();
+    condition.phase = "Finished";
+    options.log.info({}, how);
+    if (how === "finished") events.publish({ type: "finished" });
+    return EXIT_DONE;
+  } finally {
+    clearTimeout(first);
+    clearInterval(timer);
+  }
+}
+
+function listenerOf({ condition, events, options }: Running): SlotListener {
+  return {
+    restoring: () => {
+      condition.phase = "Restoring";
+    },
+    checkpoint: (report) => {
+      if (report.ok) condition.checkpoint = report;
+      condition.checkpoints[report.ok ? "ok" : "failed"]++;
+      if (!report.ok) options.log.warn({ checkpoint: report.id }, `checkpoint failed: ${report.error ?? ""}`);
+      events.publish({ type: "checkpoint", checkpoint: report });
+    },
+    problem: (problem) => {
+      if (problem !== undefined && problem.message !== condition.problem?.message) {
+        options.log.warn({ code: problem.code }, problem.message);
+      }
+      condition.problem = problem === undefined ? null : { ...problem, restartable: true };
+      events.publish({ type: "problem", problem: condition.problem });
+    },
+    warning: (message) => options.log.warn({}, message),
+  };
+}
+
+/** An order to stop: exit 0. Told again while it runs, it changes nothing; when it fails, the job goes on and says so. */
+function stop(running: Running, mode: StopMode, drain: boolean): void {
+  if (running.ending !== undefined) return;
+  running.ending = "stop";
+  if (running.slot === undefined) {
+    running.abort.abort();
+    return;
+  }
+  running.slot.stop(mode, drain).catch((e: unknown) => {
+    running.ending = undefined;
+    const { clock } = running.options;
+    listenerOf(running).problem?.({ code: failureOf(e).code, message: messageOf(e), nextTryAt: clock.now() });
+  });
+}
+
+function terminate(running: Running): void {
+  if (running.ending !== undefined) return;
+  running.ending = "terminate";
+  const { slot, options } = running;
+  if (slot === undefined) {
+    running.abort.abort();
+    return;
+  }
+  const grace = options.environment.WEIR_GRACE_SECONDS * 1000 - CLOSING_MS;
+  const late = setTimeout(() => void slot.stop("Cancel", false), Math.max(grace, 100));
+  slot
+    .stop("Checkpoint", false)
+    .catch(async (e: unknown) => {
+      options.log.warn({}, `no last checkpoint: ${messageOf(e)}`);
+      await slot.stop("Cancel", false);
+    })
+    .finally(() => clearTimeout(late));
+}

@@ -1,0 +1,135 @@
+import type { Pipeline, PipelineNode } from "../../src/api/pipeline.schema.ts";
+import type { Random } from "./random.ts";
+
+/** Random programs over the documents of `hostile-json.ts`: what a node reads may be missing, or of any type. */
+const CONDITIONS = [
+  "event.type == 'metrics'",
+  "event.type == 'metrics' && event.payload.lag > 10000",
+  "event.payload.lag > 10000 || event.a == 1",
+  "has(event.payload.host) && event.payload.host != 'a'",
+  "!has(event.ts)",
+  "event.a in ['a', 17, null]",
+  "event.ts >= 0 && event.ts < 9000",
+  "event.tenant.startsWith('ten')",
+  "event.ab == event.b",
+  "size(event.payload) > 1",
+  "params.limit == '3' && event.c",
+  "true",
+] as const;
+const VALUES = [
+  "event.type",
+  "event.payload",
+  "event.payload.lag",
+  "event.a",
+  "event.ts",
+  "event.tenant",
+  "event.ts + 1",
+  "event.a + event.b",
+  "event",
+  "[event.a, event.tenant]",
+  "has(event.a) ? event.a : 'none'",
+  "params.limit",
+  "{'x': event.a}",
+  "-event.ts",
+  "event.payload.host.size()",
+] as const;
+const KEYS = ["event.tenant", "event.tenant", "event.type", "event.a", "[event.tenant, event.a]", "'all'"] as const;
+const AGGREGATES = [
+  ["n", "count()"],
+  ["sum", "sum(event.ts)"],
+  ["avg", "avg(event.ts)"],
+  ["min", "min(event.payload.lag)"],
+  ["max", "max(event.ts)"],
+  ["first", "first(event.type)"],
+  ["last", "last(event.a)"],
+] as const satisfies readonly (readonly [string, string])[];
+const MAP_FIELDS = ["type", "tenant", "ts", "a", "b", "payload.lag", "payload.host", "c"] as const;
+
+export function randomPipeline(r: Random): Pipeline {
+  const nodes: PipelineNode[] = [];
+  const open: string[] = [];
+  const taken = (): string => open.splice(r.below(open.length), 1)[0] as string;
+  const sources = 1 + r.below(2);
+  for (let i = 0; i < sources; i++) {
+    const node = sourceNode(r, `s${i}`);
+    nodes.push(node);
+    open.push(node.name, ...(node.onError === "Dead" ? [] : []));
+  }
+  const steps = r.below(7);
+  for (let i = 0; i < steps; i++) {
+    const from = r.chance(0.2) && open.length > 1 ? [taken(), taken()] : [taken()];
+    const node = step(r, `n${i}`, from);
+    nodes.push(node);
+    open.push(...outputs(node));
+    if (r.chance(0.2)) open.push(from[0] as string);
+  }
+  const late = nodes.filter((n) => n.window !== undefined && r.chance(0.7)).map((n) => `${n.name}.late`);
+  open.push(...late);
+  const dead = nodes.filter((n) => n.onError === "Dead").map((n) => `${n.name}.dead`);
+  if (dead.length > 0) nodes.push({ name: "dead", from: dead, sink: { blackhole: {} } });
+  const rest = [...new Set(open)];
+  const key = r.chance(0.5) ? { key: r.pick(VALUES) } : {};
+  nodes.push({
+    name: "out",
+    from: rest,
+    sink: { connection: "main", kafka: { topic: "out", ...key } },
+    onError: "Skip",
+  });
+  return { connections: [{ name: "main", kafka: { brokers: ["localhost:9092"] } }], nodes };
+}
+
+function sourceNode(r: Random, name: string): PipelineNode {
+  return {
+    name,
+    source: { datagen: { splits: 4 } },
+    ...(r.chance(0.4) ? { partitionedBy: "event.tenant" } : {}),
+    eventTime: r.chance(0.6) ? { field: r.pick(["event.ts", "event.payload.lag"]) } : {},
+    onError: r.pick(["Skip", "Dead"]),
+  };
+}
+
+function outputs(node: PipelineNode): string[] {
+  if (node.branch === undefined) return [node.name];
+  return [...node.branch.cases.map((c) => `${node.name}.${c.name}`), `${node.name}.rest`];
+}
+
+function step(r: Random, name: string, from: string[]): PipelineNode {
+  const onError = r.pick(["Skip", "Skip", "Dead", "Dead", "Fail"] as const);
+  switch (r.below(5)) {
+    case 0:
+      return { name, from, onError, filter: r.pick(CONDITIONS) };
+    case 1:
+      return { name, from, onError, map: mapOf(r) };
+    case 2: {
+      const cases = [
+        { name: "one", when: r.pick(CONDITIONS) },
+        { name: "two", when: r.pick(CONDITIONS) },
+      ];
+      return { name, from, onError, branch: { cases, otherwise: "rest" } };
+    }
+    case 3:
+      return { name, from, union: {} };
+    default:
+      return windowNode(r, { name, from, onError: r.pick(["Skip", "Dead"]) });
+  }
+}
+
+function mapOf(r: Random): Record<string, string> {
+  const fields = MAP_FIELDS.filter(() => r.chance(0.5));
+  return Object.fromEntries(
+    (fields.length === 0 ? ["a"] : fields).map((f) => [f, r.chance(0.4) ? `event.${f}` : r.pick(VALUES)]),
+  );
+}
+
+function windowNode(r: Random, base: Pick<PipelineNode, "name" | "from" | "onError">): PipelineNode {
+  const aggregates = AGGREGATES.filter(() => r.chance(0.4));
+  return {
+    ...base,
+    keyBy: r.pick(KEYS),
+    window: {
+      tumbling: { size: r.pick(["1s", "10s", "7ms"]), ...(r.chance(0.3) ? { offset: "3ms" } : {}) },
+      ...(r.chance(0.5) ? { allowedLateness: r.pick(["1s", "15s"]) } : {}),
+    },
+    aggregate: Object.fromEntries(aggregates.length === 0 ? [["n", "count()"]] : aggregates),
+  };
+}

@@ -1,0 +1,127 @@
+import { compatibilityPartitioner } from "@platformatic/kafka";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { SinkWriter } from "../../src/engine/connectors/connector.ts";
+import type { KafkaSinkConfig } from "../../src/engine/connectors/kafka/config.ts";
+import { kafkaSink } from "../../src/engine/connectors/kafka/sink.ts";
+import { connectorContext, outRecord } from "../builders/connector-context.ts";
+import { startKafka, type KafkaServer } from "../servers/kafka.ts";
+
+let kafka: KafkaServer;
+beforeAll(async () => {
+  kafka = await startKafka();
+});
+afterAll(() => kafka.close());
+
+let topics = 0;
+async function topic(partitions: number, settings: Readonly<Record<string, string>> = {}): Promise<string> {
+  const name = `out.v${topics++}`;
+  await kafka.createTopic(name, partitions, settings);
+  return name;
+}
+
+function open(config: Omit<KafkaSinkConfig, "brokers">, context = connectorContext()): Promise<SinkWriter> {
+  return kafkaSink.open({ brokers: kafka.brokers, ...config }, context.sink);
+}
+
+describe("the Kafka sink", () => {
+  it.each(["None", "Gzip", "Zstd"] as const)(
+    "writes %s batches that another client reads, in order, each key where Kafka's own partitioner puts it",
+    async (compression) => {
+      const name = await topic(5);
+      const writer = await open({ topic: name, compression });
+      const sent = Array.from({ length: 20_000 }, (_, i) => ({
+        key: `tenant-${i % 211}${"ß".repeat(i % 4)}`,
+        value: `{"i":${i}}`,
+        timestamp: 1_700_000_000_000 + ((i * 7919) % 1000),
+      }));
+      for (const { key, value, timestamp } of sent) writer.append(outRecord(key, value, timestamp));
+      await writer.flush();
+      await writer.close();
+      const partitionOf = (key: string): number =>
+        (compatibilityPartitioner({ topic: name, value: Buffer.alloc(0) }, Buffer.from(key)) >>> 0) % 5;
+      const expected = [0, 1, 2, 3, 4].flatMap((partition) =>
+        sent
+          .filter((r) => partitionOf(r.key) === partition)
+          .map((r, offset) => ({ topic: name, partition, offset, ...r })),
+      );
+      expect(await kafka.consumeAll(name)).toEqual(expected);
+      expect(writer.counters().records).toBe(20_000);
+    },
+  );
+
+  it("spreads records without a key over all partitions", async () => {
+    const name = await topic(3);
+    const writer = await open({ topic: name, batching: { count: 100 } });
+    for (let i = 0; i < 5000; i++) writer.append(outRecord(null, `${i}`, i));
+    await writer.flush();
+    await writer.close();
+    const all = await kafka.consumeAll(name);
+    expect(all.map((r) => Number(r.value)).toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 5000 }, (_, i) => i),
+    );
+    expect(new Set(all.map((r) => r.partition)).size).toBe(3);
+    expect(all.every((r) => r.key === null)).toBe(true);
+  });
+
+  it("sends without a flush when the linger time is over", async () => {
+    const name = await topic(1);
+    const writer = await open({ topic: name, batching: { interval: "5ms" } });
+    writer.append(outRecord("k", "v", 1));
+    await expect.poll(() => kafka.endOffsets(name), { timeout: 10_000 }).toEqual([1]);
+    await writer.close();
+  });
+
+  it("asks the runtime to wait when it holds too much, and lets it go on", async () => {
+    const name = await topic(2);
+    const writer = await open({ topic: name });
+    const value = "x".repeat(10_000);
+    let waits = 0;
+    for (let i = 0; i < 4000; i++) {
+      writer.append(outRecord(`${i}`, value, i));
+      if (!writer.saturated()) continue;
+      waits++;
+      await new Promise<void>((resolve) => writer.onDrain(resolve));
+    }
+    await writer.flush();
+    await writer.close();
+    expect(waits).toBeGreaterThan(0);
+    expect((await kafka.endOffsets(name)).reduce((sum, end) => sum + end)).toBe(4000);
+  });
+
+  it("cuts batches that are larger than the topic takes, keeping their order", async () => {
+    const name = await topic(1, { "max.message.bytes": "5000" });
+    const writer = await open({ topic: name });
+    for (let i = 0; i < 1000; i++) writer.append(outRecord("k", `${i}`.padStart(100), i));
+    await writer.flush();
+    await writer.close();
+    expect((await kafka.consumeAll(name)).map((r) => Number(r.value))).toEqual(
+      Array.from({ length: 1000 }, (_, i) => i),
+    );
+  });
+
+  it("fails the flush with what to do when a single record is larger than the topic takes", async () => {
+    const name = await topic(1, { "max.message.bytes": "5000" });
+    const writer = await open({ topic: name });
+    writer.append(outRecord("k", "x".repeat(9000), 1));
+    await expect(writer.flush()).rejects.toMatchObject({
+      code: "SINK_REFUSED",
+      retry: "Terminal",
+      message: expect.stringContaining("max.message.bytes") as string,
+    });
+    await expect(writer.flush()).rejects.toMatchObject({ code: "SINK_REFUSED" });
+    await writer.close();
+  });
+
+  it("waits for a missing topic and says so, and never creates it", async () => {
+    const context = connectorContext();
+    const opening = open({ topic: "later" }, context);
+    await context.reported((p) => p?.message.includes('topic "later" does not exist') === true);
+    expect(context.problems.at(-1)?.code).toBe("SINK_UNREACHABLE");
+    await kafka.createTopic("later", 1);
+    const writer = await opening;
+    writer.append(outRecord("k", "v", 1));
+    await writer.flush();
+    await writer.close();
+    expect(await kafka.consumeAll("later")).toHaveLength(1);
+  });
+});

@@ -1,0 +1,49 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { streamingJobs } from "../../src/controllers/weir-resources.ts";
+import { callRecorder } from "../../src/kube/call.ts";
+import { datagenJob } from "../builders/datagen-job.ts";
+import type { ControlPlane } from "../servers/kubernetes.ts";
+import { applyCrds, startControlPlane } from "../servers/kubernetes.ts";
+import type { WeirCluster } from "../servers/weir-cluster.ts";
+import { startWeir } from "../servers/weir-cluster.ts";
+
+const recorder = callRecorder();
+let plane: ControlPlane;
+let weir: WeirCluster;
+
+beforeAll(async () => {
+  plane = await startControlPlane();
+  await applyCrds(plane);
+  weir = await startWeir(plane.server, { interceptors: [recorder.intercept] });
+});
+afterAll(async () => {
+  await weir.stop();
+  await plane.stop();
+});
+
+const writes = (): string[] =>
+  recorder.calls
+    .filter((c) => !["get", "list", "watch"].includes(c.verb))
+    .map((c) => `${c.verb} ${c.resource}/${c.subresource ?? ""}`);
+
+it("writes nothing about a steady job, also not after an operator's restart", async () => {
+  await weir.client.create(streamingJobs, datagenJob("steady", { parallelism: 2 }));
+  await weir.until(
+    "steady",
+    "steady",
+    (j) => j.status?.conditions?.some((c) => c.type === "Checkpointing" && c.status === "True") === true,
+  );
+  await delay(4_000); // figures settle: two intervals of the workers
+  recorder.calls.length = 0;
+  await delay(10_000); // five intervals of the workers, twenty checkpoints
+  expect(writes()).toEqual([]);
+
+  await weir.operator.stop();
+  recorder.calls.length = 0;
+  await (
+    await weir.startOperator()
+  ).leading;
+  await delay(6_000); // longer than the silence after which a worker counts as unreachable
+  expect(writes()).toEqual([]);
+});

@@ -1,0 +1,166 @@
+import { expect, it } from "vitest";
+import { compile } from "../../src/engine/codegen/compile.ts";
+import { interpret } from "../../src/engine/interpreter/interpret.ts";
+import type { Plan } from "../../src/engine/plan.ts";
+import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
+import type { KeyedNode, Program, ProgramOptions } from "../../src/engine/program.ts";
+import { isWeirError } from "../../src/errors.ts";
+import type { Batch } from "../../src/engine/batch.ts";
+import { hostileDocument } from "../builders/hostile-json.ts";
+import { batchOf } from "../builders/memory-batch.ts";
+import { memorySink } from "../builders/memory-sink.ts";
+import type { Written } from "../builders/memory-sink.ts";
+import { randomPipeline } from "../builders/random-pipeline.ts";
+import { random } from "../builders/random.ts";
+import type { Random } from "../builders/random.ts";
+
+const PIPELINES = process.env["WEIR_LONG"] === "1" ? 20_000 : 1_000;
+
+it("runs generated code as the interpreter runs the plan, for any pipeline, record and checkpoint", () => {
+  const seen = { records: 0, written: 0, snapshots: 0, failures: 0 };
+  for (let seed = 1; seed <= PIPELINES; seed++) {
+    const r = random(seed);
+    const pipeline = randomPipeline(r);
+    const plan = planPipeline(pipeline, { parameters: { limit: "3" }, maxParallelism: 4 });
+    try {
+      runBoth(plan, r, seen);
+    } catch (cause) {
+      throw new Error(`seed ${seed}: ${JSON.stringify(pipeline.nodes)}`, { cause });
+    }
+  }
+  console.log(`chains: ${PIPELINES} pipelines, ${JSON.stringify(seen)}, 0 differences`);
+  expect(seen.written).toBeGreaterThan(PIPELINES);
+  expect(seen.snapshots).toBeGreaterThan(PIPELINES / 2);
+});
+
+interface Side {
+  program: Program;
+  readonly start: () => Program;
+  readonly sinks: ReadonlyMap<string, readonly Written[]>;
+}
+
+function side(plan: Plan, make: (plan: Plan, options: ProgramOptions) => Program): Side {
+  const sinks = new Map(plan.sinks.map((s) => [s.node, memorySink()]));
+  const writers = new Map([...sinks].map(([name, sink]) => [name, sink.writer]));
+  const start = (): Program => make(plan, { slot: 0, slots: 1, sinks: writers, parameters: plan.parameters });
+  return { program: start(), start, sinks: new Map([...sinks].map(([name, sink]) => [name, sink.written])) };
+}
+
+function runBoth(plan: Plan, r: Random, seen: Record<"records" | "written" | "snapshots" | "failures", number>): void {
+  const generated = side(plan, compile);
+  const oracle = side(plan, interpret);
+  const watermarks = new Map(plan.sources.map((s) => [s.node, 0]));
+  for (let turn = 0; turn < 6; turn++) {
+    const { node } = r.pick(plan.sources as [Plan["sources"][number]]);
+    const batch = randomBatch(r);
+    seen.records += batch.n;
+    const failed = both(generated, oracle, (program) => program.inputs.get(node)?.process(batch));
+    same(generated, oracle);
+    if (failed) {
+      seen.failures++;
+      return;
+    }
+    expect(generated.program.inputs.get(node)?.maxEventTime).toBe(oracle.program.inputs.get(node)?.maxEventTime);
+    if (r.chance(0.3)) {
+      seen.snapshots++;
+      if (checkpoint(generated, oracle, { r, node })) return;
+    }
+    const watermark = (watermarks.get(node) ?? 0) + r.below(9000) - 1000;
+    watermarks.set(node, watermark);
+    if (both(generated, oracle, (program) => program.advanceWatermark(node, watermark))) return;
+    same(generated, oracle);
+  }
+  both(generated, oracle, (program) => plan.sources.forEach((s) => program.end(s.node)));
+  same(generated, oracle);
+  for (const written of generated.sinks.values()) seen.written += written.length;
+}
+
+function randomBatch(r: Random): Batch {
+  const records = Array.from({ length: r.below(30) }, () => {
+    if (r.chance(0.02)) return null;
+    if (r.chance(0.5)) return hostileDocument(r);
+    return JSON.stringify({
+      type: "metrics",
+      ts: r.below(30_000),
+      tenant: `tenant-${r.below(5)}`,
+      payload: { lag: r.below(20_000), host: "h" },
+    });
+  });
+  return batchOf(records, r.below(4), () => r.below(30_000));
+}
+
+/** Runs both; true when both failed, which they must do alike. */
+function both(generated: Side, oracle: Side, run: (program: Program) => void): boolean {
+  const codes = [generated, oracle].map(({ program }) => {
+    try {
+      run(program);
+      return "ok";
+    } catch (e) {
+      if (!isWeirError(e)) throw e;
+      return e.code;
+    }
+  });
+  expect(codes[0]).toBe(codes[1]);
+  return codes[0] !== "ok";
+}
+
+/** A barrier, records that come while it is written, then a restart, sometimes from the other side's state. True when those records failed. */
+function checkpoint(generated: Side, oracle: Side, { r, node }: { r: Random; node: string }): boolean {
+  const late = batchOf([]);
+  const open = [generated, oracle].map(({ program }) =>
+    program.keyed.map((k) => ({ node: k, snapshot: k.beginSnapshot(), shards: k.shards() })),
+  );
+  const more = r.chance(0.5) ? randomBatch(r) : late;
+  const failed = both(generated, oracle, (program) => program.inputs.get(node)?.process(more));
+  const saved = open.map((nodes) =>
+    nodes.map(({ node: keyed, snapshot, shards }) => {
+      const chunks = new Map(shards.map((s) => [s, [...snapshot.chunks(s)]]));
+      snapshot.release();
+      return { node: keyed.node, chunks, version: keyed.stateVersion };
+    }),
+  );
+  expect(saved[0]).toEqual(saved[1]);
+  if (failed || r.chance(0.5)) return failed;
+  const swap = r.chance(0.5) ? 1 : 0;
+  [generated, oracle].forEach((at, i) => {
+    at.program = at.start();
+    for (const { node: name, chunks, version } of saved[(i + swap) % 2] ?? []) {
+      const keyed = at.program.keyed.find((k) => k.node === name) as KeyedNode;
+      for (const [shard, buffers] of chunks) keyed.restore(shard, buffers, version);
+    }
+  });
+  return false;
+}
+
+function same(generated: Side, oracle: Side): void {
+  for (const [name, written] of generated.sinks) {
+    const expected = oracle.sinks.get(name) ?? [];
+    if (equal(written, expected)) continue;
+    expect(written.map(normal)).toEqual(expected.map(normal));
+  }
+  expect(facts(generated.program)).toBe(facts(oracle.program));
+}
+
+function facts(program: Program): string {
+  const keyed = program.keyed.map((k) => [k.node, k.size(), String(k.watermark), k.shards(), k.stateSignature]);
+  return JSON.stringify([[...program.counters()], keyed]);
+}
+
+function equal(a: readonly Written[], b: readonly Written[]): boolean {
+  return (
+    a.length === b.length && a.every((w, i) => w.value === b[i]?.value && w.key === b[i]?.key && w.ts === b[i]?.ts)
+  );
+}
+
+/** Copied values keep their spelling (`1.0`, escapes, spaces), so results are compared as JSON. */
+function normal({ value, key, ts }: Written): unknown {
+  return { value: canonical(value), key, ts };
+}
+
+function canonical(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text));
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * What a topic holds, read fetch by fetch with another library than the product's. That library hands out records of
+ * aborted transactions, so the filter of committed reading (KIP-98) is here, written from the protocol's description.
+ */
+import { Consumer, type RecordsBatch } from "@platformatic/kafka";
+
+export interface ConsumedRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly key: string | null;
+  /** Empty for a tombstone. */
+  readonly value: string;
+}
+
+export type Isolation = "committed" | "uncommitted";
+
+type Client = Consumer<Buffer, Buffer, Buffer, Buffer>;
+type FetchedPartition = Awaited<ReturnType<Client["fetch"]>>["responses"][number]["partitions"][number];
+
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+const LOG_APPEND_TIME = 0x08;
+
+export async function consumeAll(
+  brokers: readonly string[],
+  topic: string,
+  isolation: Isolation,
+): Promise<ConsumedRecord[]> {
+  return withConsumer(brokers, async (consumer) => {
+    const [starts, ends] = await Promise.all([
+      offsets(consumer, topic, -2n, isolation),
+      offsets(consumer, topic, -1n, isolation),
+    ]);
+    const found: ConsumedRecord[] = [];
+    for (const [partition, end] of ends.entries()) {
+      const from = starts[partition] ?? 0n;
+      for await (const record of readPartition(consumer, { topic, partition, from, end, isolation }))
+        found.push(record);
+    }
+    return found;
+  });
+}
+
+/** Offset behind the last record of each partition; transaction markers count. */
+export function endOffsets(brokers: readonly string[], topic: string): Promise<number[]> {
+  return withConsumer(brokers, async (consumer) => (await offsets(consumer, topic, -1n, "uncommitted")).map(Number));
+}
+
+async function withConsumer<T>(brokers: readonly string[], work: (consumer: Client) => Promise<T>): Promise<T> {
+  const consumer: Client = new Consumer({
+    clientId: "weir-test",
+    groupId: "weir-test",
+    bootstrapBrokers: [...brokers],
+    retries: 20,
+    retryDelay: 100,
+  });
+  try {
+    return await work(consumer);
+  } finally {
+    await consumer.close(true);
+  }
+}
+
+async function offsets(consumer: Client, topic: string, timestamp: bigint, isolation: Isolation): Promise<bigint[]> {
+  const found = await consumer.listOffsets({ topics: [topic], timestamp, isolationLevel: isolationLevel(isolation) });
+  return found.get(topic) ?? [];
+}
+
+interface Range {
+  readonly topic: string;
+  readonly partition: number;
+  readonly from: bigint;
+  readonly end: bigint;
+  readonly isolation: Isolation;
+}
+
+async function* readPartition(consumer: Client, range: Range): AsyncGenerator<ConsumedRecord> {
+  const voided = new Set<bigint>();
+  for (let next = range.from; next < range.end;) {
+    const answer = await fetchOnce(consumer, range, next);
+    const batches = answer.records ?? [];
+    const last = batches.at(-1);
+    if (last === undefined) throw new Error(`${range.topic}[${range.partition}] ends at ${next}, before ${range.end}`);
+    for (const batch of visible(answer, batches, voided)) yield* recordsOf(batch, range, next);
+    next = endOf(last);
+  }
+}
+
+function* visible(
+  answer: FetchedPartition,
+  batches: readonly RecordsBatch[],
+  voided: Set<bigint>,
+): Generator<RecordsBatch> {
+  const aborted = (answer.abortedTransactions ?? []).toSorted((a, b) => Number(a.firstOffset - b.firstOffset));
+  for (const batch of batches) {
+    for (const { producerId, firstOffset } of aborted.splice(0)) {
+      if (firstOffset < endOf(batch)) voided.add(producerId);
+      else aborted.push({ producerId, firstOffset });
+    }
+    const hidden = (batch.attributes & TRANSACTIONAL) !== 0 && voided.has(batch.producerId);
+    if ((batch.attributes & CONTROL) !== 0) voided.delete(batch.producerId);
+    else if (!hidden) yield batch;
+  }
+}
+
+const endOf = (batch: RecordsBatch): bigint => batch.firstOffset + BigInt(batch.lastOffsetDelta) + 1n;
+
+async function fetchOnce(consumer: Client, range: Range, offset: bigint): Promise<FetchedPartition> {
+  const { topic, partition } = range;
+  const metadata = await consumer.metadata({ topics: [topic] });
+  const found = metadata.topics.get(topic);
+  const leader = found?.partitions[partition];
+  if (found === undefined || leader === undefined) throw new Error(`${topic}[${partition}] has no leader`);
+  const answer = await consumer.fetch({
+    node: leader.leader,
+    maxWaitTime: 1000,
+    isolationLevel: isolationLevel(range.isolation),
+    topics: [
+      {
+        topicId: found.id,
+        partitions: [
+          {
+            partition,
+            fetchOffset: offset,
+            partitionMaxBytes: 8 * 1024 * 1024,
+            currentLeaderEpoch: -1,
+            lastFetchedEpoch: -1,
+          },
+        ],
+      },
+    ],
+  });
+  const only = answer.responses[0]?.partitions[0];
+  if (only === undefined) throw new Error(`no answer for ${topic}[${partition}]`);
+  return only;
+}
+
+function* recordsOf(batch: RecordsBatch, range: Range, from: bigint): Generator<ConsumedRecord> {
+  for (const record of batch.records) {
+    const offset = batch.firstOffset + BigInt(record.offsetDelta);
+    if (offset < from || offset >= range.end) continue;
+    const created = batch.firstTimestamp + record.timestampDelta;
+    yield {
+      topic: range.topic,
+      partition: range.partition,
+      offset: Number(offset),
+      timestamp: Number((batch.attributes & LOG_APPEND_TIME) === 0 ? created : batch.maxTimestamp),
+      key: record.key?.toString() ?? null,
+      value: record.value?.toString() ?? "",
+    };
+  }
+}
+
+function isolationLevel(isolation: Isolation): number {
+  return isolation === "committed" ? 1 : 0;
+}

@@ -1,0 +1,290 @@
+/**
+ * A real Kafka broker for a test: own folder, own free ports, gone when the test process is gone. The clients here are
+ * another library than the product's own, so that the two check each other.
+ */
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { appendFileSync, cpSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Admin, Producer, compatibilityPartitioner } from "@platformatic/kafka";
+import { consumeAll, endOffsets, type ConsumedRecord, type Isolation } from "./kafka-reading.ts";
+
+const folder = join(import.meta.dirname, "../../scripts/servers/kafka");
+
+export interface KafkaRecord {
+  readonly key?: string | Buffer | null;
+  readonly value: string | Buffer | null;
+  readonly timestamp?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface ProduceSettings {
+  readonly topic: string;
+  /** Without it records go where Kafka's default partitioner sends their key. */
+  readonly partition?: number;
+  readonly compression?: "none" | "gzip" | "snappy" | "lz4" | "zstd";
+  /** Writes in one transaction and then does this. */
+  readonly transaction?: "commit" | "abort";
+}
+
+export interface KafkaServer {
+  /** host:port. */
+  readonly brokers: readonly string[];
+  createTopic(name: string, partitions: number, settings?: Readonly<Record<string, string>>): Promise<void>;
+  deleteTopic(name: string): Promise<void>;
+  addPartitions(name: string, total: number): Promise<void>;
+  /** Removes the records before this offset, as retention would. */
+  deleteRecordsBefore(topic: string, partition: number, offset: number): Promise<void>;
+  produce(target: ProduceSettings, records: readonly KafkaRecord[]): Promise<void>;
+  /** Everything from the first to the current end offset, partition by partition in offset order. */
+  consumeAll(topic: string, options?: { readonly isolation: Isolation }): Promise<ConsumedRecord[]>;
+  /** Offset behind the last record of each partition; transaction markers count. */
+  endOffsets(topic: string): Promise<number[]>;
+  /** Lets consumers with this client id read only so many bytes a second; undefined lifts the limit. */
+  limitReads(clientId: string, bytesPerSecond: number | undefined): Promise<void>;
+  /** What a consumer group has committed, by "topic-partition". */
+  committed(group: string): Promise<Map<string, number>>;
+  /** Ends the broker the way an upgrade does; data and ports are kept for `restart`. */
+  stop(): Promise<void>;
+  /** kill -9. */
+  kill(): Promise<void>;
+  /** Starts it again on the same ports with the same data. */
+  restart(): Promise<void>;
+  /** Ends the broker and removes its folder. */
+  close(): Promise<void>;
+}
+
+export async function startKafka(settings: Readonly<Record<string, string>> = {}): Promise<KafkaServer> {
+  const home = await install();
+  const dir = mkdtempSync(join(tmpdir(), "weir-kafka-"));
+  const [port, controllerPort] = await freePorts();
+  const cleanUp = (): void => rmSync(dir, { recursive: true, force: true });
+  process.on("exit", cleanUp);
+  const config = join(dir, "server.properties");
+  cpSync(join(home, "formatted"), join(dir, "data"), { recursive: true });
+  cpSync(join(folder, "server.properties"), config);
+  const own = {
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
+    "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
+    "log.dirs": join(dir, "data"),
+    ...settings,
+  };
+  appendFileSync(
+    config,
+    Object.entries(own)
+      .map(([name, value]) => `${name}=${value}\n`)
+      .join(""),
+  );
+  const brokers = [`127.0.0.1:${port}`];
+  let broker = await launch(home, dir);
+  return {
+    brokers,
+    ...adminOf(brokers),
+    produce: (target, records) => produce(brokers, target, records),
+    consumeAll: (topic, options) => consumeAll(brokers, topic, options?.isolation ?? "committed"),
+    stop: () => end(broker, "SIGTERM"),
+    kill: () => end(broker, "SIGKILL"),
+    restart: async () => {
+      await end(broker, "SIGTERM");
+      broker = await launch(home, dir);
+    },
+    close: async () => {
+      await end(broker, "SIGKILL");
+      process.off("exit", cleanUp);
+      cleanUp();
+    },
+  };
+}
+
+async function install(): Promise<string> {
+  const { stdout } = await promisify(execFile)("bash", [join(folder, "build.sh")]);
+  return stdout.trim().split("\n").at(-1) ?? "";
+}
+
+async function freePorts(): Promise<[number, number]> {
+  const servers = [createServer(), createServer()] as const;
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve, reject) => {
+          server.on("error", reject);
+          server.listen(0, "127.0.0.1", () => {
+            const address = server.address();
+            resolve(typeof address === "object" && address !== null ? address.port : 0);
+          });
+        }),
+    ),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return [ports[0] ?? 0, ports[1] ?? 0];
+}
+
+interface Broker {
+  readonly pid: number;
+  /** A number of a process that has ended may belong to somebody else's. */
+  readonly running: () => boolean;
+  readonly exited: Promise<void>;
+}
+
+/**
+ * The shell between us and the JVM holds a pipe from this process: when that closes, however this process ended, it
+ * kills the JVM. The JVM is small and compiles quickly only: a broker of a test lives for seconds.
+ */
+const supervise = `exec 3<&0 2>/dev/null
+java -Xms256m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData -cp "$1/libs/*" \
+  "-Dlog4j2.configurationFile=$2/log4j2.properties" kafka.Kafka "$3/server.properties" 2>&1 3<&- </dev/null & java=$!
+echo "pid $java"
+(cat <&3 >/dev/null; kill -9 $java; rm -rf "$3") & watcher=$!
+wait $java
+kill $watcher`;
+
+async function launch(home: string, dir: string): Promise<Broker> {
+  const child = spawn("bash", ["-c", supervise, "kafka", home, folder, dir], { stdio: ["pipe", "pipe", "ignore"] });
+  child.stdin.on("error", () => undefined);
+  const exited = new Promise<void>((resolve) => child.on("exit", () => resolve()));
+  return { pid: await started(child), running: () => child.exitCode === null && child.signalCode === null, exited };
+}
+
+function started(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let log = "";
+    let up = false;
+    child.stdout?.setEncoding("utf8");
+    child.stdout?.on("data", (text: string) => {
+      if (up) return;
+      log += text;
+      if (!log.includes("Kafka Server started")) return;
+      up = true;
+      resolve(Number(/^pid (\d+)/m.exec(log)?.[1]));
+      log = "";
+    });
+    child.on("error", reject);
+    child.on("exit", (code) => reject(new Error(`the Kafka broker ended with ${code} before it was ready:\n${log}`)));
+  });
+}
+
+async function end(broker: Broker, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+  if (broker.running()) process.kill(broker.pid, signal);
+  await broker.exited;
+}
+
+const options = (brokers: readonly string[]) => ({
+  clientId: "weir-test",
+  bootstrapBrokers: [...brokers],
+  retries: 20,
+  retryDelay: 100,
+});
+
+async function withAdmin<T>(brokers: readonly string[], work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Admin(options(brokers));
+  try {
+    return await work(admin);
+  } finally {
+    await admin.close();
+  }
+}
+
+function adminOf(
+  brokers: readonly string[],
+): Pick<
+  KafkaServer,
+  "createTopic" | "deleteTopic" | "addPartitions" | "deleteRecordsBefore" | "endOffsets" | "limitReads" | "committed"
+> {
+  return {
+    createTopic: (name, partitions, settings = {}) =>
+      withAdmin(brokers, async (admin) => {
+        const configs = Object.entries(settings).map(([key, value]) => ({ name: key, value }));
+        await admin.createTopics({ topics: [name], partitions, replicas: 1, configs });
+      }),
+    deleteTopic: (name) => withAdmin(brokers, (admin) => admin.deleteTopics({ topics: [name] })),
+    addPartitions: (name, total) =>
+      withAdmin(brokers, async (admin) => {
+        const now = (await admin.metadata({ topics: [name] })).topics.get(name)?.partitionsCount ?? 0;
+        const assignments = Array.from({ length: total - now }, () => ({ brokerIds: [1] }));
+        await admin.createPartitions({ topics: [{ name, count: total, assignments }], validateOnly: false });
+      }),
+    deleteRecordsBefore: (topic, partition, offset) =>
+      withAdmin(brokers, async (admin) => {
+        await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition, offset: BigInt(offset) }] }] });
+      }),
+    endOffsets: (topic) => endOffsets(brokers, topic),
+    limitReads: (clientId, bytesPerSecond) =>
+      withAdmin(brokers, async (admin) => {
+        const key = "consumer_byte_rate" as const;
+        const op =
+          bytesPerSecond === undefined
+            ? { key, remove: true as const }
+            : { key, value: bytesPerSecond, remove: false as const };
+        const entities = [{ entityType: "client-id" as const, entityName: clientId }];
+        await admin.alterClientQuotas({ entries: [{ entities, ops: [op] }] });
+      }),
+    committed: (group) =>
+      withAdmin(brokers, async (admin) => {
+        const groups = await admin.listConsumerGroupOffsets({ groups: [group] });
+        const entries = groups.flatMap((g) =>
+          g.topics.flatMap((t) =>
+            t.partitions.map((p) => [`${t.name}-${p.partitionIndex}`, Number(p.committedOffset)] as const),
+          ),
+        );
+        return new Map(entries.filter(([, offset]) => offset >= 0));
+      }),
+  };
+}
+
+let transactions = 0;
+
+async function produce(
+  brokers: readonly string[],
+  target: ProduceSettings,
+  records: readonly KafkaRecord[],
+): Promise<void> {
+  const producer = new Producer<Buffer, Buffer, string, string>({
+    ...options(brokers),
+    idempotent: true,
+    partitioner: (_, key) => compatibilityPartitioner(_, key),
+    ...(target.transaction === undefined ? {} : { transactionalId: `weir-test-${process.pid}-${transactions++}` }),
+    serializers: { headerKey: (text) => Buffer.from(text ?? ""), headerValue: (text) => Buffer.from(text ?? "") },
+  });
+  const send = (some: readonly KafkaRecord[]) => ({
+    ...(target.compression === undefined ? {} : { compression: target.compression }),
+    messages: some.map((record) => ({
+      topic: target.topic,
+      ...(target.partition === undefined ? {} : { partition: target.partition }),
+      ...(record.key === undefined || record.key === null ? {} : { key: Buffer.from(record.key) }),
+      // The library's type leaves tombstones out; the wire takes them.
+      value: (record.value === null ? undefined : Buffer.from(record.value)) as Buffer,
+      ...(record.timestamp === undefined ? {} : { timestamp: BigInt(record.timestamp) }),
+      ...(record.headers === undefined ? {} : { headers: record.headers }),
+    })),
+  });
+  try {
+    if (target.transaction === undefined) {
+      for (const some of inRequests(records)) await producer.send(send(some));
+      return;
+    }
+    const transaction = await producer.beginTransaction();
+    for (const some of inRequests(records)) await transaction.send(send(some));
+    await (target.transaction === "commit" ? transaction.commit() : transaction.abort());
+  } finally {
+    await producer.close();
+  }
+}
+
+/** A broker takes batches of up to 1 MiB. */
+function* inRequests(records: readonly KafkaRecord[]): Generator<readonly KafkaRecord[]> {
+  let from = 0;
+  let bytes = 0;
+  for (const [i, record] of records.entries()) {
+    const size = 100 + (record.value?.length ?? 0);
+    if (bytes + size > 900_000) {
+      yield records.slice(from, i);
+      from = i;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  yield records.slice(from);
+}

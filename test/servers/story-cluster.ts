@@ -1,0 +1,143 @@
+/** A cluster with Weir on it as a user meets it: kubectl, the workers' volumes, and a watch that writes every state down. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { JobObject } from "../../src/controllers/weir-resources.ts";
+import { startLocalCluster } from "../../src/main/local-cluster.ts";
+import { startGuarded } from "./guarded-process.ts";
+import { applyCrds, kubeBinary, runKubectl, startControlPlane } from "./kubernetes.ts";
+import { startWeir } from "./weir-cluster.ts";
+
+export interface StoryCluster {
+  /** Of the job's volume. */
+  readonly volume: string;
+  /** Runs the real kubectl and gives its output; rejects when it fails, with what the jobs say. */
+  kubectl(args: readonly string[], stdin?: string): Promise<string>;
+  job(name: string): Promise<JobObject>;
+  /** The states that a watch of kubectl has seen so far, without repetitions. */
+  states(): string[];
+  stop(): Promise<void>;
+}
+
+export interface StoryTarget {
+  readonly name: string;
+  start(): Promise<StoryCluster>;
+}
+
+interface Started {
+  readonly kubeconfigPath: string;
+  /** `<claims>/<namespace>/<claim>` */
+  readonly claims: string;
+  stop(): Promise<void>;
+}
+
+/** The same commands on the embedded cluster of `make demo` and on a real kube-apiserver. */
+export const storyTargets: readonly StoryTarget[] = [
+  { name: "the embedded cluster", start: () => startEmbeddedStory() },
+  { name: "a real kube-apiserver", start: () => storyOn(startReal) },
+];
+
+export const startEmbeddedStory = (): Promise<StoryCluster> => storyOn(startEmbedded);
+
+/** What a user does to one job, and how long each act took. */
+export interface Actor {
+  readonly times: readonly string[];
+  /** Runs the commands one after another; gives the job as it is then. */
+  act(title: string, ...commands: readonly (readonly string[])[]): Promise<JobObject>;
+  wait(condition: string): readonly string[];
+  state(text: string): readonly string[];
+  /** The job runs with this many workers, all of them ready. */
+  workers(n: number): readonly (readonly string[])[];
+}
+
+export function actorOn(cluster: StoryCluster, job: string): Actor {
+  const times: string[] = [];
+  const wait: Actor["wait"] = (condition) => ["wait", `sj/${job}`, `--for=${condition}`, "--timeout=60s"];
+  const state: Actor["state"] = (text) => wait(`jsonpath={.status.state}=${text}`);
+  return {
+    times,
+    wait,
+    state,
+    act: async (title, ...commands) => {
+      const began = performance.now();
+      for (const command of commands) await cluster.kubectl(command);
+      times.push(`${title} ${((performance.now() - began) / 1000).toFixed(1)} s`);
+      return cluster.job(job);
+    },
+    workers: (n) => [
+      wait(`jsonpath={.status.parallelism.effective}=${n}`),
+      wait(`jsonpath={.status.parallelism.ready}=${n}`),
+      state("RUNNING"),
+      wait("condition=Ready"),
+    ],
+  };
+}
+
+/** A one-off maintenance window for the job, from and to so many ms from now. */
+export function maintenance(job: string, fromMs: number, toMs: number): string {
+  const at = (ms: number): string => `${new Date(Date.now() + ms).toISOString().slice(0, 19)}Z`;
+  return JSON.stringify({
+    apiVersion: "weir.dev/v1alpha1",
+    kind: "MaintenanceWindow",
+    metadata: { name: "now" },
+    spec: { jobs: [job], start: at(fromMs), end: at(toMs) },
+  });
+}
+
+async function startEmbedded(dir: string): Promise<Started> {
+  const cluster = await startLocalCluster({ dataDir: dir, port: 0, log: () => undefined });
+  return { kubeconfigPath: cluster.kubeconfigPath, claims: cluster.claims, stop: () => cluster.stop() };
+}
+
+async function startReal(): Promise<Started> {
+  const plane = await startControlPlane();
+  try {
+    await applyCrds(plane);
+    const weir = await startWeir(plane.server);
+    const stop = async (): Promise<void> => {
+      await weir.stop();
+      await plane.stop();
+    };
+    return { kubeconfigPath: plane.kubeconfigPath, claims: weir.claims, stop };
+  } catch (e) {
+    await plane.stop();
+    throw e;
+  }
+}
+
+async function storyOn(start: (dir: string) => Promise<Started>): Promise<StoryCluster> {
+  const dir = mkdtempSync(join(tmpdir(), "weir-story-"));
+  const kube = await kubeBinary();
+  const cluster = await start(dir);
+  const place = { kube, kubeconfigPath: cluster.kubeconfigPath, dir };
+  const logFile = join(dir, "states.log");
+  const watch = await startGuarded({
+    command: kube,
+    args: ["kubectl", "get", "sj", "--watch", "-o", 'jsonpath={.status.state}{"\\n"}'],
+    logFile,
+    folder: dir,
+    env: { KUBECONFIG: cluster.kubeconfigPath, HOME: dir },
+  });
+  const kubectl = async (args: readonly string[], stdin?: string): Promise<string> => {
+    const { code, stdout, stderr } = await runKubectl(place, args, stdin);
+    if (code !== 0) {
+      const jobs = await runKubectl(place, ["get", "sj", "-o", "wide"]);
+      throw new Error(`kubectl ${args.join(" ")} ended with ${code}: ${stderr}\n${jobs.stdout}`);
+    }
+    return stdout;
+  };
+  return {
+    volume: join(cluster.claims, "default/weir-state"),
+    kubectl,
+    job: async (name) => JSON.parse(await kubectl(["get", "sj", name, "-o", "json"])) as JobObject,
+    states: () => {
+      const lines = readFileSync(logFile, "utf8").split("\n");
+      return lines.filter((line) => line !== "").filter((line, i, all) => line !== all[i - 1]);
+    },
+    stop: async () => {
+      await watch.stop();
+      await cluster.stop();
+      rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
