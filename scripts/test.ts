@@ -5,12 +5,14 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 interface Tally {
   passed: number;
   failed: number;
   skipped: number;
+  /** What failed, with the first line of why: the end of a long log is what people read. */
+  failures?: readonly string[];
 }
 
 interface Tier {
@@ -67,19 +69,49 @@ async function runVitest(project: string): Promise<Tally> {
   return tally;
 }
 
+interface Report {
+  readonly numFailedTests: number;
+  readonly numPassedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly message?: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages?: readonly string[] | null;
+    }[];
+  }[];
+}
+
 /** A runner that died or failed outside a test must not look green: it counts as one failure. */
 function readReport(file: string, code: number): Tally {
   try {
-    const report = JSON.parse(readFileSync(file, "utf8")) as Record<string, number>;
-    const failed = report["numFailedTests"] ?? 0;
+    const report = JSON.parse(readFileSync(file, "utf8")) as Report;
     return {
-      passed: report["numPassedTests"] ?? 0,
-      failed: code !== 0 && failed === 0 ? 1 : failed,
-      skipped: (report["numPendingTests"] ?? 0) + (report["numTodoTests"] ?? 0),
+      passed: report.numPassedTests,
+      failed: code !== 0 && report.numFailedTests === 0 ? 1 : report.numFailedTests,
+      skipped: report.numPendingTests + report.numTodoTests,
+      failures: failuresOf(report),
     };
   } catch {
     return { passed: 0, failed: 1, skipped: 0 };
   }
+}
+
+const MESSAGE_LINES = 12;
+
+function failuresOf(report: Report): string[] {
+  return report.testResults.flatMap((file) => {
+    const name = relative(root, file.name);
+    const tests = file.assertionResults.filter((test) => test.status === "failed");
+    if (tests.length === 0) return file.message === undefined || file.message === "" ? [] : [`${name}: ${file.message}`];
+    return tests.map(({ fullName, failureMessages }) => {
+      const why = (failureMessages ?? []).join("\n").split("\n").slice(0, MESSAGE_LINES).join("\n    ");
+      return `${name} > ${fullName}\n    ${why}`;
+    });
+  });
 }
 
 async function buildServers(): Promise<Tally> {
@@ -105,6 +137,7 @@ async function main(wanted: readonly string[]): Promise<number> {
   }
   const total: Tally = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
+  const failures: string[] = [];
   for (const tier of tiers.filter((t) => wanted.length === 0 || wanted.includes(t.name))) {
     console.log(`\n=== ${tier.name}`);
     const started = performance.now();
@@ -112,11 +145,13 @@ async function main(wanted: readonly string[]): Promise<number> {
     total.passed += tally.passed;
     total.failed += tally.failed;
     total.skipped += tally.skipped;
+    failures.push(...(tally.failures ?? []));
     const seconds = ((performance.now() - started) / 1000).toFixed(0);
     lines.push(
       `${tier.name}: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped in ${seconds} s`,
     );
   }
+  for (const failure of failures) console.log(`\n✗ ${failure}`);
   console.log(`\n${lines.join("\n")}`);
   console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`);
   return total.failed > 0 ? 1 : 0;
