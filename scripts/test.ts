@@ -106,7 +106,8 @@ function failuresOf(report: Report): string[] {
   return report.testResults.flatMap((file) => {
     const name = relative(root, file.name);
     const tests = file.assertionResults.filter((test) => test.status === "failed");
-    if (tests.length === 0) return file.message === undefined || file.message === "" ? [] : [`${name}: ${file.message}`];
+    if (tests.length === 0)
+      return file.message === undefined || file.message === "" ? [] : [`${name}: ${file.message}`];
     return tests.map(({ fullName, failureMessages }) => {
       const why = (failureMessages ?? []).join("\n").split("\n").slice(0, MESSAGE_LINES).join("\n    ");
       return `${name} > ${fullName}\n    ${why}`;

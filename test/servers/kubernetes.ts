@@ -2,11 +2,10 @@
  * A real Kubernetes control plane for a test: etcd and kube-apiserver, on demand the controllers, with its own folder,
  * certificates and free ports. Several run side by side; all are gone when the test process is gone.
  */
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { Agent, request } from "undici";
 import type { ApiServer } from "../../src/kube/credentials.ts";
 import { fixedServer } from "../../src/kube/credentials.ts";
@@ -14,6 +13,7 @@ import type { GuardedProcess } from "./guarded-process.ts";
 import { freePorts, startGuarded } from "./guarded-process.ts";
 import type { Pki } from "./kubernetes-pki.ts";
 import { makePki } from "./kubernetes-pki.ts";
+import { toolBinary } from "./tools.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const TOKEN = "test-admin-token";
@@ -53,12 +53,7 @@ export interface ControlPlane {
 }
 
 /** The path of the one binary with all components, built on first use. */
-export async function kubeBinary(): Promise<string> {
-  const { stdout } = await promisify(execFile)("bash", [join(repository, "scripts/servers/build-kube.sh")], {
-    maxBuffer: 1 << 24,
-  });
-  return stdout.trim().split("\n").at(-1) ?? "";
-}
+export const kubeBinary = (): Promise<string> => toolBinary("kube");
 
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const kube = await kubeBinary();
