@@ -97,6 +97,8 @@ export type ControlPolicySpec = z.infer<typeof controlPolicySpec>;
 const count = z.int().min(0);
 export const controlPolicyStatus = z.strictObject({
   observedGeneration: z.int().optional(),
+  /** The last value of the annotation reconcile.weir.dev/requestedAt that was seen. */
+  lastHandledReconcileAt: text(256).optional(),
   matchedJobs: count.optional(),
   rules: byName(
     list(

@@ -47,6 +47,8 @@ export const ANNOTATION = {
   resume: "weir.dev/resume",
   pauseReconciliation: "weir.dev/pause-reconciliation",
   forceDelete: "weir.dev/force-delete",
+  /** On every kind: look at the object now. The value is echoed in status.lastHandledReconcileAt, as Flux does it. */
+  requestedAt: "reconcile.weir.dev/requestedAt",
 } as const;
 /** The annotations that ask for something once per new value. */
 export const VERBS = ["start", "stop", "restart", "scale", "savepoint", "pause", "resume"] as const;

@@ -37,6 +37,8 @@ export type MaintenanceWindowSpec = z.infer<typeof maintenanceWindowSpec>;
 
 export const maintenanceWindowStatus = z.strictObject({
   observedGeneration: z.int().optional(),
+  /** The last value of the annotation reconcile.weir.dev/requestedAt that was seen. */
+  lastHandledReconcileAt: text(256).optional(),
   active: z.boolean().optional(),
   startedAt: text(40).optional(),
   endedAt: text(40).optional(),

@@ -77,6 +77,8 @@ export type RuleState = z.infer<typeof ruleState>;
 
 export const streamingJobStatus = z.strictObject({
   observedGeneration: z.int().optional(),
+  /** The last value of the annotation reconcile.weir.dev/requestedAt that was seen. */
+  lastHandledReconcileAt: text(256).optional(),
   state: z.enum(JOB_STATES).optional(),
   /** The engine and the delivery guarantee that are really in force. */
   engine: text(32).optional(),

@@ -1,10 +1,12 @@
 import { LABEL } from "../api/group.ts";
+import { observed } from "../api/observed.ts";
 import type { JobOperation } from "../api/streaming-job-status.schema.ts";
 import { OPERATION_REASON, READY_AT_REST, READY_THROUGH, setCondition, setWhileTrue } from "./conditions.ts";
 import type { Draft } from "./draft.ts";
 import type { LifecycleSpec, Refusal } from "./input.ts";
 import { nextEpoch } from "./launch.ts";
 import { askedBy, refusalOf, wantedOf } from "./overrides.ts";
+import { reportObjectives } from "./report-objectives.ts";
 import { isPaused, reportState } from "./report-state.ts";
 import { describeRestore, resolveRestore } from "./restore-point.ts";
 import type { SlotView } from "./slots.ts";
@@ -20,7 +22,7 @@ export function report(draft: Draft): void {
   const { input, status, memory } = draft;
   const slots = memory.launched === undefined ? [] : slotViews(draft, memory.launched);
   const trouble = troubleOf(draft, slots);
-  status.observedGeneration = input.job.generation;
+  Object.assign(status, observed(input.job));
   status.selector = `${LABEL.job}=${input.job.label}`;
   status.readyWorkers = slots.filter(isUp).length;
   const stalled = stalledBy(draft);
@@ -36,6 +38,7 @@ export function report(draft: Draft): void {
     status.delivery = input.spec.delivery;
     status.parallelism = { desired, effective: memory.launched?.slots ?? 0, ready: status.readyWorkers };
     reportState(draft, input.spec, slots);
+    reportObjectives(draft, input.spec, slots);
   }
   status.health = healthOf(draft, slots, trouble ?? stalled);
   status.internal = memory;

@@ -1,4 +1,5 @@
 import type { ControlPolicySpec, ControlPolicyStatus } from "../../api/control-policy.schema.ts";
+import { observed } from "../../api/observed.ts";
 import { summary } from "../../api/problem.ts";
 import type { Problem } from "../../api/problem.ts";
 import type { RuleState } from "../../api/streaming-job-status.schema.ts";
@@ -25,7 +26,7 @@ export function policyStatus({ policy, jobs, now }: PolicyFacts): ControlPolicyS
   const { spec, problems } = acceptedPolicy(policy);
   const all = [...problems, ...expressionProblems(policy), ...conflictProblems(policy, jobs)];
   return {
-    observedGeneration: policy.metadata.generation ?? 0,
+    ...observed(policy.metadata),
     matchedJobs: jobs.length,
     rules: spec === undefined ? [] : ruleNames(spec).map((name) => ruleCounts(policy, name, jobs)),
     conditions: conditionsFor(policy, conditionsOf(spec, all, jobs.length), now),

@@ -1,4 +1,5 @@
 import type { MaintenanceWindowSpec, MaintenanceWindowStatus } from "../../api/maintenance-window.schema.ts";
+import { observed } from "../../api/observed.ts";
 import { summary } from "../../api/problem.ts";
 import { catalogue } from "../../errors.ts";
 import { compileRules } from "../../policy/compiled-rule.ts";
@@ -30,7 +31,7 @@ const NAMED_JOBS = 100;
 export function windowStatus({ window, jobs, now }: WindowFacts): WindowView {
   const accepted = acceptedWindow(window);
   const spec = usable(accepted);
-  const base = { observedGeneration: window.metadata.generation ?? 0 };
+  const base = observed(window.metadata);
   if (spec === undefined) {
     const first = accepted.problems[0];
     const trouble = { reason: catalogue[first?.code ?? "SPEC_INVALID"].reason, message: summary(accepted.problems) };

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { FIELD_MANAGER } from "../../api/group.ts";
+import { observed } from "../../api/observed.ts";
 import type { StreamingJobStatus } from "../../api/streaming-job-status.schema.ts";
 import type { Clock } from "../../clock.ts";
 import { WeirError, isWeirError, messageOf } from "../../errors.ts";
@@ -55,7 +56,7 @@ async function confess(r: JobReconciler, key: string, error: unknown): Promise<v
     r.timers.now(),
   );
   const others = (job.status?.conditions ?? []).filter((c) => c.type !== "Ready" && c.type !== "Stalled");
-  const status = { ...job.status, observedGeneration: job.metadata.generation ?? 0, conditions: [...others, ...fresh] };
+  const status = { ...job.status, ...observed(job.metadata), conditions: [...others, ...fresh] };
   await writeStatus<StreamingJobStatus>(r, streamingJobs, job, status);
 }
 
