@@ -1,6 +1,6 @@
 import { jobScrapes } from "../../src/controllers/streamingjob/job-metrics.ts";
 import { kubeMetrics } from "../../src/kube/meter.ts";
-import { workerFigures } from "../../src/worker/exposition.ts";
+import { WORKER_LABELS, workerFigures } from "../../src/worker/exposition.ts";
 
 interface Row {
   readonly name: string;
@@ -22,7 +22,7 @@ export function metricReference(): Record<string, string> {
   const worker = workerFigures.map(({ name, type, help }): Row => ({
     name: `weir_worker_${name}`,
     type,
-    labels: ["namespace", "job", "epoch", "slot"],
+    labels: WORKER_LABELS,
     help,
   }));
   return {

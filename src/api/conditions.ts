@@ -59,6 +59,7 @@ export const REASONS = {
   // Objectives and limits
   WithinObjective: "The lag is within slo.maxLag.",
   LagAboveObjective: "The lag is above slo.maxLag.",
+  LagUnknown: "The lag of a worker is missing or old, so nothing is said about the objective.",
   NotEnoughSplits: "There are more workers than splits to read; some are idle.",
   // Pauses
   PausedByUser: "Weir leaves the job alone because of the annotation weir.dev/pause-reconciliation.",

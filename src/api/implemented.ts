@@ -111,7 +111,8 @@ const streamingJob: Readonly<Record<string, Support>> = {
   "upgrade.rollback.enabled": { refused: { true: "this version does not roll back by itself" } },
   "upgrade.rollback.stableAfter": "this version does not roll back by itself",
   restart: true,
-  slo: "this version does not watch objectives; write a ControlPolicy on the lag",
+  "slo.maxLag": true,
+  "slo.recoverWithin": "this version says whether slo.maxLag is met, and plans nothing; leave it out",
   "autoscale.mode": {
     refused: {
       Enforce: "this version scales by a ControlPolicy's rules only",

@@ -101,6 +101,8 @@ export const workerMetrics = z.object({
   /** Share of the interval the event loop was busy, 0–1. */
   busy: z.number(),
   watermark: z.number().nullable(),
+  /** Splits that this worker reads, over all sources; absent from a worker of an older version. */
+  splits: z.number().int().optional(),
 });
 export type WorkerMetrics = z.infer<typeof workerMetrics>;
 

@@ -59,7 +59,15 @@ export interface LifecycleSpec {
   readonly launchHash: string;
   /** Most workers the plan can use, with the reason; null is without limit. */
   readonly limit: { readonly max: number; readonly reason: string } | null;
-  readonly checkpoint: { readonly intervalMs: number; readonly timeoutMs: number; readonly uri: string };
+  readonly checkpoint: {
+    readonly intervalMs: number;
+    readonly timeoutMs: number;
+    /** A checkpoint that is older than this is late. */
+    readonly maxAgeMs: number;
+    readonly uri: string;
+  };
+  /** The objective, null where the user states none. */
+  readonly maxLagMs: number | null;
   /** Folder of savepoints that no request names a place for; null where nothing durable is configured. */
   readonly savepointUri: string | null;
   readonly startFrom: {

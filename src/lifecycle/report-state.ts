@@ -45,7 +45,7 @@ function checkpointing(draft: Draft, spec: LifecycleSpec, slots: readonly SlotVi
     const message = "not every worker has completed a checkpoint in this epoch";
     return { status: "Unknown", reason: "NoCheckpointYet", message };
   }
-  const oldest = draft.input.now - spec.checkpoint.intervalMs - spec.checkpoint.timeoutMs;
+  const oldest = draft.input.now - spec.checkpoint.maxAgeMs;
   const late = slots.find((s) => !isDone(s) && (s.worker?.checkpoint?.completedAt ?? 0) < oldest);
   if (late !== undefined && !isPaused(draft, slots)) {
     const message = `worker ${late.slot} completed no checkpoint within its interval and timeout`;

@@ -1,4 +1,5 @@
 import type { Gauge, Registry } from "prom-client";
+import type { StartDocument } from "../api/worker-protocol.ts";
 import type { Condition } from "./condition.ts";
 
 interface Figure {
@@ -23,8 +24,11 @@ export const workerFigures: readonly Figure[] = [
   gauge("records_out_per_second", "Records given to sinks per second.", (c) => c.metrics.out),
   gauge("lag_records", "Records not read yet; absent when unknown.", (c) => c.metrics.lag),
   gauge("lag_seconds", "Age of the oldest unread record; absent when unknown.", (c) => seconds(c.metrics.lagMs)),
-  gauge("watermark_seconds", "Event time up to which everything was seen.", (c) => seconds(c.metrics.watermark)),
+  gauge("watermark_timestamp_seconds", "Event time up to which everything was seen.", (c) =>
+    seconds(c.metrics.watermark),
+  ),
   gauge("keys", "Live keys of all keyed nodes.", (c) => c.metrics.keys),
+  gauge("splits", "Splits that it reads, over all sources; 0 is a worker too many.", (c) => c.metrics.splits ?? null),
   gauge("busy_ratio", "Share of time the event loop was busy.", (c) => c.metrics.busy),
   gauge("checkpoint_duration_seconds", "How long the last checkpoint took.", (c) => seconds(c.checkpoint?.durationMs)),
   gauge("checkpoint_bytes", "Size of the last checkpoint.", (c) => c.checkpoint?.bytes ?? null),
@@ -39,6 +43,13 @@ function gauge(name: string, help: string, value: Figure["value"]): Figure {
   return { name, help, type: "gauge", value };
 }
 const seconds = (ms: number | null | undefined): number | null => (ms === null || ms === undefined ? null : ms / 1000);
+
+/** On every series. Not "namespace" and "job": a scrape gives those two their own meaning, and would rename ours. */
+export const WORKER_LABELS = ["job_namespace", "job_name", "epoch", "slot"] as const;
+
+export function workerLabels(start: StartDocument, slot: number): Record<(typeof WORKER_LABELS)[number], string> {
+  return { job_namespace: start.namespace, job_name: start.job, epoch: String(start.epoch), slot: String(slot) };
+}
 
 /** The text of GET /metrics. The library is loaded by the first scrape: a worker's start does not wait for it. */
 export function exposition(

@@ -125,7 +125,7 @@ describe("the control API", () => {
     await event(w, "metrics");
     expect((await call(w, "GET /readyz", undefined, {})).status).toBe(200);
     const text = await (await call(w, "GET /metrics")).text();
-    expect(text).toMatch(/^weir_worker_records_in_total\{.*job="rollup".*\} [1-9]/m);
+    expect(text).toMatch(/^weir_worker_records_in_total\{.*job_name="rollup".*\} [1-9]/m);
     const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map((m) => m[1] as string);
     expect(names.filter((n) => !n.startsWith("weir_"))).toEqual([]);
     expect(workerStatus.parse(await (await call(w, "GET /v1/status")).json())).toMatchObject({ phase: "Running" });

@@ -13,7 +13,7 @@ import { failureOf, newCondition, statusOf, type Condition } from "./condition.t
 import { controlServer, type ControlServer } from "./control-server.ts";
 import { readDocuments } from "./documents.ts";
 import { eventStream, type EventStream } from "./events.ts";
-import { exposition } from "./exposition.ts";
+import { exposition, workerLabels } from "./exposition.ts";
 import type { Log } from "./log.ts";
 import { podFiles, type PodFiles } from "./pod-files.ts";
 
@@ -90,7 +90,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
 
 function serve(running: Running, header: Parameters<typeof statusOf>[0]): Promise<ControlServer> {
   const { condition, events, files, start, options } = running;
-  const labels = { namespace: start.namespace, job: start.job, epoch: String(start.epoch), slot: String(header.slot) };
+  const labels = workerLabels(start, header.slot);
   const routes = controlRoutes({
     slot: () => {
       if (running.slot === undefined) throw notRunning(condition.phase);

@@ -85,10 +85,10 @@ describe("a job that is deleted with deletion.mode Orphan", () => {
     await weir.until(name, "scaled", (j) => j.status?.epoch === 2 && isRunning(j));
     expect(await metricsOf(name)).toEqual(
       expect.arrayContaining([
-        `weir_job_state{namespace="default",job="${name}",state="RUNNING"} 1`,
-        `weir_job_state{namespace="default",job="${name}",state="FAILED"} 0`,
-        `weir_job_parallelism{namespace="default",job="${name}",kind="ready"} 2`,
-        `weir_job_restarts_total{namespace="default",job="${name}"} 0`,
+        `weir_job_state{job_namespace="default",job_name="${name}",state="RUNNING"} 1`,
+        `weir_job_state{job_namespace="default",job_name="${name}",state="FAILED"} 0`,
+        `weir_job_parallelism{job_namespace="default",job_name="${name}",kind="ready"} 2`,
+        `weir_job_restarts_total{job_namespace="default",job_name="${name}"} 0`,
         expect.stringContaining("weir_job_lag_records{"),
         expect.stringContaining("weir_job_checkpoint_age_seconds{"),
       ]),

@@ -9,12 +9,14 @@ import type { Written } from "./act.ts";
 import { createGatherer } from "./gather.ts";
 import type { JobReading } from "./job-metrics.ts";
 import { reconcileJob } from "./reconcile.ts";
+import type { WorkerDefaults } from "./worker-pod.ts";
 
 export interface JobControllerOptions extends ControllerContext {
   readonly workers: WorkerClient;
   readonly tokenKey: string;
   readonly image: string;
   readonly stateClaim: string;
+  readonly workerDefaults?: WorkerDefaults | undefined;
   readonly concurrency?: number;
 }
 
@@ -64,6 +66,7 @@ export function createJobController(options: JobControllerOptions): JobControlle
     readings: () =>
       caches.jobs.list().map((job) => ({
         job,
+        spec: gatherer.spec(cacheKey(job)),
         live: registry.live(cacheKey(job), job.status?.parallelism?.effective ?? 0),
         now: timers.now(),
       })),

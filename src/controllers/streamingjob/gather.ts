@@ -35,6 +35,8 @@ export interface Gathered {
 }
 
 export interface Gatherer {
+  /** The spec that the last reconcile acted on. */
+  spec(key: string): LifecycleInput["spec"];
   /** All reads of one reconcile; `undefined` when the job is gone. */
   gather(key: string): Promise<Gathered | undefined>;
 }
@@ -49,6 +51,8 @@ export interface GatherOptions extends WorkerPodOptions {
 interface JobMemory {
   readonly uid: string;
   planned: { generation: number; result: PlannedJob } | undefined;
+  /** In force. */
+  spec: LifecycleInput["spec"];
   created: readonly WorkerIdentity[];
   sealed: string[];
   hindrance: Refusal | undefined;
@@ -61,7 +65,14 @@ export function createGatherer(options: GatherOptions): Gatherer {
   const memoryOf = (key: string, uid: string): JobMemory => {
     const known = memories.get(key);
     if (known?.uid === uid) return known;
-    const fresh: JobMemory = { uid, planned: undefined, created: [], sealed: [], hindrance: undefined };
+    const fresh: JobMemory = {
+      uid,
+      planned: undefined,
+      spec: undefined,
+      created: [],
+      sealed: [],
+      hindrance: undefined,
+    };
     memories.set(key, fresh);
     return fresh;
   };
@@ -73,6 +84,7 @@ export function createGatherer(options: GatherOptions): Gatherer {
   };
 
   return {
+    spec: (key) => memories.get(key)?.spec,
     gather: async (key) => {
       const job = options.caches.jobs.get(key);
       if (job === undefined) {
@@ -94,6 +106,7 @@ export function createGatherer(options: GatherOptions): Gatherer {
       const savepoint = status.operation?.target?.["savepoint"] === undefined ? undefined : status.operation.id;
       const workers = await options.registry.sync({ key, uid }, pods, savepoint);
       const result = withLastGood(planned(memory, job), plans);
+      memory.spec = result.spec;
       const sealedBefore = memory.sealed;
       return {
         input: {

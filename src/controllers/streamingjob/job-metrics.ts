@@ -1,10 +1,14 @@
 import { JOB_STATES } from "../../api/streaming-job-status.schema.ts";
+import type { LifecycleSpec } from "../../lifecycle/input.ts";
+import { wantedOf } from "../../lifecycle/overrides.ts";
 import type { LiveFigures } from "../workers/registry.ts";
 import type { JobObject } from "../weir-resources.ts";
 
 /** A job as a scrape sees it. */
 export interface JobReading {
   readonly job: JobObject;
+  /** The spec in force; undefined before the first reconcile, and for one that cannot be read. */
+  readonly spec: LifecycleSpec | undefined;
   readonly live: LiveFigures;
   readonly now: number;
 }
@@ -16,7 +20,7 @@ export interface JobSample {
 
 export interface JobMetric {
   readonly type: "gauge" | "counter";
-  /** Besides namespace and job. */
+  /** Besides those of the job. */
   readonly labels: readonly string[];
   readonly help: string;
   /** No sample: not known, or not so now. */
@@ -49,11 +53,50 @@ export const jobMetrics = {
     help: "Records not read yet, over all workers; absent while one worker's figure is missing or old.",
     read: ({ live }) => one(live.lag),
   },
+  job_lag_seconds: {
+    type: "gauge",
+    labels: [],
+    help: "Age of the oldest unread record of all workers; absent while one worker's figure is missing or old.",
+    read: ({ live }) => seconds(live.lagMs),
+  },
+  job_slo_max_lag_seconds: {
+    type: "gauge",
+    labels: [],
+    help: "The objective spec.slo.maxLag; absent without one, and while the job is stopped or paused.",
+    read: (reading) => seconds(objectiveOf(reading)),
+  },
   job_checkpoint_age_seconds: {
     type: "gauge",
     labels: [],
-    help: "Seconds since the oldest of the workers' newest checkpoints; absent while nothing runs or none completed.",
-    read: ({ live, now }) => one(live.checkpointAt === undefined ? undefined : (now - live.checkpointAt) / 1000),
+    help: "Seconds since the oldest of the workers' newest good checkpoints, from a worker's start while it has none; absent while nothing runs.",
+    read: ({ live, now }) => seconds(live.savedAt === undefined ? undefined : now - live.savedAt),
+  },
+  job_checkpoint_max_age_seconds: {
+    type: "gauge",
+    labels: [],
+    help: "Age at which a checkpoint is late, by spec.checkpoint: the interval and the timeout. Absent where checkpoints are off.",
+    read: ({ spec }) => {
+      const { intervalMs = 0, maxAgeMs } = spec?.checkpoint ?? {};
+      return seconds(intervalMs > 0 ? maxAgeMs : undefined);
+    },
+  },
+  job_checkpoint_duration_seconds: {
+    type: "gauge",
+    labels: [],
+    help: "How long the workers' newest checkpoints took, the longest of them; absent while one has none or failed.",
+    read: ({ live }) => seconds(live.checkpointMs),
+  },
+  job_checkpoint_bytes: {
+    type: "gauge",
+    labels: [],
+    help: "Size of the workers' newest checkpoints together; absent while one has none or failed.",
+    read: ({ live }) => one(live.checkpointBytes),
+  },
+  job_busy_ratio: {
+    type: "gauge",
+    labels: [],
+    help: "Share of time that the busiest worker was busy, 0 to 1; absent while one worker's figure is missing or old.",
+    read: ({ live }) => one(live.busy),
   },
   job_restarts_total: {
     type: "counter",
@@ -72,6 +115,13 @@ export const jobMetrics = {
       return [{ labels: { operation: operation.type }, value }];
     },
   },
+  job_condition: {
+    type: "gauge",
+    labels: ["condition", "status"],
+    help: "1 for each condition that the job has, with its status: True, False or Unknown.",
+    read: ({ job }) =>
+      (job.status?.conditions ?? []).map((c) => ({ labels: { condition: c.type, status: c.status }, value: 1 })),
+  },
   job_reconciliation_paused: {
     type: "gauge",
     labels: [],
@@ -82,14 +132,24 @@ export const jobMetrics = {
 
 const one = (value: number | undefined): readonly JobSample[] => (value === undefined ? [] : [{ labels: {}, value }]);
 
-const OF_JOB = ["namespace", "job"];
+const seconds = (ms: number | undefined): readonly JobSample[] => one(ms === undefined ? undefined : ms / 1000);
+
+function objectiveOf({ job, spec }: JobReading): number | undefined {
+  const { status } = job;
+  if (spec === undefined || status?.state === "STOPPED" || status?.state === "FAILED") return undefined;
+  const isRunWanted = wantedOf({ status: status ?? {} }, spec).desiredState === "Running";
+  return isRunWanted ? (spec.maxLagMs ?? undefined) : undefined;
+}
+
+/** Not "namespace" and "job": a scrape gives those two their own meaning, and would rename ours. */
+export const JOB_LABELS = ["job_namespace", "job_name"] as const;
 
 /** The same as metrics of a registry, over the jobs of the moment. */
 export function jobScrapes(readings: () => readonly JobReading[]): readonly JobScrape[] {
   return Object.entries<JobMetric>(jobMetrics).map(([name, { type, labels, help, read }]) => ({
     name: `weir_${name}`,
     type,
-    labels: [...OF_JOB, ...labels],
+    labels: [...JOB_LABELS, ...labels],
     help,
     samples: () => readings().flatMap((reading) => read(reading).map((sample) => named(reading.job, sample))),
   }));
@@ -101,5 +161,5 @@ export interface JobScrape extends Omit<JobMetric, "read"> {
 }
 
 function named({ metadata }: JobObject, { labels, value }: JobSample): JobSample {
-  return { labels: { namespace: metadata.namespace ?? "", job: metadata.name, ...labels }, value };
+  return { labels: { job_namespace: metadata.namespace ?? "", job_name: metadata.name, ...labels }, value };
 }

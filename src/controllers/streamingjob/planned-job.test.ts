@@ -20,9 +20,9 @@ describe("a planned job", () => {
   });
 
   it("is refused with the words of the check that failed, and can still be read", () => {
-    const { refusal, spec } = planned({ slo: { maxLag: "30s" } });
+    const { refusal, spec } = planned({ slo: { recoverWithin: "10m" } });
     expect(refusal?.reason).toBe("NotImplemented");
-    expect(refusal?.message).toContain("spec.slo");
+    expect(refusal?.message).toContain("spec.slo.recoverWithin");
     expect(spec).toBeDefined();
   });
 

@@ -70,7 +70,8 @@ export function lifecycleSpec(effective: EffectiveSpec, limit: LifecycleSpec["li
       .digest("hex")
       .slice(0, 16),
     limit,
-    checkpoint: { uri, intervalMs: parseDuration(checkpoint.interval), timeoutMs: parseDuration(checkpoint.timeout) },
+    checkpoint: { uri, ...checkpointTimes(checkpoint) },
+    maxLagMs: effective.slo?.maxLag === undefined ? null : parseDuration(effective.slo.maxLag),
     savepointUri: savepointUri.startsWith("memory:") ? null : savepointUri,
     startFrom: {
       savepoint: startFrom.savepoint,
@@ -83,6 +84,14 @@ export function lifecycleSpec(effective: EffectiveSpec, limit: LifecycleSpec["li
     restart: restartStrategy(effective.restart),
     deletion: { mode: deletion.mode, timeoutMs: parseDuration(deletion.timeout) },
   };
+}
+
+/** The next one begins an interval after the last began, and no sooner than minPause after it ended; it may take the timeout. */
+function checkpointTimes(checkpoint: EffectiveSpec["checkpoint"]): Omit<LifecycleSpec["checkpoint"], "uri"> {
+  const intervalMs = parseDuration(checkpoint.interval);
+  const timeoutMs = parseDuration(checkpoint.timeout);
+  const maxAgeMs = Math.max(intervalMs, parseDuration(checkpoint.minPause)) + timeoutMs;
+  return { intervalMs, timeoutMs, maxAgeMs };
 }
 
 function restartStrategy(restart: EffectiveSpec["restart"]): RestartStrategy {

@@ -28,8 +28,15 @@ export interface WorkerRegistry {
 
 export interface LiveFigures {
   readonly lag?: number | undefined;
-  /** When the oldest of the newest checkpoints completed, ms. */
-  readonly checkpointAt?: number | undefined;
+  /** Age of the oldest unread record, ms. */
+  readonly lagMs?: number | undefined;
+  /** When the oldest of the newest good checkpoints completed, ms; a worker without one counts from its start. */
+  readonly savedAt?: number | undefined;
+  /** Of the newest checkpoints: the longest, ms, and the sum of the bytes. */
+  readonly checkpointMs?: number | undefined;
+  readonly checkpointBytes?: number | undefined;
+  /** Of the busiest worker, 0–1. */
+  readonly busy?: number | undefined;
 }
 
 export interface ObservedPod {
@@ -113,14 +120,29 @@ export function createWorkerRegistry(options: RegistryOptions): WorkerRegistry {
 }
 
 function liveFigures(states: readonly WorkerState[], now: number): LiveFigures {
-  const lags = states.map((s) => (now - s.metricsAt > STALE_MS ? undefined : (s.metrics?.lag ?? undefined)));
-  const checkpoints = states.map((s) => (s.checkpoint?.ok === true ? s.checkpoint.completedAt : undefined));
-  const known = (values: readonly (number | undefined)[]): number[] => values.filter((v) => v !== undefined);
-  const all = (values: readonly (number | undefined)[]): boolean => known(values).length === states.length;
+  const fresh = states.map((s) => (now - s.metricsAt > STALE_MS ? undefined : s.metrics));
+  const good = states.map((s) => (s.checkpoint?.ok === true ? s.checkpoint : undefined));
   return {
-    lag: all(lags) ? known(lags).reduce((sum, lag) => sum + lag, 0) : undefined,
-    checkpointAt: all(checkpoints) ? Math.min(...known(checkpoints)) : undefined,
+    lag: overAll(fresh, (m) => m.lag, sum),
+    lagMs: overAll(fresh, (m) => m.lagMs, Math.max),
+    savedAt: overAll(states, (s) => s.savedAt, Math.min),
+    checkpointMs: overAll(good, (c) => c.durationMs, Math.max),
+    checkpointBytes: overAll(good, (c) => c.bytes, sum),
+    busy: overAll(fresh, (m) => m.busy, Math.max),
   };
+}
+
+const sum = (...values: number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** One number from all workers, or none while one of them has none: what leaves something out would look healthy. */
+function overAll<T>(
+  parts: readonly (T | undefined)[],
+  pick: (part: T) => number | null | undefined,
+  join: (...values: number[]) => number,
+): number | undefined {
+  const values = parts.map((part) => (part === undefined ? undefined : pick(part)));
+  const known = values.filter((value) => typeof value === "number");
+  return known.length === parts.length ? join(...known) : undefined;
 }
 
 function isUp({ object, view }: ObservedPod): boolean {

@@ -9,6 +9,8 @@ export interface WorkerState {
   metricsAt: number;
   checkpoint: WorkerView["checkpoint"];
   checkpointFailures: number;
+  /** When its newest good checkpoint completed; before its first one, when it started. */
+  savedAt: number | undefined;
   restored: string | undefined;
   problem: WorkerView["problem"];
   failure: WorkerView["failure"];
@@ -23,6 +25,7 @@ export function freshState(): WorkerState {
     metricsAt: 0,
     checkpoint: undefined,
     checkpointFailures: 0,
+    savedAt: undefined,
     restored: undefined,
     problem: undefined,
     failure: undefined,
@@ -67,6 +70,7 @@ export function applyEvent(state: WorkerState, event: WorkerEvent, now: number):
       return "Change";
     case "started":
       state.restored = event.restored?.uri;
+      state.savedAt ??= event.at;
       return "Change";
     case "savepoint":
       return "Change";
@@ -75,8 +79,10 @@ export function applyEvent(state: WorkerState, event: WorkerEvent, now: number):
 
 function noteCheckpoint(state: WorkerState, report: NonNullable<WorkerView["checkpoint"]>): Weight {
   const before = state.checkpoint;
-  if (report.ok) state.checkpointFailures = 0;
-  else if (before?.id !== report.id) state.checkpointFailures += 1;
+  if (report.ok) {
+    state.checkpointFailures = 0;
+    state.savedAt = report.completedAt;
+  } else if (before?.id !== report.id) state.checkpointFailures += 1;
   state.checkpoint = report;
   return before?.ok === report.ok ? "Live" : "Change";
 }

@@ -41,6 +41,7 @@ export function meter({ tasks, sinks, program, clock }: Measured): () => WorkerM
       keys: sum(program.keyed.map((k) => k.size())),
       busy: Number.isFinite(busy) ? Math.min(1, Math.max(0, busy)) : 0,
       watermark: Number.isFinite(watermark) ? watermark : null,
+      splits: sum(tasks.map((t) => t.splits)),
     };
   };
 }

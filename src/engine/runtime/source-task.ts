@@ -21,6 +21,8 @@ export interface SourceTask {
   readonly ended: boolean;
   readonly watermark: number;
   readonly records: number;
+  /** How many splits it reads. */
+  readonly splits: number;
   state(): SourceState;
 }
 
@@ -89,6 +91,7 @@ export function sourceTask({ plan, reader, dealt }: OpenSource, program: Program
     get records() {
       return records;
     },
+    splits: splits.length,
     state: () => {
       const positions = reader.positions();
       return {
