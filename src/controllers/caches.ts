@@ -3,14 +3,16 @@ import type { ControlPolicyStatus } from "../api/control-policy.schema.ts";
 import type { MaintenanceWindowStatus } from "../api/maintenance-window.schema.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { EventRecorder } from "../kube/event-recorder.ts";
-import { createInformer } from "../kube/informer.ts";
-import type { Informer, RunningInformer } from "../kube/informer.ts";
 import type { Meter } from "../kube/meter.ts";
 import { configMaps, keyOf, pods, refOf } from "../kube/resource.ts";
 import type { KubeObject, OwnerReference, Resource } from "../kube/resource.ts";
-import type { IndexFunction } from "../kube/store.ts";
 import type { Timers } from "../kube/timers.ts";
+import { unionInformer } from "../kube/union-informer.ts";
+import type { SharedCache } from "../kube/union-informer.ts";
+import { createWaiters } from "../kube/waiters.ts";
 import type { WorkQueue } from "../kube/work-queue.ts";
+import { kindWatch, watchNamespace } from "./namespace-watch.ts";
+import type { NamespaceWatchOptions, WatchedNamespace } from "./namespace-watch.ts";
 import type { EpochPlan } from "./streamingjob/epoch-plan.ts";
 import type { PodObject } from "./streamingjob/pod-view.ts";
 import type { JobObject, WeirObject } from "./weir-resources.ts";
@@ -19,8 +21,6 @@ import { controlPolicies, maintenanceWindows, streamingJobs } from "./weir-resou
 /** What every controller is given. */
 export interface ControllerContext {
   readonly client: KubeClient;
-  /** One namespace, or undefined for all. */
-  readonly namespace: string | undefined;
   readonly recorder: EventRecorder;
   readonly timers: Timers;
   readonly meter: Meter;
@@ -37,14 +37,18 @@ export interface Controller {
 export type PolicyObject = WeirObject<ControlPolicyStatus>;
 export type WindowObject = WeirObject<MaintenanceWindowStatus>;
 
-/** One cache a kind, shared by all controllers. */
+/** One cache a kind, over all watched namespaces, shared by all controllers. */
 export interface Caches {
-  readonly jobs: Informer<JobObject>;
-  readonly pods: Informer<PodObject>;
-  readonly plans: Informer<EpochPlan>;
-  readonly policies: Informer<PolicyObject>;
-  readonly windows: Informer<WindowObject>;
-  readonly all: readonly Pick<RunningInformer<KubeObject>, "run" | "waitForSync" | "hasSynced">[];
+  readonly jobs: SharedCache<JobObject>;
+  readonly pods: SharedCache<PodObject>;
+  readonly plans: SharedCache<EpochPlan>;
+  readonly policies: SharedCache<PolicyObject>;
+  readonly windows: SharedCache<WindowObject>;
+  readonly namespaces: readonly WatchedNamespace[];
+  /** Lists and watches until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Resolves when each namespace is open or refused; rejects when the signal aborts first. */
+  decided(signal: AbortSignal): Promise<void>;
   /** Resolves when the cache has seen a write. */
   settled(resource: Resource, object: KubeObject): Promise<void>;
 }
@@ -56,39 +60,51 @@ const byOwner = (object: { metadata: { ownerReferences?: OwnerReference[] } }): 
 export const BY_NAMESPACE = "namespace";
 const byNamespace = (object: KubeObject): readonly string[] => [object.metadata.namespace ?? ""];
 
-export function createCaches(options: Omit<ControllerContext, "caches" | "recorder">): Caches {
-  const { client, timers, meter, namespace, onError } = options;
-  const cache = <T extends KubeObject>(
-    resource: Resource,
-    labelSelector: string | undefined,
-    indexes: Readonly<Record<string, IndexFunction<T>>>,
-  ): RunningInformer<T> =>
-    createInformer<T>({
-      client,
-      timers,
-      meter,
-      resource,
-      indexes,
-      selection: { namespace, labelSelector },
-      transform: slim,
-      onError: (e) => onError(`watch ${resource.plural}`, e),
-    });
-  const ours = `${LABEL.managedBy}=${MANAGED_BY}`;
-  const jobs = cache<JobObject>(streamingJobs, undefined, { [BY_NAMESPACE]: byNamespace });
-  const workerPods = cache<PodObject>(pods, ours, { [BY_OWNER]: byOwner });
-  const plans = cache<EpochPlan>(configMaps, ours, { [BY_OWNER]: byOwner });
-  const policies = cache<PolicyObject>(controlPolicies, undefined, { [BY_NAMESPACE]: byNamespace });
-  const windows = cache<WindowObject>(maintenanceWindows, undefined, { [BY_NAMESPACE]: byNamespace });
+export interface CacheOptions extends Omit<NamespaceWatchOptions, "changed"> {
+  /** Undefined is all of them. */
+  readonly namespaces: readonly string[] | undefined;
+  readonly onNamespace?: ((namespace: WatchedNamespace) => void) | undefined;
+}
+
+export function createCaches(options: CacheOptions): Caches {
+  const jobs = unionInformer<JobObject>(streamingJobs);
+  const workerPods = unionInformer<PodObject>(pods);
+  const plans = unionInformer<EpochPlan>(configMaps);
+  const policies = unionInformer<PolicyObject>(controlPolicies);
+  const windows = unionInformer<WindowObject>(maintenanceWindows);
   const all = [jobs, workerPods, plans, policies, windows];
+  const labelSelector = `${LABEL.managedBy}=${MANAGED_BY}`;
+  const kinds = [
+    kindWatch({ cache: jobs, indexes: { [BY_NAMESPACE]: byNamespace } }),
+    kindWatch({ cache: workerPods, labelSelector, indexes: { [BY_OWNER]: byOwner } }),
+    kindWatch({ cache: plans, labelSelector, indexes: { [BY_OWNER]: byOwner } }),
+    kindWatch({ cache: policies, indexes: { [BY_NAMESPACE]: byNamespace } }),
+    kindWatch({ cache: windows, indexes: { [BY_NAMESPACE]: byNamespace } }),
+  ];
+  const waiters = createWaiters(options.timers);
+  const changed = (namespace: WatchedNamespace): void => {
+    options.onNamespace?.(namespace);
+    waiters.check();
+  };
+  const watches = (options.namespaces ?? [undefined]).map((name) =>
+    watchNamespace(name, kinds, { ...options, changed }),
+  );
+  const isDecided = (): boolean => watches.every((watch) => watch.namespace.state !== "Syncing");
   return {
     jobs,
     plans,
     policies,
     windows,
-    all,
     pods: workerPods,
+    get namespaces() {
+      return watches.map((watch) => watch.namespace);
+    },
+    run: async (signal) => {
+      await Promise.all(watches.map((watch) => watch.run(signal)));
+    },
+    decided: (signal) => waiters.wait(isDecided, { what: "the watched namespaces", signal }),
     settled: async (resource, object) => {
-      await all.find((i) => i.resource === resource)?.waitForWrite(object);
+      await all.find((cache) => cache.resource === resource)?.waitForWrite(object);
     },
   };
 }
@@ -99,11 +115,3 @@ export function ownersOf(object: KubeObject): string[] {
 }
 
 export const cacheKey = (object: KubeObject): string => keyOf(refOf(object));
-
-/** managedFields are half of an object and nobody here reads them. */
-function slim<T extends KubeObject>(object: T): T {
-  const { metadata } = object;
-  if (!("managedFields" in metadata)) return object;
-  const { managedFields: _, ...rest } = metadata as KubeObject["metadata"] & { managedFields?: unknown };
-  return { ...object, metadata: rest };
-}

@@ -15,6 +15,8 @@ export interface ProbeServerOptions {
   /** Undefined while everything is well, else why not. */
   readonly live: () => string | undefined;
   readonly ready: () => string | undefined;
+  /** What is worth saying although it is ready. */
+  readonly remark?: () => string | undefined;
   readonly metrics: Registry;
 }
 
@@ -53,7 +55,9 @@ async function answer(options: ProbeServerOptions, request: IncomingMessage, res
     response.writeHead(200, { "content-type": options.metrics.contentType }).end(text);
   } else if (path === "/healthz" || path === "/readyz") {
     const trouble = path === "/healthz" ? options.live() : options.ready();
-    response.writeHead(trouble === undefined ? 200 : 503, { "content-type": "text/plain" }).end(trouble ?? "ok");
+    const remark = path === "/readyz" ? options.remark?.() : undefined;
+    const well = remark === undefined ? "ok" : `ok; ${remark}`;
+    response.writeHead(trouble === undefined ? 200 : 503, { "content-type": "text/plain" }).end(trouble ?? well);
   } else {
     response.writeHead(404).end();
   }

@@ -56,8 +56,9 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
   let synced = false;
   let heardAt = timers.now();
 
-  meter.gauge("kube_cache_objects", labels, () => store.size);
-  meter.gauge("kube_watch_silence_seconds", labels, () => (timers.now() - heardAt) / 1000);
+  const place = { ...labels, namespace: options.selection?.namespace ?? "" };
+  meter.gauge("kube_cache_objects", place, () => store.size);
+  meter.gauge("kube_watch_silence_seconds", place, () => (timers.now() - heardAt) / 1000);
 
   const sink: ReflectorSink<T> = {
     replace: (list, reason) => {

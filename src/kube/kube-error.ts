@@ -87,6 +87,8 @@ const has =
   (e: unknown): e is KubeError =>
     isKubeError(e) && wanted.includes(e.statusReason);
 
+/** A right is missing. */
+export const isForbidden = has("Forbidden");
 export const isNotFound = has("NotFound");
 export const isAlreadyExists = has("AlreadyExists");
 /** An optimistic-concurrency or precondition failure, or a server-side apply field conflict (then `causes` has reason FieldManagerConflict). */

@@ -8,8 +8,8 @@ export const kubeMetrics = {
   kube_request_seconds: { type: "histogram", labels: ["verb"], help: "Time until the headers of an answer." },
   kube_watch_silence_seconds: {
     type: "gauge",
-    labels: ["resource"],
-    help: "Seconds since the last watch event, bookmarks included.",
+    labels: ["resource", "namespace"],
+    help: "Seconds since the last watch event, bookmarks included; an empty namespace is all of them.",
   },
   kube_relists_total: {
     type: "counter",
@@ -21,7 +21,16 @@ export const kubeMetrics = {
     labels: ["resource", "reason"],
     help: "Watch connections that ended, by reason.",
   },
-  kube_cache_objects: { type: "gauge", labels: ["resource"], help: "Objects in the cache." },
+  kube_cache_objects: {
+    type: "gauge",
+    labels: ["resource", "namespace"],
+    help: "Objects in the cache; an empty namespace is all of them.",
+  },
+  namespace_watched: {
+    type: "gauge",
+    labels: ["namespace"],
+    help: "1 while Weir sees a namespace; 0 means that it does nothing there, for example because its Role is missing.",
+  },
   kube_cache_misses_total: {
     type: "counter",
     labels: ["resource"],

@@ -11,7 +11,7 @@ const REQUIRED_NODE = 24;
 const operator: Command = {
   name: "operator",
   summary: "Runs the operator until SIGTERM.",
-  usage: "--token-key-file FILE [--kubeconfig FILE] [--namespace NS] [--worker-image IMAGE] [--metrics-bind HOST:PORT]",
+  usage: "--token-key-file FILE [--config FILE] [--namespace A,B | --all-namespaces] [--worker-image IMAGE]",
   run: async (args) => (await import("./operator-process.ts")).runOperator(args, process.env),
 };
 

@@ -3,8 +3,9 @@ import { pino } from "pino";
 import { WeirError, messageOf } from "../errors.ts";
 import type { ApiServer } from "../kube/credentials.ts";
 import { serverFromKubeconfig, serverInCluster } from "../kube/kubeconfig.ts";
+import type { OperatorConfig } from "./operator-config.ts";
 import { startOperator } from "./operator.ts";
-import type { OperatorLog } from "./operator.ts";
+import type { OperatorLog, OperatorOptions } from "./operator.ts";
 import type { OperatorFlags } from "./operator-options.ts";
 import { operatorFlags } from "./operator-options.ts";
 
@@ -12,29 +13,47 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** `weir operator`: runs until SIGTERM, or until another process leads. The answer is the exit code. */
 export async function runOperator(argv: readonly string[], environment: Environment): Promise<number> {
-  const flags = operatorFlags(argv, environment);
-  const logger = pino({ level: flags["log-level"], base: null }, pino.destination({ fd: 2, sync: true }));
+  const flags = await operatorFlags(argv, environment);
+  const { config } = flags;
+  const logger = pino({ level: config.logLevel, base: null }, pino.destination({ fd: 2, sync: true }));
   const log: OperatorLog = (level, message, error) =>
     logger[level](error === undefined ? {} : { reason: messageOf(error) }, message);
   const server = await serverOf(flags, environment);
-  const operator = await startOperator({
-    server,
-    namespace: flags.namespace === "" ? undefined : flags.namespace,
-    workerImage: flags["worker-image"],
-    stateClaim: flags["state-claim"],
-    tokenKey: await tokenKeyOf(flags["token-key-file"]),
-    lease: flags["leader-elect"]
-      ? { namespace: flags["lease-namespace"] ?? server.namespace, name: "weir-operator" }
-      : undefined,
-    probes: bindOf(flags["metrics-bind"]),
-    log,
-  });
+  const options = optionsOf(config, server.namespace);
+  logger.info({ config: { ...config, namespaces: options.namespaces ?? "all" } }, "configuration");
+  const operator = await startOperator({ ...options, server, log, tokenKey: await tokenKeyOf(config.tokenKeyFile) });
   const stop = (): void => void operator.stop();
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
   const end = await operator.ended;
   log("info", end === "Lost" ? "another process leads" : "stopped");
   return end === "Lost" ? 1 : 0;
+}
+
+/** The configuration in the operator's own words. */
+export function optionsOf(config: OperatorConfig, own: string): Omit<OperatorOptions, "server" | "tokenKey"> {
+  const { leaderElection, worker, kubernetes, workerCalls, reconcile } = config;
+  const { image, stateClaim, ...workerDefaults } = worker;
+  const named = config.namespaces.length === 0 ? [own] : [...new Set(config.namespaces)];
+  return {
+    namespaces: config.allNamespaces ? undefined : named,
+    workerImage: image,
+    stateClaim,
+    workerDefaults,
+    lease: leaderElection.enabled
+      ? { namespace: leaderElection.namespace ?? own, name: leaderElection.name }
+      : undefined,
+    tuning: {
+      leaseDurationMs: leaderElection.leaseDuration,
+      renewDeadlineMs: leaderElection.renewDeadline,
+      retryMs: leaderElection.retryPeriod,
+      resyncMs: kubernetes.resync,
+      timeoutMs: kubernetes.timeout,
+      workerTimeoutMs: workerCalls.timeout,
+      concurrency: reconcile.concurrency,
+    },
+    probes: bindOf(config.metricsBind),
+  };
 }
 
 async function serverOf(flags: OperatorFlags, environment: Environment): Promise<ApiServer> {

@@ -4,6 +4,7 @@ import { createPolicyController } from "../controllers/controlpolicy/controller.
 import { createWindowController } from "../controllers/maintenancewindow/controller.ts";
 import { createJobController } from "../controllers/streamingjob/controller.ts";
 import { jobScrapes } from "../controllers/streamingjob/job-metrics.ts";
+import type { WorkerDefaults } from "../controllers/streamingjob/worker-pod.ts";
 import type { WorkerInterceptor } from "../controllers/workers/worker-client.ts";
 import { createWorkerClient } from "../controllers/workers/worker-client.ts";
 import { startProbeServer } from "../http/probe-server.ts";
@@ -18,16 +19,21 @@ import type { LeaderElection } from "../kube/leader-election.ts";
 import type { Timers } from "../kube/timers.ts";
 import { systemTimers } from "../kube/timers.ts";
 import { createTransport } from "../kube/transport.ts";
+import { namespaceLog, notReady, refusals } from "./readiness.ts";
 
 /** The operator as a parts list. Tests and `weir local` run it in their own process. */
 export interface OperatorOptions {
   readonly server: ApiServer;
-  /** Watched namespace; undefined is all. */
-  readonly namespace?: string | undefined;
+  /** Watched namespaces, a list and watch for each; undefined is all, which needs the right to list the whole cluster. */
+  readonly namespaces?: readonly string[] | undefined;
   /** Image of worker pods. */
   readonly workerImage: string;
   /** Claim for /var/lib/weir of workers that mount nothing there. */
   readonly stateClaim?: string | undefined;
+  /** For the pods of jobs that say nothing of it themselves. */
+  readonly workerDefaults?: WorkerDefaults | undefined;
+  /** Times and counts; what is left out has the default of its part. */
+  readonly tuning?: Partial<Tuning> | undefined;
   /** Worker tokens are made from it. */
   readonly tokenKey: string;
   /** Where the Lease is; undefined leads at once, for one process only. */
@@ -39,6 +45,18 @@ export interface OperatorOptions {
   readonly workerInterceptor?: WorkerInterceptor | undefined;
   readonly timers?: Timers | undefined;
   readonly log?: OperatorLog | undefined;
+}
+
+export interface Tuning {
+  readonly leaseDurationMs: number;
+  readonly renewDeadlineMs: number;
+  readonly retryMs: number;
+  readonly resyncMs: number;
+  /** Of a call of the API server. */
+  readonly timeoutMs: number;
+  readonly workerTimeoutMs: number;
+  /** Jobs that are reconciled at the same time. */
+  readonly concurrency: number;
 }
 
 export type OperatorLog = (level: "info" | "warn" | "error", message: string, error?: unknown) => void;
@@ -53,7 +71,7 @@ export interface RunningOperator {
 }
 
 export async function startOperator(options: OperatorOptions): Promise<RunningOperator> {
-  const { server, namespace, timers = systemTimers, log = () => {} } = options;
+  const { server, namespaces, timers = systemTimers, log = () => {} } = options;
   const onError = (what: string, error: unknown): void => log("warn", what, error);
   const meter = prometheusMeter();
   const stopping = new AbortController();
@@ -62,16 +80,13 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
   let term = 0;
   let hasTerm = false;
 
-  const leaseTransport = createTransport({ server, meter, timers, userAgent: "weir-operator" });
+  const { tuning = {} } = options;
+  const calls = { server, meter, timers, userAgent: "weir-operator", ...picked(tuning, ["timeoutMs"]) };
+
+  const leaseTransport = createTransport(calls);
   const election = options.lease === undefined ? undefined : electionOf(options.lease);
   const fence = election === undefined ? [] : [election.fenceWrites];
-  const transport = createTransport({
-    server,
-    meter,
-    timers,
-    userAgent: "weir-operator",
-    interceptors: [...(options.interceptors ?? []), ...fence],
-  });
+  const transport = createTransport({ ...calls, interceptors: [...(options.interceptors ?? []), ...fence] });
   const client = createKubeClient(transport);
   const recorder = createEventRecorder({
     client,
@@ -80,20 +95,31 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
     timers,
     onError: (e) => onError("event", e),
   });
-  const workers = createWorkerClient({ term: () => term, intercept: options.workerInterceptor });
-  const common = { client, namespace, timers, meter, onError };
-  const caches = createCaches(common);
+  const workers = createWorkerClient({
+    term: () => term,
+    intercept: options.workerInterceptor,
+    timeoutMs: tuning.workerTimeoutMs,
+  });
+  const common = { client, timers, meter, onError };
+  const caches = createCaches({ ...common, namespaces, resyncMs: tuning.resyncMs, onNamespace: namespaceLog(log) });
   const context = { ...common, recorder, caches };
-  const { tokenKey, workerImage: image, stateClaim = "weir-state" } = options;
-  const jobController = createJobController({ ...context, workers, tokenKey, image, stateClaim });
+  const { tokenKey, workerImage: image, stateClaim = "weir-state", workerDefaults } = options;
+  const jobController = createJobController({
+    ...context,
+    workers,
+    tokenKey,
+    image,
+    stateClaim,
+    workerDefaults,
+    ...picked(tuning, ["concurrency"]),
+  });
   // Two processes that say the same of a job would be counted twice: only the leader does.
   for (const metric of jobScrapes(() => (hasTerm ? jobController.readings() : [])))
     registerScraped(meter.registry, metric);
   const controllers = [jobController, createPolicyController(context), createWindowController(context)];
 
-  const informers = caches.all;
-  const reflecting = informers.map((i) => i.run(stopping.signal));
-  const isWarm = Promise.all(informers.map((i) => i.waitForSync(stopping.signal)));
+  const reflecting = caches.run(stopping.signal);
+  const isWarm = caches.decided(stopping.signal);
   isWarm.catch(() => undefined); // a stop before the first list; `lead` sees it
 
   const probes =
@@ -102,7 +128,8 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
       : await startProbeServer({
           ...options.probes,
           live: () => undefined,
-          ready: () => (informers.every((i) => i.hasSynced) ? undefined : "the caches are not warm yet"),
+          ready: () => notReady(caches.namespaces),
+          remark: () => refusals(caches.namespaces),
           metrics: meter.registry,
         });
 
@@ -121,6 +148,7 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
       lease,
       identity,
       lead: (leaderTerm, signal) => lead(leaderTerm, signal),
+      ...picked(tuning, ["leaseDurationMs", "renewDeadlineMs", "retryMs"]),
       meter,
       timers,
       onError: (e) => onError("leader election", e),
@@ -130,7 +158,7 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
   const end = async (): Promise<void> => {
     stopping.abort();
     if (!hasTerm) isLeading.resolve();
-    await Promise.allSettled(reflecting);
+    await reflecting;
     await recorder.flush();
     await Promise.all([transport.close(), leaseTransport.close(), workers.close(), probes?.close()]);
   };
@@ -158,4 +186,10 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
       await ended.catch(() => undefined);
     },
   };
+}
+
+/** What is left out stays out, so that the part's own default holds. */
+function picked<K extends keyof Tuning>(tuning: Partial<Tuning>, names: readonly K[]): Partial<Pick<Tuning, K>> {
+  const present = names.flatMap((name) => (tuning[name] === undefined ? [] : [[name, tuning[name]] as const]));
+  return Object.fromEntries(present) as Partial<Pick<Tuning, K>>;
 }

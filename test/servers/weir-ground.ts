@@ -101,7 +101,14 @@ export async function startGround(server: ApiServer): Promise<Ground> {
       return happenings;
     },
     operator: (namespace, options = {}) =>
-      startOperator({ server, namespace, workerImage: "weir:test", tokenKey: "test-key", log, ...options }),
+      startOperator({
+        server,
+        namespaces: [namespace],
+        workerImage: "weir:test",
+        tokenKey: "test-key",
+        log,
+        ...options,
+      }),
     until: async (what, isSo, shown, timeoutMs = 30_000) => {
       const deadline = performance.now() + timeoutMs;
       while (!isSo()) {

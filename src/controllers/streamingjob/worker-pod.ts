@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { parseDuration } from "../../api/duration.ts";
 import type { EffectiveSpec } from "../../api/effective-spec.ts";
+import type { Quantity } from "../../api/quantity.ts";
 import { LABEL, MANAGED_BY } from "../../api/group.ts";
 import { WORKER_PORT } from "../../api/worker-protocol.ts";
 import type { Plan } from "../../engine/plan.ts";
@@ -26,6 +27,20 @@ export interface WorkerPodOptions {
   readonly image: string;
   /** Claim that holds state and files below /var/lib/weir where the job mounts nothing there itself. */
   readonly stateClaim: string;
+  readonly workerDefaults?: WorkerDefaults | undefined;
+}
+
+/** For jobs that say nothing of it themselves. */
+export interface WorkerDefaults {
+  readonly imagePullPolicy?: "Always" | "IfNotPresent" | "Never" | undefined;
+  /** Names of Secrets in the job's namespace. */
+  readonly imagePullSecrets?: readonly string[] | undefined;
+  readonly priorityClassName?: string | undefined;
+  readonly resources?: Resources | undefined;
+}
+interface Resources {
+  readonly requests: Readonly<Record<string, Quantity>>;
+  readonly limits: Readonly<Record<string, Quantity>>;
 }
 
 const PLAN_DIR = "/etc/weir/plan";
@@ -63,10 +78,8 @@ export function podTemplate(job: string, effective: EffectiveSpec, plan: Plan, o
       enableServiceLinks: false,
       terminationGracePeriodSeconds: grace,
       securityContext: { runAsNonRoot: true, fsGroup: 65532, seccompProfile: { type: "RuntimeDefault" } },
-      ...placement(worker),
-      containers: [
-        container(effective, secrets, { image: worker.image ?? options.image, grace, claim: claim.length > 0 }),
-      ],
+      ...placement(worker, options.workerDefaults),
+      containers: [container(effective, secrets, { options, grace, claim: claim.length > 0 })],
       volumes: [
         { name: "weir-tmp", emptyDir: {} },
         ...secrets.map((name, i) => ({ name: `weir-secret-${i}`, secret: { secretName: name } })),
@@ -80,16 +93,19 @@ export function podTemplate(job: string, effective: EffectiveSpec, plan: Plan, o
 function container(
   effective: EffectiveSpec,
   secrets: readonly string[],
-  { image, grace, claim }: { image: string; grace: number; claim: boolean },
+  { options, grace, claim }: { options: WorkerPodOptions; grace: number; claim: boolean },
 ): WorkerContainer {
   const { worker } = effective;
+  const { workerDefaults = {} } = options;
+  const { imagePullPolicy } = workerDefaults;
   const probe = (path: string) => ({ httpGet: { path, port: WORKER_PORT }, periodSeconds: 5, timeoutSeconds: 3 });
   return {
     name: "worker",
-    image,
+    image: worker.image ?? options.image,
+    ...(imagePullPolicy === undefined ? {} : { imagePullPolicy }),
     args: ["worker"],
     ports: [{ name: "control", containerPort: WORKER_PORT }],
-    resources: limited(worker.resources),
+    resources: limited(worker.resources, workerDefaults.resources ?? DEFAULT_RESOURCES),
     env: [
       ...(worker.env ?? []),
       { name: "WEIR_POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
@@ -117,24 +133,24 @@ function container(
 }
 
 /** No worker is without a limit of memory: one that only asks for some gets as much. */
-function limited(resources: EffectiveSpec["worker"]["resources"]): object {
-  if (resources === undefined) return DEFAULT_RESOURCES;
-  const memory = resources.requests?.["memory"] ?? DEFAULT_RESOURCES.limits.memory;
-  return { ...resources, limits: { memory, ...resources.limits } };
+function limited(own: EffectiveSpec["worker"]["resources"], standard: Resources): object {
+  if (own === undefined) return standard;
+  const memory = own.requests?.["memory"] ?? standard.limits["memory"] ?? DEFAULT_RESOURCES.limits.memory;
+  return { ...own, limits: { memory, ...own.limits } };
 }
 
 /** Fields of the pod that the user's template may set as they are. */
-function placement(worker: EffectiveSpec["worker"]): Record<string, unknown> {
-  const { nodeSelector, tolerations, affinity, topologySpreadConstraints, priorityClassName } = worker;
-  const { imagePullSecrets, serviceAccountName } = worker;
+function placement(worker: EffectiveSpec["worker"], standard: WorkerDefaults = {}): Record<string, unknown> {
+  const { nodeSelector, tolerations, affinity, topologySpreadConstraints, serviceAccountName } = worker;
+  const pullSecrets = (standard.imagePullSecrets ?? []).map((name) => ({ name }));
   const set = {
     nodeSelector,
     tolerations,
     affinity,
     topologySpreadConstraints,
-    priorityClassName,
-    imagePullSecrets,
     serviceAccountName,
+    priorityClassName: worker.priorityClassName ?? standard.priorityClassName,
+    imagePullSecrets: worker.imagePullSecrets ?? (pullSecrets.length === 0 ? undefined : pullSecrets),
   };
   return Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined));
 }

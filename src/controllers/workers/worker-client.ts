@@ -46,13 +46,15 @@ export interface WorkerClientOptions {
   /** Of the leader; a worker refuses commands of an older one. */
   readonly term: () => number;
   readonly intercept?: WorkerInterceptor | undefined;
+  /** For one call. Default 5 s. */
+  readonly timeoutMs?: number | undefined;
 }
 
-const CALL_TIMEOUT_MS = 5_000;
 const MAX_ANSWER = 4 * 1024 * 1024;
 
 export function createWorkerClient(options: WorkerClientOptions): WorkerClient {
   const agent = new Agent({ connect: { timeout: 2_000 }, keepAliveTimeout: 4_000 });
+  const { timeoutMs = 5_000 } = options;
   const intercept: WorkerInterceptor = options.intercept ?? ((_call, next) => next());
 
   const send = async (
@@ -73,7 +75,7 @@ export function createWorkerClient(options: WorkerClientOptions): WorkerClient {
         body: call.body === undefined ? null : JSON.stringify(call.body),
         dispatcher: agent,
         signal,
-        headersTimeout: CALL_TIMEOUT_MS,
+        headersTimeout: timeoutMs,
         bodyTimeout: 0,
       });
     } catch (e) {
@@ -86,7 +88,7 @@ export function createWorkerClient(options: WorkerClientOptions): WorkerClient {
   const ask = async (worker: WorkerAddress, call: Omit<WorkerCall, "pod">): Promise<unknown> => {
     const whole = { pod: worker.pod, ...call };
     return intercept(whole, async () => {
-      const response = await send(worker, whole, AbortSignal.timeout(CALL_TIMEOUT_MS));
+      const response = await send(worker, whole, AbortSignal.timeout(timeoutMs));
       const text = await bounded(response.body);
       if (response.statusCode === 404 && call.method === "GET") return undefined;
       if (response.statusCode < 300) return text === "" ? undefined : JSON.parse(text);
