@@ -4,14 +4,26 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { chartTemplates } from "./gen/chart/templates.ts";
+import { chartReadme } from "./gen/chart/value-reference.ts";
+import { chartValueFiles } from "./gen/chart/values.ts";
 import { conditionReference } from "./gen/condition-reference.ts";
 import { crds } from "./gen/crds.ts";
 import { errorReference } from "./gen/error-reference.ts";
+import { flagReference } from "./gen/flag-reference.ts";
 import { metricReference } from "./gen/metric-reference.ts";
 
 type Generator = () => Readonly<Record<string, string>>;
 
-const generators: readonly Generator[] = [errorReference, conditionReference, metricReference, crds];
+const chart: readonly Generator[] = [chartValueFiles, chartTemplates, chartReadme];
+const generators: readonly Generator[] = [
+  errorReference,
+  conditionReference,
+  metricReference,
+  flagReference,
+  crds,
+  ...chart,
+];
 
 const root = join(import.meta.dirname, "..");
 const check = process.argv.includes("--check");

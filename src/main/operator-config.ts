@@ -61,8 +61,11 @@ const worker = z.strictObject({
   priorityClassName: objectName.optional().describe("For jobs that name none."),
   resources: z
     .strictObject({
-      requests: z.record(z.string(), quantity).default({ cpu: "100m", memory: "128Mi" }),
-      limits: z.record(z.string(), quantity).default({ memory: "512Mi" }),
+      requests: z
+        .record(z.string(), quantity)
+        .default({ cpu: "100m", memory: "128Mi" })
+        .describe("What a worker gets at least."),
+      limits: z.record(z.string(), quantity).default({ memory: "512Mi" }).describe("What it gets at most."),
     })
     .prefault({})
     .describe("For jobs that name none."),

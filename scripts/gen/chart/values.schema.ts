@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { configValues } from "./config-values.schema.ts";
 import { metricValues, networkPolicyValues, stateClaimValues } from "./cluster-values.schema.ts";
 import { listOf, looseObject, stringMap } from "./value-types.ts";
 
@@ -15,31 +16,19 @@ const image = z
   })
   .describe("The one image of operator, workers and command line.");
 
-const workers = z
+const workerServiceAccount = z
   .strictObject({
-    image: z
-      .string()
-      .default("")
-      .describe("Image of worker pods whose job names none. Empty: the operator's image, with tag and digest."),
-    serviceAccount: z
-      .strictObject({
-        create: z
-          .boolean()
-          .default(true)
-          .describe(
-            "Makes a service account without rights and without token in each watched namespace. It is kept on uninstall, because running workers use it.",
-          ),
-        name: z
-          .string()
-          .min(1)
-          .default("weir-worker")
-          .describe("Its name, for `spec.worker.serviceAccountName` of a job."),
-        annotations: stringMap().describe("For example the cloud identity that workers reach their object store with."),
-        imagePullSecrets: listOf("object").describe("Pull secrets in the watched namespaces: `[{name: registry}]`."),
-      })
-      .describe("The account that jobs may name."),
+    create: z
+      .boolean()
+      .default(true)
+      .describe(
+        "Makes it, without rights and without token, in each watched namespace. It is kept on uninstall, because running workers use it.",
+      ),
+    name: z.string().min(1).default("weir-worker").describe("Its name, for `spec.worker.serviceAccountName` of a job."),
+    annotations: stringMap().describe("For example the cloud identity that workers reach their object store with."),
+    imagePullSecrets: listOf("object").describe("Pull secrets in the watched namespaces: `[{name: registry}]`."),
   })
-  .describe("What the operator gives to worker pods.");
+  .describe("A service account that jobs may name.");
 
 const workerKey = z
   .strictObject({
@@ -92,12 +81,6 @@ const serviceAccount = z
   })
   .describe("The operator's service account, the only one with a mounted token.");
 
-const leaderElection = z
-  .strictObject({
-    enabled: z.boolean().default(true).describe("Several replicas need it; false starts a little faster with one."),
-  })
-  .describe("One replica works, the others wait with warm caches.");
-
 const podDisruptionBudget = z
   .strictObject({
     enabled: z.boolean().default(true).describe("Makes a PodDisruptionBudget for the operator's pods."),
@@ -122,7 +105,6 @@ export const chartValues = z.strictObject({
   image,
   imagePullSecrets: listOf("object").describe("Pull secrets of the operator's pods: `[{name: registry}]`."),
   replicas: z.int().min(0).max(10).default(2).describe("Pods of the operator; one of them leads."),
-  leaderElection,
   watchNamespaces: z
     .array(z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/))
     .default([])
@@ -135,8 +117,8 @@ export const chartValues = z.strictObject({
     .describe(
       "Watches every namespace, by a ClusterRole. The state claim and the workers' account are still made only in `watchNamespaces`.",
     ),
-  logLevel: z.enum(["debug", "info", "warn", "error"]).default("info").describe("Lowest level that is logged."),
-  workers,
+  config: configValues,
+  workerServiceAccount,
   workerKey,
   stateClaim: stateClaimValues,
   crds,
@@ -178,7 +160,7 @@ export const chartValues = z.strictObject({
   topologySpreadConstraints: listOf("object").describe(
     "Spread of the operator's pods; a constraint without labelSelector gets the one of these pods.",
   ),
-  extraArgs: listOf("string").describe("More flags of the operator: `[--log-level=debug]`."),
+  extraArgs: listOf("string").describe("More flags of the operator; they win over `config`: `[--log-level=debug]`."),
   extraEnv: listOf("object").describe("More environment of the operator."),
   extraVolumes: listOf("object").describe("More volumes of the operator's pods."),
   extraVolumeMounts: listOf("object").describe("Where they are mounted."),

@@ -1,0 +1,25 @@
+import { z } from "zod";
+import { operatorConfig } from "../../../src/main/operator-config.ts";
+
+const { leaderElection, logLevel, worker, reconcile, kubernetes, workerCalls } = operatorConfig.shape;
+const { imagePullPolicy } = worker.unwrap().shape;
+
+/** The operator's configuration, without what the chart itself knows: namespaces, addresses, paths and the claim. */
+export const configValues = z
+  .strictObject({
+    logLevel,
+    leaderElection,
+    worker: worker
+      .unwrap()
+      .omit({ stateClaim: true })
+      .extend({
+        imagePullPolicy: imagePullPolicy.describe("Default: `image.pullPolicy` for the operator's own image."),
+        image: z.string().max(512).default("").describe("For jobs that name none. Empty: the operator's own image."),
+      })
+      .prefault({})
+      .describe("What jobs get that say nothing else."),
+    reconcile: reconcile.describe("How much is done at once."),
+    kubernetes: kubernetes.describe("Calls of the API server."),
+    workerCalls: workerCalls.describe("Calls of workers."),
+  })
+  .describe("The operator's configuration. It checks it at start, and logs it once.");
