@@ -200,7 +200,7 @@ describe("a spec that a condition refuses", () => {
     const columns = await cluster.kubectl(["get", "sj", "newcomer", "-o", "wide"]);
     expect(columns.stdout).toMatch(/CREATED +False .*NotImplemented +spec\.state\.backend/);
     const described = async (): Promise<string> => (await cluster.kubectl(["describe", "sj", "newcomer"])).stdout;
-    await expect.poll(described, { timeout: 10_000 }).toMatch(/Warning +NotImplemented .*spec\.state\.backend/);
+    await expect.poll(described, { timeout: 60_000 }).toMatch(/Warning +NotImplemented .*spec\.state\.backend/);
   });
 
   it("is forgotten as soon as a good one comes: the new job starts, the running one never stopped", async () => {

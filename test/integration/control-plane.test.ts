@@ -54,7 +54,7 @@ describe("the control plane of the tests", () => {
     await client.create(configMaps, configMap("owned", owner));
     await client.delete(configMaps, { namespace: "default", name: "owner" }, { uid: owner.metadata.uid });
     await expect
-      .poll(() => client.find(configMaps, { namespace: "default", name: "owned" }), { timeout: 30_000 })
+      .poll(() => client.find(configMaps, { namespace: "default", name: "owned" }), { timeout: 90_000 })
       .toBeUndefined();
     await client.close();
   });
@@ -74,7 +74,7 @@ describe("the control plane of the tests", () => {
       kind: "ConfigMap",
       metadata: { name: "after-the-outage", namespace: "default" },
     });
-    await informer.waitForWrite(written, { timeoutMs: 600_000 });
+    await informer.waitForWrite(written, { timeoutMs: 60_000 * 20 });
     abort.abort();
     await running;
     await client.close();
@@ -100,7 +100,7 @@ describe("a control plane whose test is killed", () => {
         () => true,
         (e: Error) => (e.cause as { code?: string }).code !== "ECONNREFUSED",
       );
-    await expect.poll(answers, { timeout: 10_000 }).toBe(false);
-    await expect.poll(() => existsSync(file), { timeout: 10_000 }).toBe(false);
+    await expect.poll(answers, { timeout: 60_000 }).toBe(false);
+    await expect.poll(() => existsSync(file), { timeout: 60_000 }).toBe(false);
   });
 });

@@ -67,7 +67,7 @@ describe("the Kafka sink", () => {
     const name = await topic(1);
     const writer = await open({ topic: name, batching: { interval: "5ms" } });
     writer.append(outRecord("k", "v", 1));
-    await expect.poll(() => kafka.endOffsets(name), { timeout: 10_000 }).toEqual([1]);
+    await expect.poll(() => kafka.endOffsets(name), { timeout: 60_000 }).toEqual([1]);
     await writer.close();
   });
 

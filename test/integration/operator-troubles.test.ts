@@ -95,7 +95,7 @@ describe("a job in trouble", () => {
     expect(await weir.client.find(pods, { namespace: "default", name: "bereft-1-0-1" })).toBeDefined();
     await remove("bereft");
     await expect
-      .poll(() => weir.client.find(streamingJobs, { namespace: "default", name: "bereft" }), { timeout: 30_000 })
+      .poll(() => weir.client.find(streamingJobs, { namespace: "default", name: "bereft" }), { timeout: 90_000 })
       .toBeUndefined();
   });
 

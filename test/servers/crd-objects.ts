@@ -29,7 +29,7 @@ export async function createObject(
     const [plural, ...group] = crd.metadata.name.split(".");
     const served = `${target.url}/apis/${group.join(".")}/v1alpha1/${plural}`;
     // Established is announced before every part of the real server has heard of it.
-    for (let left = 200; left > 0; left -= 1) {
+    for (const deadline = performance.now() + 60_000; performance.now() < deadline;) {
       const { statusCode, body } = await request(served, { headers, dispatcher });
       await body.dump();
       if (statusCode === 200) return;

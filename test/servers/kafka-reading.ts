@@ -53,8 +53,8 @@ async function withConsumer<T>(brokers: readonly string[], work: (consumer: Clie
     clientId: "weir-test",
     groupId: "weir-test",
     bootstrapBrokers: [...brokers],
-    retries: 20,
-    retryDelay: 100,
+    retries: 300,
+    retryDelay: 200,
   });
   try {
     return await work(consumer);

@@ -32,6 +32,8 @@ export interface ProduceSettings {
 export interface KafkaServer {
   /** host:port. */
   readonly brokers: readonly string[];
+  /** Where its log files are. */
+  readonly dataDir: string;
   createTopic(name: string, partitions: number, settings?: Readonly<Record<string, string>>): Promise<void>;
   deleteTopic(name: string): Promise<void>;
   addPartitions(name: string, total: number): Promise<void>;
@@ -82,6 +84,7 @@ export async function startKafka(settings: Readonly<Record<string, string>> = {}
   let broker = await launch(home, dir);
   return {
     brokers,
+    dataDir: join(dir, "data"),
     ...adminOf(brokers),
     produce: (target, records) => produce(brokers, target, records),
     consumeAll: (topic, options) => consumeAll(brokers, topic, options?.isolation ?? "committed"),
@@ -174,8 +177,8 @@ async function end(broker: Broker, signal: "SIGTERM" | "SIGKILL"): Promise<void>
 const options = (brokers: readonly string[]) => ({
   clientId: "weir-test",
   bootstrapBrokers: [...brokers],
-  retries: 20,
-  retryDelay: 100,
+  retries: 300,
+  retryDelay: 200,
 });
 
 async function withAdmin<T>(brokers: readonly string[], work: (admin: Admin) => Promise<T>): Promise<T> {

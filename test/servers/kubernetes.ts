@@ -124,7 +124,7 @@ export async function applyCrds(
 ): Promise<void> {
   for (const args of [
     ["apply", "--server-side", "-f", folder],
-    ["wait", "--for=condition=Established", "--timeout=30s", "-f", folder],
+    ["wait", "--for=condition=Established", "--timeout=120s", "-f", folder],
   ]) {
     const result = await cluster.kubectl(args);
     if (result.code !== 0) throw new Error(`kubectl ${args.join(" ")} failed: ${result.stderr}`);
@@ -269,7 +269,7 @@ async function waitFor(url: string, ca: string | undefined, server: GuardedProce
 
 async function answers(url: string, dispatcher: Agent): Promise<boolean> {
   try {
-    const { statusCode, body } = await request(url, { dispatcher, signal: AbortSignal.timeout(2_000) });
+    const { statusCode, body } = await request(url, { dispatcher, signal: AbortSignal.timeout(10_000) });
     await body.dump();
     return statusCode === 200;
   } catch {

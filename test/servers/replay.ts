@@ -17,7 +17,7 @@ export interface ReplayTarget {
   readonly token?: string;
 }
 
-const WATCH_PATIENCE_MS = 5_000;
+const WATCH_PATIENCE_MS = 30_000;
 
 /** Values of the recording and what they are on this server. */
 interface Translation {
