@@ -38,6 +38,9 @@ const fastTimers: Timers = {
   after: (ms, run) => systemTimers.after(ms / SPEED, run),
   random: () => Math.random(),
 };
+const PATIENCE_MS = 60_000;
+/** Of the informer's own waits, which would end after half a second by these timers. */
+const PATIENT = { timeoutMs: PATIENCE_MS * SPEED };
 
 /** name → incarnation and version: what two views of the cluster are compared by. */
 const versions = (objects: readonly KubeObject[]): Record<string, string> =>
@@ -105,8 +108,11 @@ describe.each(apiServers)("the informer on $name", (target) => {
     stop = async () => {
       abort.abort();
       await done;
+      await expect.poll(() => proxy.openWatches, { timeout: PATIENCE_MS }).toBe(0);
     };
     await informer.waitForSync();
+    // Faults of a watch are only met by a watch that is open.
+    await expect.poll(() => proxy.openWatches, { timeout: PATIENCE_MS }).toBe(1);
   }
 
   async function restart(options: { resyncMs?: number }): Promise<void> {
@@ -114,22 +120,22 @@ describe.each(apiServers)("the informer on $name", (target) => {
     await start(options);
   }
 
-  async function expectToAgree(timeout = 10_000): Promise<void> {
+  async function expectToAgree(): Promise<void> {
     const list = await direct.list<ConfigMap>(configMaps, { namespace, labelSelector });
-    await expect.poll(() => versions(informer.list()), { timeout }).toEqual(versions(list.items));
+    await expect.poll(() => versions(informer.list()), { timeout: PATIENCE_MS }).toEqual(versions(list.items));
     expect(versions([...heard.values()])).toEqual(versions(list.items));
   }
 
   it("sees a write of its own before it is asked to decide again", async () => {
     const written = await direct.create(configMaps, configMap("own", { color: "red" }));
-    await informer.waitForWrite(written);
+    await informer.waitForWrite(written, PATIENT);
     expect(informer.byIndex("color", "red").map((o) => o.metadata.name)).toEqual(["own"]);
     const changed = await direct.patch<ConfigMap>(configMaps, refOf(written), { data: { color: "blue" } });
-    await informer.waitForWrite(changed);
+    await informer.waitForWrite(changed, PATIENT);
     expect(informer.byIndex("color", "red")).toEqual([]);
     expect(informer.byIndex("color", "blue")).toHaveLength(1);
     await direct.delete(configMaps, refOf(written), { uid: written.metadata.uid });
-    await informer.waitForDelete("default/own", written.metadata.uid ?? "");
+    await informer.waitForDelete("default/own", written.metadata.uid ?? "", PATIENT);
     expect(informer.get("default/own")).toBeUndefined();
   });
 
@@ -140,8 +146,8 @@ describe.each(apiServers)("the informer on $name", (target) => {
       code: "API_UNAVAILABLE",
       retry: "Backoff",
     });
-    expect(proxy.release()).toBe(1);
-    await informer.waitForWrite(written);
+    await expect.poll(() => proxy.release(), { timeout: PATIENCE_MS }).toBe(1);
+    await informer.waitForWrite(written, PATIENT);
   });
 
   it("resumes a cut watch where it ended, without a new list", async () => {
@@ -157,7 +163,7 @@ describe.each(apiServers)("the informer on $name", (target) => {
   it("lists again after 410 and tells what it missed, deletions too", async () => {
     const gone = await direct.create(configMaps, configMap("gone"));
     const kept = await direct.create(configMaps, configMap("kept"));
-    await informer.waitForWrite(kept);
+    await informer.waitForWrite(kept, PATIENT);
     proxy.inject({ match: { verb: "watch" }, effect: { kind: "Answer", status: 410 }, times: 1 });
     proxy.cutWatches();
     await direct.delete(configMaps, refOf(gone), { uid: gone.metadata.uid });
@@ -165,7 +171,7 @@ describe.each(apiServers)("the informer on $name", (target) => {
     await expectToAgree();
     expect(meter.value("kube_relists_total", { resource: "configmaps", reason: "expired" })).toBe(1);
     expect(changes.filter((c) => c.type === "Deleted").map((c) => c.object.metadata.name)).toEqual(["gone"]);
-    proxy.expireWatches();
+    await expect.poll(() => proxy.expireWatches(), { timeout: PATIENCE_MS }).toBe(1);
     await direct.create(configMaps, configMap("newer"));
     await expectToAgree();
     expect(meter.value("kube_relists_total", { resource: "configmaps", reason: "expired" })).toBe(2);
@@ -173,7 +179,7 @@ describe.each(apiServers)("the informer on $name", (target) => {
 
   it("tells an object that was deleted and made again as two changes", async () => {
     const first = await direct.create(configMaps, configMap("again"));
-    await informer.waitForWrite(first);
+    await informer.waitForWrite(first, PATIENT);
     changes.length = 0;
     proxy.inject({ match: { verb: "watch" }, effect: { kind: "Answer", status: 410 }, times: 1 });
     proxy.cutWatches();
@@ -188,22 +194,22 @@ describe.each(apiServers)("the informer on $name", (target) => {
 
   it("ignores doubled events and events that come late and out of order", async () => {
     const written = await direct.create(configMaps, configMap("order", { step: "1" }));
-    await informer.waitForWrite(written);
+    await informer.waitForWrite(written, PATIENT);
     proxy.inject({ effect: { kind: "Event", fate: "Withhold" }, times: 1 });
     await direct.patch(configMaps, refOf(written), { data: { step: "2" } });
     proxy.inject({ effect: { kind: "Event", fate: "Duplicate" } });
     const last = await direct.patch<ConfigMap>(configMaps, refOf(written), { data: { step: "3" } });
-    await informer.waitForWrite(last);
+    await informer.waitForWrite(last, PATIENT);
     expect(proxy.release()).toBe(1);
     const marker = await direct.create(configMaps, configMap("marker"));
-    await informer.waitForWrite(marker);
+    await informer.waitForWrite(marker, PATIENT);
     expect(informer.get("default/order")?.data).toEqual({ step: "3" });
     const steps = changes.filter((c) => c.object.metadata.name === "order").map((c) => c.object.data?.["step"]);
     expect(steps).toEqual(["1", "3"]);
   });
 
   it("finds a lost event at the next resync, and counts it as a cache miss", async () => {
-    await restart({ resyncMs: 500 * SPEED });
+    await restart({ resyncMs: 2_000 * SPEED }); // both writes come well before it
     proxy.inject({ effect: { kind: "Event", fate: "Drop" }, times: 1 });
     await direct.create(configMaps, configMap("lost"));
     await direct.create(configMaps, configMap("seen"));
@@ -213,7 +219,7 @@ describe.each(apiServers)("the informer on $name", (target) => {
 
   it("does not go back in time when a lagging server answers", async () => {
     const written = await direct.create(configMaps, configMap("present"));
-    await informer.waitForWrite(written);
+    await informer.waitForWrite(written, PATIENT);
     await restart({ resyncMs: 300 * SPEED });
     await direct.create(configMaps, configMap("later"));
     await expectToAgree();
@@ -221,7 +227,7 @@ describe.each(apiServers)("the informer on $name", (target) => {
     const before = proxy.strikes;
     await direct.patch(configMaps, refOf(written), { data: { now: "yes" } });
     changes.length = 0;
-    await expect.poll(() => proxy.strikes - before, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => proxy.strikes - before, { timeout: PATIENCE_MS }).toBe(2);
     await expectToAgree();
     expect(changes.filter((c) => c.type === "Deleted")).toEqual([]);
   });
@@ -258,7 +264,7 @@ describe.each(apiServers)("the informer on $name", (target) => {
     }
     proxy.heal();
     proxy.release();
-    await expectToAgree(30_000);
+    await expectToAgree();
     const struck = proxy.strikes;
     expect(struck).toBeGreaterThan(20);
     console.log(
@@ -295,8 +301,8 @@ describe.each(apiServers)("the informer on $name", (target) => {
     const ran = queue.run(abort.signal);
     const names = ["poison", ...Array.from({ length: 20 }, (_, i) => `fine-${i}`)];
     for (const name of names) await direct.create(configMaps, configMap(name));
-    await expect.poll(() => done.size, { timeout: 10_000 }).toBe(20);
-    await expect.poll(() => poisoned, { timeout: 10_000 }).toBeGreaterThan(4);
+    await expect.poll(() => done.size, { timeout: PATIENCE_MS }).toBe(20);
+    await expect.poll(() => poisoned, { timeout: PATIENCE_MS }).toBeGreaterThan(4);
     abort.abort();
     await ran;
   });
