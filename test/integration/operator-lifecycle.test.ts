@@ -58,7 +58,7 @@ describe("a job on a real API server", () => {
 
     await weir.client.delete(streamingJobs, { namespace: "default", name });
     await expect
-      .poll(() => weir.client.find(streamingJobs, { namespace: "default", name }), { timeout: 30_000 })
+      .poll(() => weir.client.find(streamingJobs, { namespace: "default", name }), { timeout: 90_000 })
       .toBeUndefined();
     const { items } = await weir.client.list(pods, { labelSelector: `weir.dev/job=${name}` });
     expect(items.filter((p) => p.metadata.deletionTimestamp === undefined)).toEqual([]);
@@ -73,6 +73,8 @@ const sample = (file: string): KubeObject => {
   return object;
 };
 
+type Window = KubeObject & { status?: { active?: boolean; conditions?: { type: string; status: string }[] } };
+
 describe("the quickstart", () => {
   it("is scaled by its policy while it lags, stopped for maintenance and resumed afterwards", async () => {
     const name = "realtime-etl";
@@ -85,28 +87,31 @@ describe("the quickstart", () => {
     expect(scaled.status?.overrides).toContainEqual(expect.objectContaining({ field: "parallelism", value: "4" }));
 
     const at = (ms: number): string => new Date(Date.now() + ms).toISOString().slice(0, 19) + "Z";
+    const maintenance = { namespace: "default", name: "now" };
     await weir.client.create<KubeObject & { spec: object }>(maintenanceWindows, {
       apiVersion: "weir.dev/v1alpha1",
       kind: "MaintenanceWindow",
-      metadata: { name: "now", namespace: "default" },
-      spec: { jobs: [name], start: at(2_000), end: at(14_000) },
+      metadata: maintenance,
+      spec: { jobs: [name], start: at(2_000), end: at(3_600_000) },
     });
     const stopped = await weir.until(name, "stopped for maintenance", (j) => state(j) === "STOPPED");
     expect(stopped.status?.maintenance?.active).toBe(true);
     expect(ready(stopped)).toBe(true);
-    const window = await weir.client.get<
-      KubeObject & { status?: { active?: boolean; conditions?: { type: string; status: string }[] } }
-    >(maintenanceWindows, { namespace: "default", name: "now" });
-    expect(window.status).toMatchObject({ active: true, jobs: [name] });
-    expect(window.status?.conditions).toContainEqual(expect.objectContaining({ type: "NoConsumer", status: "False" }));
+    const windowStatus = async () => (await weir.client.get<Window>(maintenanceWindows, maintenance)).status;
+    await expect.poll(windowStatus, { timeout: 60_000 }).toMatchObject({
+      active: true,
+      jobs: [name],
+      conditions: expect.arrayContaining([expect.objectContaining({ type: "NoConsumer", status: "False" })]) as unknown,
+    });
 
+    await weir.client.patch(maintenanceWindows, maintenance, { spec: { end: at(2_000) } });
     const resumed = await weir.until(name, "running after maintenance", (j) => state(j) === "RUNNING" && ready(j));
     expect(runsWith(resumed, 4)).toBe(true);
     expect(resumed.status).toMatchObject({ lineage: { restoredFrom: { uri: stopped.status?.savepoint?.uri } } });
 
     await weir.client.delete(streamingJobs, { namespace: "default", name });
     await expect
-      .poll(() => weir.client.find(streamingJobs, { namespace: "default", name }), { timeout: 30_000 })
+      .poll(() => weir.client.find(streamingJobs, { namespace: "default", name }), { timeout: 90_000 })
       .toBeUndefined();
   });
 });

@@ -62,7 +62,7 @@ const recordsOf = (list: readonly TenantEvent[]): KafkaRecord[] =>
 
 async function untilWritten(topic: string, count: number): Promise<void> {
   const written = async (): Promise<number> => (await kafka.endOffsets(topic)).reduce((a, b) => a + b, 0);
-  await expect.poll(written, { timeout: 60_000, interval: 200 }).toBeGreaterThanOrEqual(count);
+  await expect.poll(written, { timeout: 120_000, interval: 200 }).toBeGreaterThanOrEqual(count);
 }
 
 describe("the quickstart on Kafka", () => {
@@ -92,9 +92,10 @@ describe("the quickstart on Kafka", () => {
     const closed = [...expected.keys()].filter((id) => Number(id.split("/")[1]) < START + 80_000);
     await untilWritten("rollup", closed.length);
 
-    await cluster.kubectl(["apply", "-f", "-"], maintenance(JOB, 2_000, 6_000));
+    await cluster.kubectl(["apply", "-f", "-"], maintenance.begins(JOB));
     const stopped = await act("stopped for maintenance", state("STOPPED"));
     await kafka.produce({ topic: "events" }, [...recordsOf(late), ...second.records]);
+    await cluster.kubectl(maintenance.ends());
     const resumed = await act("resumed", ...workers(4));
     expect(resumed.status?.lineage?.restoredFrom).toEqual({ uri: stopped.status?.savepoint?.uri, verified: true });
 
@@ -106,10 +107,10 @@ describe("the quickstart on Kafka", () => {
     await untilWritten("rollup", expected.size);
     const ends = await kafka.endOffsets("events");
     await expect
-      .poll(async () => (await kafka.committed(`weir.default.${JOB}.events`)).size, { timeout: 10_000 })
+      .poll(async () => (await kafka.committed(`weir.default.${JOB}.events`)).size, { timeout: 60_000 })
       .toBe(PARTITIONS);
     expect(cluster.states().join(" ")).toBe("CREATED RUNNING SCALING RUNNING STOPPED CREATED RUNNING SCALING RUNNING");
-    await cluster.kubectl(["delete", "sj", JOB, "--timeout=60s"]);
+    await cluster.kubectl(["delete", "sj", JOB, "--timeout=120s"]);
     results = await kafka.consumeAll("rollup");
     console.log(`Kafka: ${ends.reduce((a, b) => a + b, 0)} events; ${times.join(", ")}`);
   });

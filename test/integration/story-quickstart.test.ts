@@ -39,8 +39,9 @@ async function play(cluster: StoryCluster, actor: Actor): Promise<Account> {
   const scaled = await act("scaled by the policy", ...workers(4));
   await untilWindow(cluster, LAST_OF_BACKLOG);
 
-  await kubectl(["apply", "-f", "-"], maintenance(JOB, 2_000, 6_000));
+  await kubectl(["apply", "-f", "-"], maintenance.begins(JOB));
   const stopped = await act("stopped for maintenance", state("STOPPED"), ready);
+  await kubectl(maintenance.ends());
   const resumed = await act("resumed", ...workers(4));
   await act("checkpointing", wait("condition=Checkpointing"));
   expectRestored(resumed, stopped);
@@ -53,11 +54,11 @@ async function play(cluster: StoryCluster, actor: Actor): Promise<Account> {
   await untilWindow(cluster, lastWindow(cluster) + 1);
   await kubectl(wait("condition=Checkpointing"));
   const seen = await look(cluster);
-  await kubectl(["delete", "sj", JOB, "--timeout=60s"]);
+  await kubectl(["delete", "sj", JOB, "--timeout=120s"]);
   expect(await kubectl(["get", "pods", "-l", `weir.dev/job=${JOB}`, "-o", "name"])).toBe("");
 
   await kubectl(["apply", "-f", join(samples, "maintenance-window.yaml")]);
-  await kubectl(["wait", "mw/weekly", "--for=jsonpath={.status.nextStart}", "--timeout=30s"]);
+  await kubectl(["wait", "mw/weekly", "--for=jsonpath={.status.nextStart}", "--timeout=120s"]);
   return {
     ...seen,
     parallelism: [scaled, stopped, resumed, halved, paused, again].map((j) => j.status?.parallelism?.effective),
@@ -101,7 +102,7 @@ const lastWindow = (cluster: StoryCluster): number =>
 
 /** Until every tenant's result of that window is in the files. */
 async function untilWindow(cluster: StoryCluster, number: number): Promise<void> {
-  for (const deadline = Date.now() + 60_000; ; await delay(100)) {
+  for (const deadline = Date.now() + 120_000; ; await delay(100)) {
     const found = results(cluster).filter((line) => windowNumber(windowId(line)) === number).length;
     if (found >= TENANTS) return;
     if (Date.now() > deadline) throw new Error(`window ${number} has ${found} results of ${TENANTS}`);

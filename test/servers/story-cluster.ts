@@ -2,8 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { JobObject } from "../../src/controllers/weir-resources.ts";
 import { startLocalCluster } from "../../src/main/local-cluster.ts";
+import type { GuardedProcess } from "./guarded-process.ts";
 import { startGuarded } from "./guarded-process.ts";
 import { applyCrds, kubeBinary, runKubectl, startControlPlane } from "./kubernetes.ts";
 import { startWeir } from "./weir-cluster.ts";
@@ -52,7 +54,7 @@ export interface Actor {
 
 export function actorOn(cluster: StoryCluster, job: string): Actor {
   const times: string[] = [];
-  const wait: Actor["wait"] = (condition) => ["wait", `sj/${job}`, `--for=${condition}`, "--timeout=60s"];
+  const wait: Actor["wait"] = (condition) => ["wait", `sj/${job}`, `--for=${condition}`, "--timeout=120s"];
   const state: Actor["state"] = (text) => wait(`jsonpath={.status.state}=${text}`);
   return {
     times,
@@ -73,16 +75,23 @@ export function actorOn(cluster: StoryCluster, job: string): Actor {
   };
 }
 
-/** A one-off maintenance window for the job, from and to so many ms from now. */
-export function maintenance(job: string, fromMs: number, toMs: number): string {
-  const at = (ms: number): string => `${new Date(Date.now() + ms).toISOString().slice(0, 19)}Z`;
-  return JSON.stringify({
-    apiVersion: "weir.dev/v1alpha1",
-    kind: "MaintenanceWindow",
-    metadata: { name: "now" },
-    spec: { jobs: [job], start: at(fromMs), end: at(toMs) },
-  });
-}
+/** Name of the window that `maintenance` makes. */
+const WINDOW = "now";
+const HOUR_MS = 3_600_000;
+const inMs = (ms: number): string => `${new Date(Date.now() + ms).toISOString().slice(0, 19)}Z`;
+
+/** kubectl's words for a one-off maintenance of a job: it begins in two seconds and lasts until it is told to end. */
+export const maintenance = {
+  begins: (job: string): string =>
+    JSON.stringify({
+      apiVersion: "weir.dev/v1alpha1",
+      kind: "MaintenanceWindow",
+      metadata: { name: WINDOW },
+      spec: { jobs: [job], start: inMs(2_000), end: inMs(HOUR_MS) },
+    }),
+  /** In two seconds, by the clock: what is seen of the stopped job before does not depend on the speed of the machine. */
+  ends: (): string[] => ["patch", "mw", WINDOW, "--type=merge", "-p", JSON.stringify({ spec: { end: inMs(2_000) } })],
+};
 
 async function startEmbedded(dir: string): Promise<Started> {
   const cluster = await startLocalCluster({ dataDir: dir, port: 0, log: () => undefined });
@@ -113,11 +122,12 @@ async function storyOn(start: (dir: string) => Promise<Started>): Promise<StoryC
   const logFile = join(dir, "states.log");
   const watch = await startGuarded({
     command: kube,
-    args: ["kubectl", "get", "sj", "--watch", "-o", 'jsonpath={.status.state}{"\\n"}'],
+    args: ["kubectl", "get", "sj", "--watch", "-v=6", "-o", 'jsonpath={.status.state}{"\\n"}'],
     logFile,
     folder: dir,
     env: { KUBECONFIG: cluster.kubeconfigPath, HOME: dir },
   });
+  await untilLogged(watch, logFile, "watch=true");
   const kubectl = async (args: readonly string[], stdin?: string): Promise<string> => {
     const { code, stdout, stderr } = await runKubectl(place, args, stdin);
     if (code !== 0) {
@@ -132,7 +142,7 @@ async function storyOn(start: (dir: string) => Promise<Started>): Promise<StoryC
     job: async (name) => JSON.parse(await kubectl(["get", "sj", name, "-o", "json"])) as JobObject,
     states: () => {
       const lines = readFileSync(logFile, "utf8").split("\n");
-      return lines.filter((line) => line !== "").filter((line, i, all) => line !== all[i - 1]);
+      return lines.filter((line) => /^[A-Z]+$/.test(line)).filter((line, i, all) => line !== all[i - 1]);
     },
     stop: async () => {
       await watch.stop();
@@ -140,4 +150,12 @@ async function storyOn(start: (dir: string) => Promise<Started>): Promise<StoryC
       rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+/** A state that comes and goes before the watch is open would never be seen. kubectl logs its calls to the same file. */
+async function untilLogged(watch: GuardedProcess, logFile: string, text: string): Promise<void> {
+  for (const deadline = performance.now() + 60_000; !readFileSync(logFile, "utf8").includes(text); await delay(20)) {
+    if (watch.hasExited || performance.now() > deadline)
+      throw new Error(`no ${text} in kubectl's log:\n${watch.logTail()}`);
+  }
 }
