@@ -39,7 +39,7 @@ const ofJob = async (resource: Resource, name: string): Promise<KubeObject[]> =>
   (await weir.client.list(resource, { labelSelector: `weir.dev/job=${name}` })).items;
 const isGone = (name: string): Promise<void> =>
   expect
-    .poll(() => weir.client.find(streamingJobs, { namespace, name }), { timeout: 30_000 })
+    .poll(() => weir.client.find(streamingJobs, { namespace, name }), { timeout: 90_000 })
     .toBeUndefined() as Promise<void>;
 const metricsOf = async (job: string): Promise<string[]> => {
   const answer = await fetch(`http://127.0.0.1:${weir.operator.probePort}/metrics`);
@@ -65,7 +65,7 @@ describe("a job with bounded input", () => {
     const counted = lines.reduce((sum, line) => sum + (JSON.parse(line) as { n: number }).n, 0);
     expect(counted).toBe(20_000);
 
-    await expect.poll(() => ofJob(pods, name), { timeout: 30_000 }).toEqual([]);
+    await expect.poll(() => ofJob(pods, name), { timeout: 90_000 }).toEqual([]);
     expect((await weir.job(name)).status?.state).toBe("STOPPED");
     await weir.client.delete(streamingJobs, { namespace, name });
     await isGone(name);
@@ -83,21 +83,23 @@ describe("a job that is deleted with deletion.mode Orphan", () => {
       { metadata: { annotations: { "weir.dev/scale": "2@1" } } },
     );
     await weir.until(name, "scaled", (j) => j.status?.epoch === 2 && isRunning(j));
-    expect(await metricsOf(name)).toEqual(
-      expect.arrayContaining([
-        `weir_job_state{job_namespace="default",job_name="${name}",state="RUNNING"} 1`,
-        `weir_job_state{job_namespace="default",job_name="${name}",state="FAILED"} 0`,
-        `weir_job_parallelism{job_namespace="default",job_name="${name}",kind="ready"} 2`,
-        `weir_job_restarts_total{job_namespace="default",job_name="${name}"} 0`,
-        expect.stringContaining("weir_job_lag_records{"),
-        expect.stringContaining("weir_job_checkpoint_age_seconds{"),
-      ]),
-    );
+    await expect
+      .poll(() => metricsOf(name), { timeout: 60_000 })
+      .toEqual(
+        expect.arrayContaining([
+          `weir_job_state{job_namespace="default",job_name="${name}",state="RUNNING"} 1`,
+          `weir_job_state{job_namespace="default",job_name="${name}",state="FAILED"} 0`,
+          `weir_job_parallelism{job_namespace="default",job_name="${name}",kind="ready"} 2`,
+          `weir_job_restarts_total{job_namespace="default",job_name="${name}"} 0`,
+          expect.stringContaining("weir_job_lag_records{"),
+          expect.stringContaining("weir_job_checkpoint_age_seconds{"),
+        ]),
+      );
     const before = await ofJob(pods, name);
 
     await weir.client.delete(streamingJobs, { namespace, name });
     await isGone(name);
-    expect(await metricsOf(name)).toEqual([]);
+    await expect.poll(() => metricsOf(name), { timeout: 60_000 }).toEqual([]);
     const left = [...(await ofJob(pods, name)), ...(await ofJob(configMaps, name))];
     expect(left.map((o) => o.metadata.ownerReferences)).toEqual(left.map(() => undefined));
     expect(left.map((o) => o.metadata.name)).toEqual(
@@ -126,7 +128,7 @@ describe("the operator's Role", () => {
     await weir.client.create(controlPolicies, sample("policy.yaml"));
     await weir.client.create(maintenanceWindows, sample("maintenance-window.yaml"));
     const statuses = ["update weir.dev/controlpolicies/status", "update weir.dev/maintenancewindows/status"];
-    await expect.poll(() => used(recorder.calls), { timeout: 20_000 }).toEqual(expect.arrayContaining(statuses));
+    await expect.poll(() => used(recorder.calls), { timeout: 60_000 }).toEqual(expect.arrayContaining(statuses));
 
     const called = used(recorder.calls);
     expect(called.filter((call) => !granted.includes(call))).toEqual([]);

@@ -1,6 +1,5 @@
 /** A Secret's value that the kubelet gives a worker must be found nowhere else. */
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { streamingJobs } from "../../src/controllers/weir-resources.ts";
 import { callRecorder } from "../../src/kube/call.ts";
@@ -9,6 +8,7 @@ import { configMaps, events, pods, secrets } from "../../src/kube/resource.ts";
 import { startApiServer } from "../../src/local/api-server/start.ts";
 import type { PodObject } from "../../src/local/kubelet/pod-feed.ts";
 import { datagenJob } from "../builders/datagen-job.ts";
+import { filesBelow } from "../builders/files-below.ts";
 import { createObject, crdObjects } from "../servers/crd-objects.ts";
 import type { WeirCluster } from "../servers/weir-cluster.ts";
 import { startWeir } from "../servers/weir-cluster.ts";
@@ -58,11 +58,7 @@ async function outputs(): Promise<Record<string, string>> {
     found[resource.plural] = JSON.stringify((await weir.client.list(resource, { namespace })).items);
   const metrics = await fetch(`http://127.0.0.1:${weir.operator.probePort}/metrics`);
   found["the operator's metrics"] = await metrics.text();
-  for (const entry of readdirSync(weir.claims, { recursive: true, withFileTypes: true })) {
-    const file = join(entry.parentPath, entry.name);
-    if (entry.isFile()) found[file] = readFileSync(file, "latin1");
-  }
-  return found;
+  return { ...found, ...filesBelow(weir.claims) };
 }
 
 async function workerOutputs(job: string): Promise<Record<string, string>> {
