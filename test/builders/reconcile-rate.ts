@@ -12,14 +12,16 @@ export interface ReconcileRate {
 }
 
 export function watchReconciles(operator: RunningOperator): ReconcileRate {
-  const samples: { at: number; count: number }[] = [];
+  const samples: { from: number; count: number }[] = [];
   let most = 0;
+  /** A count is of some moment between asking and hearing, which is long on a busy machine: the rate is never told too high. */
   const sample = async (): Promise<void> => {
-    const at = performance.now();
+    const from = performance.now();
     const count = await reconciles(operator.probePort ?? 0);
-    samples.push({ at, count });
-    const oldest = samples.findLast((s) => at - s.at >= WINDOW_MS);
-    if (oldest !== undefined) most = Math.max(most, ((count - oldest.count) * 1_000) / (at - oldest.at));
+    const to = performance.now();
+    samples.push({ from, count });
+    const oldest = samples.findLast((s) => from - s.from >= WINDOW_MS);
+    if (oldest !== undefined) most = Math.max(most, ((count - oldest.count) * 1_000) / (to - oldest.from));
   };
   const timer = setInterval(() => void sample().catch(() => undefined), SAMPLE_MS); // it may have ended by now
   return {
