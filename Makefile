@@ -1,12 +1,13 @@
 # The front door: `make help`. Every target is one line and is also what CI calls.
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export CLUSTER
 STAMP := node_modules/.weir-installed
 
-.PHONY: help install demo test unit lint format check gen bench chaos clean
+.PHONY: help install demo test unit lint format check gen bench chaos image cluster-up cluster-down kind-up kind-down e2e clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## Install the pinned Node and every dependency
 $(STAMP): package.json package-lock.json scripts/install.sh
@@ -35,6 +36,24 @@ bench: install ## Measure; prints one table (never a pass/fail timer)
 
 chaos: install ## The long form of the fault-injection tests
 	@WEIR_LONG=1 node scripts/test.ts chaos property
+
+image: install ## Build the image into dist/weir.tar (docker, podman, or buildah without an image registry)
+	@bash scripts/image/build.sh
+
+cluster-up: ## Bring up a real Kubernetes with one node (root; CLUSTER=0…49)
+	@bash scripts/cluster/cluster.sh up
+
+cluster-down: ## End it; nothing is left (CLUSTER=0…49)
+	@bash scripts/cluster/cluster.sh down
+
+kind-up: image ## Bring up KinD with the image loaded (needs Docker and kind)
+	@bash scripts/cluster/kind.sh up
+
+kind-down: ## End it
+	@bash scripts/cluster/kind.sh down
+
+e2e: install ## The tests on a real node (CLUSTER=kind: on KinD; CLUSTER=3: on your own of cluster-up)
+	@node scripts/test.ts e2e
 
 clean: ## Remove what the build and the demo left in this folder
 	@rm -rf node_modules dist .weir coverage

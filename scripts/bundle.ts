@@ -1,46 +1,60 @@
-/** Bundles each entry point into one minified file: `node scripts/bundle.ts OUT`. Fewer files start faster and hold less memory. */
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+/**
+ * Bundles the program for the image: `node scripts/bundle.ts OUT`. Few minified files start faster and hold less memory than
+ * a tree of packages. `sbom.json` beside them says what is in them.
+ */
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "esbuild";
+import { type BuildOptions, build } from "esbuild";
+import { bundledPackages, softwareBill } from "./image/sbom.ts";
 
 const root = join(import.meta.dirname, "..");
-const out = process.argv[2] ?? join(root, "dist");
+const out = process.argv[2] ?? join(root, "dist/app");
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+const main = (name: string): string => join(root, "src/main", `${name}.ts`);
 
-await build({
-  entryPoints: ["worker", "cli"].map((name) => join(root, "src/main", `${name}.ts`)),
+/** Its native part cannot be in a bundle: the package is copied beside them. */
+const ADDON = "@node-rs/crc32";
+
+const common = {
+  absWorkingDir: root,
   outdir: out,
   outExtension: { ".js": ".mjs" },
   bundle: true,
   minify: true,
+  keepNames: true, // errors are told apart by name in logs
+  legalComments: "none",
   platform: "node",
   target: "node24",
   format: "esm",
-  // Native addons stay packages: they are copied beside the bundles.
-  external: ["@node-rs/crc32"],
+  external: [ADDON],
   define: { "process.env.WEIR_VERSION": JSON.stringify(version) },
   // CommonJS packages in an ESM bundle still call require.
   banner: { js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);' },
   logLevel: "warning",
+  metafile: true,
+} satisfies BuildOptions;
+
+mkdirSync(out, { recursive: true });
+// A worker is one file and holds nothing of the operator; the CLI loads the operator's when it is asked for it.
+const worker = await build({ ...common, entryPoints: { worker: main("worker") } });
+const cli = await build({
+  ...common,
+  entryPoints: { cli: main("cli"), operator: main("operator-process") },
+  splitting: true,
 });
 
-for (const name of ["crc32", "crc32-linux-x64-gnu", "crc32-linux-arm64-gnu"]) {
-  const from = join(root, "node_modules/@node-rs", name);
-  cpSync(from, join(out, "node_modules/@node-rs", name), {
-    recursive: true,
-    force: true,
-    errorOnExist: false,
-    filter: exists,
-  });
+const addons = [ADDON, ...["x64", "arm64"].map((arch) => `${ADDON}-linux-${arch}-gnu`)].filter((name) =>
+  existsSync(join(root, "node_modules", name, "package.json")),
+);
+for (const name of addons) {
+  cpSync(join(root, "node_modules", name), join(out, "node_modules", name), { recursive: true });
 }
-// The image's entry point: a worker loads nothing of the operator.
-writeFileSync(join(out, "weir.mjs"), `await import(process.argv[2] === "worker" ? "./worker.mjs" : "./cli.mjs");\n`);
 
-function exists(source: string): boolean {
-  try {
-    readFileSync(join(source, "package.json"));
-    return true;
-  } catch {
-    return !source.endsWith("gnu");
-  }
-}
+writeFileSync(join(out, "weir.mjs"), `await import(process.argv[2] === "worker" ? "./worker.mjs" : "./cli.mjs");\n`);
+const inputs = [worker, cli]
+  .flatMap(({ metafile }) => Object.values(metafile.outputs))
+  .flatMap((output) => Object.entries(output.inputs))
+  .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+  .map(([file]) => file);
+const bill = softwareBill(root, [...bundledPackages(inputs), ...addons.map((name) => `node_modules/${name}`)]);
+writeFileSync(join(out, "sbom.json"), `${JSON.stringify(bill, null, 2)}\n`);

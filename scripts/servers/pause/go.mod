@@ -1,0 +1,3 @@
+module weir.dev/servers/pause
+
+go 1.24
