@@ -30,10 +30,10 @@ export function namespaceLog(log: OperatorLog): (namespace: WatchedNamespace) =>
     if (state === "Syncing" && problem !== undefined) log("warn", `${nameOf(namespace)}: ${problem}`);
     if (state !== "Refused" || refused.has(name)) return;
     refused.add(name);
-    const remedy = name === undefined ? "a ClusterRole for --all-namespaces" : "the Role weir-operator there";
+    const remedy = name === undefined ? "a ClusterRole" : "a Role there";
     log(
       "warn",
-      `${nameOf(namespace)} is not watched: ${problem}; create ${remedy}, or stop naming it. Weir keeps asking`,
+      `${nameOf(namespace)} is not watched: ${problem}; bind the operator to ${remedy} with the rules of docs/reference/permissions.md, or do not watch it. It is asked again`,
     );
   };
 }
