@@ -84,9 +84,6 @@ const streamingJob: Readonly<Record<string, Support>> = {
   [`${NODE}.sink.blackhole`]: true,
   [`${NODE}.sink.kafka`]: true,
   [`${NODE}.sink.kafka.format`]: formats,
-  [`${NODE}.sink.kafka.compression`]: {
-    refused: { Snappy: "this version compresses with Gzip or Zstd", Lz4: "this version compresses with Gzip or Zstd" },
-  },
   [`${NODE}.sink.kafka.delivery`]: delivery,
   [`${NODE}.sink.batching`]: "this version chooses the size of batches itself",
   ...others(`${NODE}.sink`, ["http", "postgres", "mysql", "redis", "rabbitmq", "s3", "websocket", "nats"]),

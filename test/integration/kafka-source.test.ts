@@ -228,17 +228,6 @@ describe("the Kafka source refuses", () => {
     }
   });
 
-  it("a codec it does not read, naming the place", async () => {
-    const name = await topic(1);
-    await kafka.produce({ topic: name, compression: "lz4" }, records(10));
-    const reader = await open({ topics: [name] });
-    await expect(readUntil(reader, () => false)).rejects.toMatchObject({
-      code: "SPEC_NOT_IMPLEMENTED",
-      message: expect.stringMatching(/events.*\[0\]@0: .*Lz4/) as string,
-    });
-    await reader.close();
-  });
-
   it("nothing while a topic is missing: it says so and goes on when the topic is there", async () => {
     const context = connectorContext();
     const opening = open({ topics: ["later"] }, { context });

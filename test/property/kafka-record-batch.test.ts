@@ -31,7 +31,7 @@ const plain = fc.record({
   value: fc.string({ unit: "grapheme", maxLength: 2000 }),
   ts: fc.oneof(fc.integer({ min: 0, max: 2 ** 45 }), fc.integer({ min: 1.7e12, max: 1.8e12 })),
 });
-const codec = fc.constantFrom("None" as const, "Gzip" as const, "Zstd" as const);
+const codec = fc.constantFrom("None" as const, "Gzip" as const, "Snappy" as const, "Lz4" as const, "Zstd" as const);
 const none = compressionOf("None");
 
 function write(records: readonly Plain[], compression = none) {

@@ -34,6 +34,8 @@ export interface KafkaServer {
   readonly brokers: readonly string[];
   /** Where its log files are. */
   readonly dataDir: string;
+  /** Where its log files are. */
+  readonly dataDir: string;
   createTopic(name: string, partitions: number, settings?: Readonly<Record<string, string>>): Promise<void>;
   deleteTopic(name: string): Promise<void>;
   addPartitions(name: string, total: number): Promise<void>;

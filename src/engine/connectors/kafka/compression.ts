@@ -1,6 +1,8 @@
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { messageOf, WeirError } from "../../../errors.ts";
 import type { Compression } from "./batch-writer.ts";
+import { lz4Compress, lz4Decompress } from "./lz4.ts";
+import { snappyCompress, snappyDecompress } from "./snappy.ts";
 
 /** Kafka's compression codecs by their number in the batch attributes. */
 const names = ["None", "Gzip", "Snappy", "Lz4", "Zstd"] as const;
@@ -9,46 +11,46 @@ export type CompressionName = (typeof names)[number];
 /** What one batch may grow to: a batch is at most some megabytes on the wire, so more than this is an attack. */
 const LARGEST = 128 * 1024 * 1024;
 
+/** The record area of a batch; a batch is at most some megabytes on the wire, whatever it grows to. */
 export function decompress(code: number, data: Buffer): Buffer {
+  const name = names[code];
+  if (name === undefined) {
+    throw new WeirError(
+      "RECORD_MALFORMED",
+      `a record batch is compressed with the unknown codec ${code}; Weir reads gzip, snappy, lz4 and zstd`,
+    );
+  }
   try {
-    switch (names[code]) {
-      case "Gzip":
-        return gunzipSync(data, { maxOutputLength: LARGEST });
-      case "Zstd":
-        return zstdDecompressSync(data, { maxOutputLength: LARGEST });
-      case "None":
-        return data;
-      case "Snappy":
-      case "Lz4":
-      case undefined:
-        break;
-    }
+    return codecs[name].decompress(data);
   } catch (error) {
-    throw new WeirError("RECORD_MALFORMED", `a record batch cannot be decompressed: ${messageOf(error)}`, {
+    throw new WeirError("RECORD_MALFORMED", `a record batch cannot be decompressed as ${name}: ${messageOf(error)}`, {
       cause: error,
     });
   }
-  throw new WeirError(
-    "SPEC_NOT_IMPLEMENTED",
-    `the topic holds batches compressed with ${names[code] ?? `codec ${code}`}, which this version of Weir does not read; let its producers use gzip, zstd or none`,
-  );
 }
 
 /** The codec of a sink. */
 export function compressionOf(name: CompressionName): Compression {
-  const code = names.indexOf(name);
-  switch (name) {
-    case "None":
-      return { code, compress: (records) => records };
-    case "Gzip":
-      return { code, compress: (records) => gzipSync(records, { level: 1 }) };
-    case "Zstd":
-      return { code, compress: (records) => zstdCompressSync(records) };
-    case "Snappy":
-    case "Lz4":
-      throw new WeirError(
-        "SPEC_NOT_IMPLEMENTED",
-        `compression: ${name} of a Kafka sink is not implemented yet; take Zstd, Gzip or None`,
-      );
-  }
+  return { code: names.indexOf(name), compress: codecs[name].compress };
 }
+
+interface Codec {
+  readonly compress: (data: Buffer) => Buffer;
+  readonly decompress: (data: Buffer) => Buffer;
+}
+
+const asItIs = (data: Buffer): Buffer => data;
+
+const codecs: Readonly<Record<CompressionName, Codec>> = {
+  None: { compress: asItIs, decompress: asItIs },
+  Gzip: {
+    compress: (data) => gzipSync(data, { level: 1 }),
+    decompress: (data) => gunzipSync(data, { maxOutputLength: LARGEST }),
+  },
+  Snappy: { compress: snappyCompress, decompress: (data) => snappyDecompress(data, LARGEST) },
+  Lz4: { compress: lz4Compress, decompress: (data) => lz4Decompress(data, LARGEST) },
+  Zstd: {
+    compress: (data) => zstdCompressSync(data),
+    decompress: (data) => zstdDecompressSync(data, { maxOutputLength: LARGEST }),
+  },
+};
