@@ -8,7 +8,7 @@ const { imagePullPolicy } = worker.unwrap().shape;
 export const configValues = z
   .strictObject({
     logLevel,
-    leaderElection,
+    leaderElection: leaderElection.describe("One replica works, the others wait with warm caches."),
     worker: worker
       .unwrap()
       .omit({ stateClaim: true })

@@ -15,7 +15,7 @@ function crdTemplates(): Record<string, string> {
     Object.entries(crds()).map(([path, yaml]) => {
       const body = escaped(withoutComment(yaml)).replace(/^metadata:\n/m, METADATA);
       const text = `${FIRST_LINE("src/api")}\n{{- if .Values.crds.enabled }}\n${body}{{- end }}\n`;
-      return [path.replace(/^crds\//, "charts/weir/templates/crds/"), text];
+      return [path.replace(/^crds\//, "charts/weir/templates/crd/"), text];
     }),
   );
 }
