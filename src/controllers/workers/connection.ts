@@ -9,8 +9,11 @@ import type { Weight, WorkerState } from "./worker-state.ts";
 /** A worker sends a heartbeat each second; after this many ms of silence it does not answer. */
 export const SILENCE_MS = 5_000;
 const RETRY_MS = 500;
-/** A reconcile waits this long for a worker that it meets for the first time. */
-const FIRST_TRY_MS = 1_000;
+/**
+ * A reconcile waits this long for a worker that it meets for the first time: nobody is called silent sooner than after a silence,
+ * also not by an operator that has just started and is busy with a thousand jobs.
+ */
+const FIRST_TRY_MS = SILENCE_MS;
 const MAX_LINE = 1024 * 1024;
 
 export interface Connection {
