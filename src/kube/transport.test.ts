@@ -90,10 +90,10 @@ describe("the transport", () => {
     answer = (_, response) => {
       response.on("close", () => closed.resolve());
       response.write("one");
-      setTimeout(() => response.write("two"), 100);
+      setTimeout(() => response.write("two"), 1_500);
     };
     const parts: string[] = [];
-    for await (const part of await transport({ timeoutMs: 50 }).stream(get)) {
+    for await (const part of await transport({ timeoutMs: 1_000 }).stream(get)) {
       parts.push(Buffer.from(part).toString());
       if (parts.length === 2) break;
     }

@@ -65,7 +65,7 @@ export async function playCrash(
   await scenario.act.do(ground, namespace);
   const wanted = JSON.stringify(reference.facts);
   const equals = (): boolean => JSON.stringify(facts()) === wanted;
-  await ground.until("equal", equals, facts, 40_000).catch(() => undefined);
+  await ground.until("equal", equals, facts, 120_000).catch(() => undefined);
   await delay(HOLD_MS);
   await successor;
   const told = { facts: facts(), writes: seam.kinds, crashed: calls.hasCrashed };
@@ -119,7 +119,7 @@ async function rest(
     last = now;
     return performance.now() - since > ms;
   };
-  await ground.until("at rest", isAtRest, facts, 60_000);
+  await ground.until("at rest", isAtRest, facts, 180_000);
 }
 
 interface Seam {

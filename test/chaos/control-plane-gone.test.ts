@@ -51,14 +51,14 @@ const podNow = async (): Promise<PodObject> =>
 it("a killed worker restores itself and goes on while the operator and the API server are gone", async () => {
   await weir.client.create(streamingJobs, datagenJob(name));
   await weir.until(name, "running with results", (j) => j.status?.state === "RUNNING");
-  await expect.poll(() => seconds().length, { timeout: 20_000 }).toBeGreaterThan(2);
+  await expect.poll(() => seconds().length, { timeout: 90_000 }).toBeGreaterThan(2);
   const before = await podNow();
 
   await weir.operator.stop();
   await plane.stopApiServer();
   process.kill(processOf(before), "SIGKILL");
   const reached = seconds().length;
-  await expect.poll(() => seconds().length, { timeout: 30_000 }).toBeGreaterThan(reached + 3);
+  await expect.poll(() => seconds().length, { timeout: 90_000 }).toBeGreaterThan(reached + 3);
   const gaps = seconds().filter((second, i, all) => i > 0 && second !== (all[i - 1] ?? 0) + 1);
   expect(gaps).toEqual([]);
 
@@ -66,7 +66,7 @@ it("a killed worker restores itself and goes on while the operator and the API s
   await weir.startOperator();
   const restarts = async (): Promise<number | undefined> =>
     (await podNow()).status?.containerStatuses?.[0]?.restartCount;
-  await expect.poll(restarts, { timeout: 30_000 }).toBe(1);
+  await expect.poll(restarts, { timeout: 90_000 }).toBe(1);
   const after = await podNow();
   expect(after.metadata.uid).toBe(before.metadata.uid);
   expect(processOf(after)).not.toBe(processOf(before));
