@@ -44,7 +44,7 @@ const isGone = (name: string): Promise<void> =>
 const metricsOf = async (job: string): Promise<string[]> => {
   const answer = await fetch(`http://127.0.0.1:${weir.operator.probePort}/metrics`);
   const text = await answer.text();
-  return text.split("\n").filter((line) => line.includes(`job="${job}"`));
+  return text.split("\n").filter((line) => line.includes(`job_name="${job}"`));
 };
 
 describe("a job with bounded input", () => {
