@@ -104,10 +104,12 @@ describe("a deletion", () => {
     const name = "silent";
     const workers = await startPair(name, { ...GRACE, deletion: { timeout: "8s" } });
     await savepointInFlight(name, workers);
+    const since = performance.now();
     await remove(name);
-    const took = await endOf(name, workers);
+    await endOf(name, workers);
+    const took = Math.round(performance.now() - since);
     console.log(`C9 unreachable, deletion.timeout 8s and 3s of grace: gone after ${took} ms`);
-    expect(took).toBeGreaterThan(7_000);
+    expect(took).toBeGreaterThan(7_000); // a deletion's time is told in whole seconds
   });
 
   it("does not wait for a worker that does not answer when it is forced", async () => {
