@@ -76,6 +76,13 @@ export type PlanNode =
       readonly otherwise: string | null;
     })
   | (PlanNodeBase & { readonly kind: "union" })
+  /** Keeps or leaves out fields; paths are below `event`, and none is below another. */
+  | (PlanNodeBase & { readonly kind: "select" | "drop"; readonly paths: readonly (readonly string[])[] })
+  | (PlanNodeBase & { readonly kind: "flatMap"; readonly expression: string })
+  /** Shows the first and then every `every`-th record to the log; `message` is an expression, null shows the record. */
+  | (PlanNodeBase & { readonly kind: "peek"; readonly every: number; readonly message: string | null })
+  /** Passes everything on: the runtime reads the sources above it more slowly. Over all workers. */
+  | (PlanNodeBase & { readonly kind: "rateLimit"; readonly perSecond: number; readonly burst: number })
   | (PlanNodeBase & {
       readonly kind: "windowAggregate";
       readonly key: string;

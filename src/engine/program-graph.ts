@@ -22,6 +22,11 @@ export function programGraph(plan: Plan): ProgramGraph {
   return { readers: (node, output) => byOutput.get(`${node}.${output}`) ?? [] };
 }
 
+/** Nodes that hand records on without looking into them. */
+function passesUnread(node: PlanNode): boolean {
+  return node.kind === "union" || node.kind === "rateLimit" || (node.kind === "peek" && node.message === null);
+}
+
 /**
  * Whether a source's records are decoded, and so checked: something reads a field of them, or their event time, or its
  * onError asks for it. A source whose records are only passed on is not looked into.
@@ -32,7 +37,7 @@ export function decodes(plan: Plan, source: string, graph: ProgramGraph): boolea
   if (own !== undefined && (own.onError !== "Fail" || (own.eventTime?.field ?? null) !== null)) return true;
   const reads = (reader: Reader): boolean => {
     if (reader.kind === "sink") return reader.sink.key !== null;
-    return reader.node.kind !== "union" || graph.readers(reader.node.name, "out").some(reads);
+    return !passesUnread(reader.node) || graph.readers(reader.node.name, "out").some(reads);
   };
   return graph.readers(source, "out").some(reads);
 }

@@ -78,6 +78,8 @@ export interface ProgramOptions {
   readonly sinks: ReadonlyMap<string, SinkWriter>;
   /** Values of `params.*`. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** Takes what `peek` nodes show. */
+  readonly peek?: (node: string, text: string) => void;
   /** Called for records that `onError: Fail` or a bug stops at, with the record's position in the message. */
   readonly maxDeadLetterSample?: number;
 }

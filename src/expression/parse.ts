@@ -11,8 +11,8 @@ import { nameOfType, typeOfVariable } from "./value-type.ts";
 export interface ParseOptions {
   /** Names in scope and what is known of them. Default: `event` and `params`, both dyn. */
   readonly variables?: Readonly<Record<string, VariableType>>;
-  /** What the result must be: "bool" for conditions. A dyn result passes and is checked when it is there. */
-  readonly result?: "bool" | "any";
+  /** What the result must be: "bool" for conditions, "list" for what gives many. A dyn result passes and is checked when it is there. */
+  readonly result?: "bool" | "list" | "any";
 }
 
 const DEFAULT_VARIABLES: Readonly<Record<string, VariableType>> = { event: "dyn", params: "dyn" };
@@ -32,6 +32,11 @@ export function parseExpression(text: string, options: ParseOptions = {}): Expre
     throw new WeirError(
       "EXPRESSION_INVALID",
       `the condition must be true or false, but "${text}" is of type ${nameOfType(ast.type)}; compare it with something`,
+    );
+  if (options.result === "list" && ast.type.kind !== "list" && ast.type.kind !== "dyn")
+    throw new WeirError(
+      "EXPRESSION_INVALID",
+      `the expression must give a list, but "${text}" is of type ${nameOfType(ast.type)}; write [ ] around it`,
     );
   const cost = costOf(ast);
   if (cost > MAX_COST)

@@ -61,7 +61,7 @@ interface Running {
 /** Starts the control API at once and the slot behind it. Rejects only where not even the API can be served. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { environment, clock } = options;
-  const files = podFiles(environment.WEIR_POD_ROOT, environment.WEIR_SECRETS_DIR, environment.WEIR_TERMINATION_LOG);
+  const files = podFiles(environment);
   try {
     const { plan, start } = readDocuments(files.resolvePath(environment.WEIR_PLAN_DIR));
     const { WEIR_SLOT: slot, WEIR_ATTEMPT: attempt } = environment;
@@ -142,6 +142,7 @@ async function runSlot(running: Running): Promise<number> {
     clock: options.clock,
     resolvePath: running.files.resolvePath,
     secret: running.files.secret,
+    configMap: running.files.configMap,
     listener: listenerOf(running),
     signal: running.abort.signal,
   });
@@ -189,6 +190,7 @@ function listenerOf({ condition, events, options }: Running): SlotListener {
       events.publish({ type: "problem", problem: condition.problem });
     },
     warning: (message) => options.log.warn({}, message),
+    peek: (node, text) => options.log.info({ node }, text),
   };
 }
 

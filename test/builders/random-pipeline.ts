@@ -33,6 +33,13 @@ const VALUES = [
   "-event.ts",
   "event.payload.host.size()",
 ] as const;
+const LISTS = [
+  "[event, event.a]",
+  "event.a",
+  "[{'tenant': event.tenant, 'ts': event.ts}, {'tenant': 'x', 'ts': 1}]",
+  "[1, 2, 3]",
+  "[]",
+] as const;
 const KEYS = ["event.tenant", "event.tenant", "event.type", "event.a", "[event.tenant, event.a]", "'all'"] as const;
 const AGGREGATES = [
   ["n", "count()"],
@@ -95,7 +102,7 @@ function outputs(node: PipelineNode): string[] {
 
 function step(r: Random, name: string, from: string[]): PipelineNode {
   const onError = r.pick(["Skip", "Skip", "Dead", "Dead", "Fail"] as const);
-  switch (r.below(5)) {
+  switch (r.below(10)) {
     case 0:
       return { name, from, onError, filter: r.pick(CONDITIONS) };
     case 1:
@@ -109,9 +116,24 @@ function step(r: Random, name: string, from: string[]): PipelineNode {
     }
     case 3:
       return { name, from, union: {} };
+    case 4:
+      return r.chance(0.5) ? { name, from, select: fieldsOf(r) } : { name, from, drop: fieldsOf(r) };
+    case 5:
+      return { name, from, onError, flatMap: r.pick(LISTS) };
+    case 6:
+      return r.chance(0.7)
+        ? { name, from, peek: { every: 1 + r.below(4), ...(r.chance(0.5) ? { message: r.pick(VALUES) } : {}) } }
+        : { name, from, rateLimit: { perSecond: 1 + r.below(100) } };
     default:
       return windowNode(r, { name, from, onError: r.pick(["Skip", "Dead"]) });
   }
+}
+
+/** Fields of which none is within another. */
+function fieldsOf(r: Random): string[] {
+  const payload = r.chance(0.4) ? ["payload"] : ["payload.lag", "payload.host"];
+  const fields = [...MAP_FIELDS.filter((f) => !f.startsWith("payload")), ...payload].filter(() => r.chance(0.5));
+  return (fields.length === 0 ? ["tenant"] : fields).map((field) => `event.${field}`);
 }
 
 function mapOf(r: Random): Record<string, string> {

@@ -37,13 +37,17 @@ interface Side {
   program: Program;
   readonly start: () => Program;
   readonly sinks: ReadonlyMap<string, readonly Written[]>;
+  /** What `peek` nodes showed. */
+  readonly shown: string[];
 }
 
 function side(plan: Plan, make: (plan: Plan, options: ProgramOptions) => Program): Side {
   const sinks = new Map(plan.sinks.map((s) => [s.node, memorySink()]));
   const writers = new Map([...sinks].map(([name, sink]) => [name, sink.writer]));
-  const start = (): Program => make(plan, { slot: 0, slots: 1, sinks: writers, parameters: plan.parameters });
-  return { program: start(), start, sinks: new Map([...sinks].map(([name, sink]) => [name, sink.written])) };
+  const shown: string[] = [];
+  const peek = (node: string, text: string): void => void shown.push(`${node} ${canonical(text)}`);
+  const start = (): Program => make(plan, { slot: 0, slots: 1, sinks: writers, parameters: plan.parameters, peek });
+  return { program: start(), start, shown, sinks: new Map([...sinks].map(([name, sink]) => [name, sink.written])) };
 }
 
 function runBoth(plan: Plan, r: Random, seen: Record<"records" | "written" | "snapshots" | "failures", number>): void {
@@ -138,6 +142,7 @@ function same(generated: Side, oracle: Side): void {
     if (equal(written, expected)) continue;
     expect(written.map(normal)).toEqual(expected.map(normal));
   }
+  expect(generated.shown).toEqual(oracle.shown);
   expect(facts(generated.program)).toBe(facts(oracle.program));
 }
 

@@ -1,10 +1,12 @@
 import type { WeirError } from "../../errors.ts";
 import type { OutRecord } from "../connectors/connector.ts";
 import { Failure } from "../../expression/failure.ts";
+import { evaluationError } from "../../expression/interpret.ts";
 import { read } from "../../expression/runtime/access.ts";
 import { eventTimeOf } from "../event-time.ts";
 import type { Batch } from "../batch.ts";
 import { recordFailure } from "../record-failure.ts";
+import { shownMessage, shownRecord, without } from "../record-fields.ts";
 import { argumentProblem, keyProblem } from "../windows/argument.ts";
 import { keyText, recordKey } from "../windows/key.ts";
 import type { AggregateFunction } from "../plan.ts";
@@ -41,6 +43,23 @@ export class ChainRuntime {
 
   notBool(value: unknown): Failure {
     return value instanceof Failure ? value : new Failure("Type", "a condition must be true or false");
+  }
+
+  notList(value: unknown): Failure {
+    return value instanceof Failure ? value : new Failure("Type", "flatMap must give a list");
+  }
+
+  readonly without = without;
+  readonly shown = shownRecord;
+
+  message(value: unknown, text: string): string {
+    if (!(value instanceof Failure)) return shownMessage(value);
+    return shownMessage(`peek's message failed: ${evaluationError(text, value).message}`);
+  }
+
+  /** An object that was built of fields some of which are not there. */
+  defined(fields: Readonly<Record<string, unknown>>): object {
+    return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
   }
 
   missing(expression: string): Failure {

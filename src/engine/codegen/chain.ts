@@ -3,8 +3,9 @@ import { plainPath } from "../planner/field-path.ts";
 import type { OnError, PlanNode, PlanSink } from "../plan.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
 import { emitExpression } from "./emit-expression.ts";
-import { serializerSource } from "./serializer.ts";
-import { leaf, locate, readSource, tree } from "./shape.ts";
+import { dropSource, flatMapSource, peekSource, selectSource } from "./record-operators.ts";
+import { bytesOf } from "./serializer.ts";
+import { leaf, locate, readSource, tree, withPresence } from "./shape.ts";
 import type { Leaf, Shape, Slot } from "./shape.ts";
 import { windowSource } from "./window-source.ts";
 
@@ -24,7 +25,7 @@ export interface At {
   readonly where: string;
 }
 
-type NodeOf<K extends PlanNode["kind"]> = Extract<PlanNode, { kind: K }>;
+export type NodeOf<K extends PlanNode["kind"]> = Extract<PlanNode, { kind: K }>;
 
 /**
  * Writes the body of one chain: everything that happens to one event, as nested statements without a call per node.
@@ -80,6 +81,16 @@ export class ChainWriter {
         return this.map(node, at);
       case "windowAggregate":
         return windowSource(this, node, at);
+      case "select":
+        return selectSource(this, node, at);
+      case "drop":
+        return dropSource(this, node, at);
+      case "flatMap":
+        return flatMapSource(this, node, at);
+      case "peek":
+        return peekSource(this, node, at);
+      case "rateLimit":
+        return this.readers(node.name, "out", at);
     }
   }
 
@@ -117,7 +128,7 @@ ${boolTest(y, fail)} if (${y}) ${x} = ${i}; else {`,
       if (copied !== undefined) {
         const test = missingTest(copied, expression);
         if (test !== undefined) steps.push(test);
-        return { path, leaf: copied };
+        return { path, leaf: withPresence(copied) };
       }
       const m = `m${this.id()}`;
       declared.push(m);
@@ -163,10 +174,8 @@ if (f${n} === undefined) {\n${then}\n} else { ${c}.errors++; ${failed} }`;
   private sink(sink: PlanSink, at: At): string {
     const k = this.index(sink.node);
     const c = `C${this.index(sink.node)}`;
-    const value =
-      at.raw === undefined && at.shape.kind === "built"
-        ? `${serializerSource(at.shape.root)}\nrec.value = o.bytes; rec.start = 0; rec.end = o.at;`
-        : `rec.value = ${at.raw?.buffer}; rec.start = ${at.raw?.start}; rec.end = ${at.raw?.end};`;
+    const bytes = bytesOf(at);
+    const value = `${bytes.made}\nrec.value = ${bytes.buffer}; rec.start = ${bytes.start}; rec.end = ${bytes.end};`;
     const append = `${value}\nrec.ts = ts; S${k}.append(rec); ${c}.out++;`;
     const { key } = sink;
     if (key === null) return `{ ${c}.in++;\nrec.key = undefined; rec.keyEnd = -1;\n${append} }`;
@@ -202,9 +211,10 @@ interface Step {
 
 const boolTest = (x: string, fail: Fail): string => `if (${x} !== true && ${x} !== false) ${fail(`R.notBool(${x})`)}`;
 
-function missingTest({ slot }: Leaf, expression: string): ((fail: Fail) => string) | undefined {
-  if (slot === undefined) return undefined;
-  return (fail) => `if (${slot.type} === 0) ${fail(`R.missing(${JSON.stringify(expression)})`)}`;
+function missingTest({ slot, present }: Leaf, expression: string): ((fail: Fail) => string) | undefined {
+  const there = slot === undefined ? present : `${slot.type} !== 0`;
+  if (there === undefined) return undefined;
+  return (fail) => `if (!(${there})) ${fail(`R.missing(${JSON.stringify(expression)})`)}`;
 }
 
 /** A key that is a plain text or number goes out as the bytes it came in, without its quotes. */

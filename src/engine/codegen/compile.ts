@@ -7,7 +7,7 @@ import type { Batch } from "../batch.ts";
 import type { OutRecord, SinkWriter } from "../connectors/connector.ts";
 import { generatedFunction } from "../generated-function.ts";
 import { nodeCounters } from "../node-counters.ts";
-import type { Plan, PlanSource } from "../plan.ts";
+import type { Plan, PlanNode, PlanSource } from "../plan.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 import type { NodeCounters, Program, ProgramInput, ProgramOptions } from "../program.ts";
 import { Watermarks } from "../watermarks.ts";
@@ -77,6 +77,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { windows, counters }: Pa
   const scope: Record<string, unknown> = {
     cel: celRuntime,
     params: options.parameters,
+    peek: options.peek ?? (() => undefined),
     R: new ChainRuntime(),
     o: new Scratch(),
     rec: record,
@@ -125,7 +126,12 @@ return {
 
 /** Numbers are written into the code as they are; a plan is read from a file, where they could be anything. */
 function refuseOddNumbers(plan: Plan): void {
-  const sizes = plan.nodes.map((n): unknown => (n.kind === "windowAggregate" ? n.window.sizeMs : 1));
+  const sizes = plan.nodes.map((n): unknown => numberOf(n));
   const odd = [plan.maxParallelism, ...sizes].find((n) => !Number.isSafeInteger(n));
   if (odd !== undefined) throw new WeirError("PIPELINE_INVALID", `the plan has ${JSON.stringify(odd)} for a number`);
+}
+
+function numberOf(node: PlanNode): number {
+  if (node.kind === "windowAggregate") return node.window.sizeMs;
+  return node.kind === "peek" ? node.every : 1;
 }

@@ -1,35 +1,81 @@
+import { WeirError } from "../../errors.ts";
+import type { At } from "./chain.ts";
+import { presence } from "./shape.ts";
 import type { Leaf, Tree } from "./shape.ts";
 
 /**
  * Generates the code that writes a built event as JSON into the scratch buffer `o`. A field that is unchanged since it
  * was read is copied as bytes; names and punctuation are stored byte by byte.
  */
-export function serializerSource(root: Tree): string {
-  const parts: string[] = ["o.at = 0;"];
-  const literal: number[] = [];
-  const flush = (): void => {
-    const stores = literal.map((byte, i) => `ob[w + ${i}] = ${byte};`);
-    parts.push(`w = o.take(${literal.length}); ob = o.bytes; ${stores.join(" ")}`);
-    literal.length = 0;
-  };
-  const write = (node: Tree): void => {
-    literal.push(123);
+function serializerSource(root: Tree): string {
+  const writer = new SerializerWriter();
+  writer.tree(root);
+  writer.flush();
+  return ["o.at = 0;", ...writer.parts].join("\n");
+}
+
+/** The same for an event that is one value. */
+const valueSource = (leaf: Leaf): string => `o.at = 0;\n${leafSource(leaf)}`;
+
+class SerializerWriter {
+  readonly parts: string[] = [];
+  private readonly literal: number[] = [];
+  private names = 0;
+
+  flush(): void {
+    if (this.literal.length === 0) return;
+    const stores = this.literal.map((byte, i) => `ob[w + ${i}] = ${byte};`);
+    this.parts.push(`w = o.take(${this.literal.length}); ob = o.bytes; ${stores.join(" ")}`);
+    this.literal.length = 0;
+  }
+
+  private text(text: string): void {
+    this.literal.push(...Buffer.from(text));
+  }
+
+  tree(node: Tree): void {
+    this.text("{");
+    const conditions = [...node.fields.values()].map(presence);
+    if (conditions.every((c) => c === undefined)) this.always(node);
+    else this.optional(node, conditions);
+    this.text("}");
+  }
+
+  private always(node: Tree): void {
     let comma = "";
     for (const [name, child] of node.fields) {
-      literal.push(...Buffer.from(`${comma}${JSON.stringify(name)}:`));
+      this.text(`${comma}${JSON.stringify(name)}:`);
       comma = ",";
-      if (child.kind === "tree") {
-        write(child);
-        continue;
-      }
-      flush();
-      parts.push(leafSource(child));
+      this.value(child);
     }
-    literal.push(125);
-  };
-  write(root);
-  flush();
-  return parts.join("\n");
+  }
+
+  /** Whether a comma is due is known only when it runs. */
+  private optional(node: Tree, conditions: readonly (string | undefined)[]): void {
+    const any = `any${this.names++}`;
+    this.flush();
+    this.parts.push(`{ let ${any} = false;`);
+    [...node.fields].forEach(([name, child], i) => {
+      this.parts.push(`if (${conditions[i] ?? "true"}) { if (${any}) {`);
+      this.text(",");
+      this.flush();
+      this.parts.push(`} ${any} = true;`);
+      this.text(`${JSON.stringify(name)}:`);
+      this.value(child);
+      this.flush();
+      this.parts.push("}");
+    });
+    this.parts.push("}");
+  }
+
+  private value(child: Tree | Leaf): void {
+    if (child.kind === "tree") {
+      this.tree(child);
+      return;
+    }
+    this.flush();
+    this.parts.push(leafSource(child));
+  }
 }
 
 function leafSource({ slot, js, number }: Leaf): string {
@@ -38,4 +84,13 @@ function leafSource({ slot, js, number }: Leaf): string {
   const { buffer, start, end, type } = slot;
   const wide = `o.putScanned({ buffer: ${buffer}, start: ${start}, end: ${end} }, ${type}, ${js})`;
   return `if (${type} < 8 && ${type} !== 4) o.put(${buffer}, ${start}, ${end}); else ${wide};`;
+}
+
+/** Where an event's JSON bytes are, and the statements that make them. */
+export function bytesOf({ raw, shape }: At): { made: string; buffer: string; start: string; end: string } {
+  if (raw !== undefined) return { made: "", ...raw };
+  const made =
+    shape.kind === "built" ? serializerSource(shape.root) : shape.kind === "value" && valueSource(shape.leaf);
+  if (made === false) throw new WeirError("INTERNAL", "a record that is as it came has lost its bytes");
+  return { made, buffer: "o.bytes", start: "0", end: "o.at" };
 }

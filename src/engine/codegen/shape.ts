@@ -2,7 +2,9 @@
 export type Shape =
   /** A record as it came; asking for a field's slot makes the projector look for it. */
   | { readonly kind: "record"; readonly slot: (path: readonly string[]) => Slot }
-  | { readonly kind: "built"; readonly root: Tree };
+  | { readonly kind: "built"; readonly root: Tree }
+  /** A value that is all there is: an element of a list. */
+  | { readonly kind: "value"; readonly leaf: Leaf };
 
 export type Tree = { readonly kind: "tree"; readonly fields: ReadonlyMap<string, Tree | Leaf> };
 
@@ -14,6 +16,8 @@ export interface Leaf {
   readonly slot: Slot | undefined;
   /** A number that may be printed without looking at its type. */
   readonly number: boolean;
+  /** JavaScript condition under which the field is there at all; always, where there is none. */
+  readonly present?: string;
 }
 
 /** Names of the variables that hold a scanned range: buffer, start, end, kind. */
@@ -31,7 +35,13 @@ const PLAIN_NAME = /^[ !#-[\]-~]+$/;
 
 export const leaf = (js: string, slot?: Slot, number = false): Leaf => ({ kind: "leaf", js, slot, number });
 
-export function tree(fields: readonly { readonly path: readonly string[]; readonly leaf: Leaf }[]): Tree {
+/** A leaf under other conditions: what a select takes may be missing, what a map has checked is there. */
+export const withPresence = ({ js, slot, number }: Leaf, present?: string): Leaf => ({
+  ...leaf(js, slot, number),
+  ...(present === undefined ? {} : { present }),
+});
+
+export function tree(fields: readonly { readonly path: readonly string[]; readonly leaf: Leaf | Tree }[]): Tree {
   const groups = Map.groupBy(fields, (f) => f.path[0] as string);
   const children = [...groups].map(([name, members]): [string, Tree | Leaf] => {
     const [only] = members;
@@ -47,7 +57,15 @@ export type Place =
   | { readonly kind: "tree"; readonly tree: Tree }
   | { readonly kind: "leaf"; readonly leaf: Leaf; readonly rest: readonly string[] };
 
+/** Condition under which a field is there; an object is there if one of its fields is. */
+export function presence(node: Tree | Leaf): string | undefined {
+  if (node.kind === "leaf") return node.present;
+  const conditions = [...node.fields.values()].map(presence);
+  return conditions.length === 0 || conditions.includes(undefined) ? undefined : `(${conditions.join(" || ")})`;
+}
+
 export function locate(shape: Shape, path: readonly string[]): Place {
+  if (shape.kind === "value") return { kind: "leaf", leaf: shape.leaf, rest: path };
   if (shape.kind === "built") return locateBuilt(shape.root, path);
   const odd = path.findIndex((name) => !PLAIN_NAME.test(name));
   const length = odd < 0 ? path.length : odd;
@@ -72,15 +90,20 @@ export function readSource(shape: Shape, path: readonly string[]): string {
     case "missing":
       return "undefined";
     case "tree":
-      return treeSource(place.tree);
+      return path.length === 0 ? treeSource(place.tree) : maybe(presence(place.tree), treeSource(place.tree));
     case "leaf":
       return place.rest.length === 0 ? place.leaf.js : `R.below(${place.leaf.js}, ${JSON.stringify(place.rest)})`;
   }
 }
 
 function treeSource(node: Tree): string {
-  const fields = [...node.fields].map(
-    ([name, child]) => `[${JSON.stringify(name)}]: ${child.kind === "leaf" ? child.js : treeSource(child)}`,
-  );
-  return `({ ${fields.join(", ")} })`;
+  const optional = [...node.fields.values()].some((child) => presence(child) !== undefined);
+  const fields = [...node.fields].map(([name, child]) => {
+    const value = child.kind === "leaf" ? child.js : maybe(presence(child), treeSource(child));
+    return `[${JSON.stringify(name)}]: ${value}`;
+  });
+  return optional ? `R.defined({ ${fields.join(", ")} })` : `({ ${fields.join(", ")} })`;
 }
+
+const maybe = (condition: string | undefined, value: string): string =>
+  condition === undefined ? value : `(${condition} ? ${value} : undefined)`;

@@ -1,10 +1,13 @@
+import { messageOf } from "../../errors.ts";
 import { evaluate } from "../../expression/interpret.ts";
+import { read } from "../../expression/runtime/access.ts";
 import { parseExpression } from "../../expression/parse.ts";
 import type { Batch } from "../batch.ts";
 import type { OutRecord, SinkWriter } from "../connectors/connector.ts";
 import { eventTimeOf } from "../event-time.ts";
 import { nodeCounters } from "../node-counters.ts";
 import { ownField } from "../own-field.ts";
+import { shownMessage, shownRecord, without } from "../record-fields.ts";
 import type { Plan, PlanNode, PlanSink, PlanSource } from "../plan.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
@@ -115,7 +118,33 @@ class Interpreter {
         );
       case "windowAggregate":
         return this.window(stage, node);
+      case "select":
+        return (event) => stage.output("out")(changed(event, only(event.value, node.paths)));
+      case "drop":
+        return (event) => stage.output("out")(changed(event, without(event.value, node.paths)));
+      case "flatMap":
+        return this.flatMap(stage, this.expression(node.expression));
+      case "peek":
+        return this.peek(stage, node);
+      case "rateLimit":
+        return (event) => stage.output("out")(event);
     }
+  }
+
+  private flatMap(stage: Stage, expression: Expression): Push {
+    return (event) => {
+      const list = guarded(stage, event, () => requireList(expression(event.value)));
+      for (const value of list?.value ?? []) stage.output("out")(changed(event, value));
+    };
+  }
+
+  private peek(stage: Stage, node: Extract<PlanNode, { kind: "peek" }>): Push {
+    const { message, every } = node;
+    const text = message === null ? undefined : this.expression(message);
+    return (event) => {
+      if ((stage.counters.in - 1) % every === 0) this.options.peek?.(node.name, shown(event, text));
+      stage.output("out")(event);
+    };
   }
 
   private filter(stage: Stage, condition: Expression): Push {
@@ -234,6 +263,34 @@ class Interpreter {
 function requireBool(value: unknown): boolean {
   if (typeof value !== "boolean") throw new TypeError("a condition must be true or false");
   return value;
+}
+
+function requireList(value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw new TypeError("flatMap must give a list");
+  return value;
+}
+
+const changed = (event: Flowing, value: unknown): Flowing => ({ ...event, value, raw: undefined });
+
+function only(value: unknown, paths: readonly (readonly string[])[]): object {
+  const kept = {};
+  for (const path of paths) {
+    const field = read(value, path, 0);
+    if (field !== undefined) place(kept, path, field);
+  }
+  return kept;
+}
+
+function shown(event: Flowing, message: Expression | undefined): string {
+  if (message === undefined) {
+    const bytes = event.raw ?? Buffer.from(JSON.stringify(event.value));
+    return shownRecord(bytes, 0, bytes.length);
+  }
+  try {
+    return shownMessage(message(event.value));
+  } catch (e) {
+    return shownMessage(`peek's message failed: ${messageOf(e)}`);
+  }
 }
 
 function requireKey(value: unknown): string {

@@ -37,6 +37,15 @@ function operationText(node: PlanNode): string {
       return `branch ${node.cases.map((c) => `${c.name} when ${c.when}`).join("; ")}${node.otherwise === null ? "" : `; else ${node.otherwise}`}`;
     case "union":
       return "union";
+    case "select":
+    case "drop":
+      return `${node.kind} ${node.paths.map((path) => `event.${path.join(".")}`).join(", ")}`;
+    case "flatMap":
+      return `flatMap ${node.expression}`;
+    case "peek":
+      return `peek at every ${node.every}. record${node.message === null ? "" : `: ${node.message}`}`;
+    case "rateLimit":
+      return `rateLimit ${node.perSecond} records per second, ${node.burst} at once`;
     case "windowAggregate":
       return `tumbling window of ${node.window.sizeMs} ms by ${node.key}: ${node.aggregates.map((a) => `${a.name} = ${a.fn}(${a.arg ?? ""})`).join(", ")}`;
   }

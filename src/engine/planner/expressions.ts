@@ -9,7 +9,7 @@ export interface CheckedNode {
 }
 
 /** Parses, checks and prices an expression at planning time, so that its error names the node; returns its text. */
-export function checkExpression(at: CheckedNode, text: string, result: "bool" | "any" = "any"): string {
+export function checkExpression(at: CheckedNode, text: string, result: "bool" | "list" | "any" = "any"): string {
   const { name: node, event = "dyn" } = at;
   try {
     parseExpression(text, { result, variables: { event, params: "dyn" } });

@@ -7,3 +7,7 @@ export function plainPath(expression: string): string[] | undefined {
 
 export const samePath = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((name, i) => name === b[i]);
+
+/** Whether `path` is `outer` or a field below it. */
+export const isWithin = (path: readonly string[], outer: readonly string[]): boolean =>
+  path.length >= outer.length && outer.every((name, i) => name === path[i]);

@@ -1,5 +1,5 @@
 import type { PlanInput, PlanSource } from "../plan.ts";
-import { plainPath, samePath } from "./field-path.ts";
+import { isWithin, plainPath, samePath } from "./field-path.ts";
 import type { GraphNode, StreamGraph } from "./stream-graph.ts";
 
 /**
@@ -59,13 +59,32 @@ function resultOf(keyBy: string, keying: Keying, input: Declared): Declared {
 function through(node: GraphNode, input: Declared, sources: ReadonlyMap<string, PlanSource>): Declared {
   const source = sources.get(node.name);
   if (source !== undefined) return ofSource(source);
-  if (node.spec.map === undefined || input.path === undefined) return input;
-  const { path: declared, origin } = input;
-  for (const [field, expression] of Object.entries(node.spec.map)) {
+  if (input.path === undefined) return input;
+  const { map, flatMap, select, drop } = node.spec;
+  if (map !== undefined) return throughMap(node.name, map, input);
+  if (flatMap !== undefined) return none(`flatMap "${node.name}" makes other records`);
+  const { path: declared } = input;
+  const related = (field: string): boolean => {
+    const path = plainPath(field) ?? [];
+    return isWithin(declared, path) || (drop !== undefined && isWithin(path, declared));
+  };
+  const lost = select === undefined ? drop?.some(related) === true : !select.some(related);
+  if (!lost) return input;
+  return none(`${drop === undefined ? "select" : "drop"} "${node.name}" does not keep event.${declared.join(".")}`);
+}
+
+type WithKey = Extract<Declared, { path: readonly string[] }>;
+
+function throughMap(
+  name: string,
+  map: Readonly<Record<string, string>>,
+  { path: declared, origin }: WithKey,
+): Declared {
+  for (const [field, expression] of Object.entries(map)) {
     const copied = plainPath(expression);
     if (copied !== undefined && samePath(copied, declared)) return { path: field.split("."), origin };
   }
-  return none(`map "${node.name}" does not copy event.${declared.join(".")} unchanged`);
+  return none(`map "${name}" does not copy event.${declared.join(".")} unchanged`);
 }
 
 function ofSource(source: PlanSource): Declared {

@@ -6,7 +6,7 @@ import { parseAggregate } from "./aggregates.ts";
 import type { VariableType } from "../../expression/value-type.ts";
 import { checkExpression } from "./expressions.ts";
 import type { CheckedNode } from "./expressions.ts";
-import { plainPath } from "./field-path.ts";
+import { isWithin, plainPath } from "./field-path.ts";
 import type { GraphNode } from "./stream-graph.ts";
 
 type Keying = "declared" | "local";
@@ -26,7 +26,37 @@ export function operation(node: GraphNode, keying: Keying | undefined, event: Va
     const checked = cases.map((c) => ({ name: c.name, when: checkExpression(at, c.when, "bool") }));
     return { ...base, kind: "branch", cases: checked, otherwise: otherwise ?? null };
   }
+  const simple = recordOperation(spec, at);
+  if (simple !== undefined) return { ...base, ...simple };
   return { ...base, ...windowAggregate(spec, keying ?? "local", at) };
+}
+
+/** Operations that take one record and give some. */
+function recordOperation(spec: PipelineNode, at: CheckedNode) {
+  if (spec.select !== undefined) return { kind: "select", paths: fieldPaths(at.name, spec.select) } as const;
+  if (spec.drop !== undefined) return { kind: "drop", paths: fieldPaths(at.name, spec.drop) } as const;
+  if (spec.flatMap !== undefined)
+    return { kind: "flatMap", expression: checkExpression(at, spec.flatMap, "list") } as const;
+  if (spec.peek !== undefined) {
+    const { every = 1, message } = spec.peek;
+    return { kind: "peek", every, message: message === undefined ? null : checkExpression(at, message) } as const;
+  }
+  if (spec.rateLimit === undefined) return undefined;
+  const { perSecond, burst = perSecond } = spec.rateLimit;
+  return { kind: "rateLimit", perSecond, burst } as const;
+}
+
+function fieldPaths(node: string, fields: readonly string[]): string[][] {
+  const paths = fields.map((field) => plainPath(field) ?? []);
+  for (const [i, path] of paths.entries()) {
+    const other = paths.find((p, k) => k !== i && isWithin(p, path));
+    if (other !== undefined)
+      throw new WeirError(
+        "PIPELINE_INVALID",
+        `node "${node}": event.${other.join(".")} is named already by event.${path.join(".")}; leave one out`,
+      );
+  }
+  return paths;
 }
 
 function windowAggregate(spec: PipelineNode, keying: Keying, at: CheckedNode) {

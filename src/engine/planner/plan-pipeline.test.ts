@@ -118,6 +118,18 @@ describe("the keying of a window", () => {
     expect(limitOf(map, { name: "w", from: ["m"], ...window })).toMatch(/map "m" does not copy event.tenant/);
   });
 
+  it("stays declared through what keeps the field, and not through what loses it", () => {
+    const after = (operation: Partial<PipelineNode>): string | undefined =>
+      limitOf({ name: "x", from: ["events"], ...operation }, { name: "w", from: ["x"], ...window });
+    expect(after({ select: ["event.tenant", "event.lag"] })).toBeUndefined();
+    expect(after({ drop: ["event.lag"] })).toBeUndefined();
+    expect(after({ peek: {} })).toBeUndefined();
+    expect(after({ rateLimit: { perSecond: 1 } })).toBeUndefined();
+    expect(after({ select: ["event.lag"] })).toMatch(/select "x" does not keep event.tenant/);
+    expect(after({ drop: ["event.tenant"] })).toMatch(/drop "x" does not keep event.tenant/);
+    expect(after({ flatMap: "event.items" })).toMatch(/flatMap "x" makes other records/);
+  });
+
   it("is local when sources meet whose splits may differ", () => {
     const other = (splits: number): PipelineNode => ({ ...events, name: "more", source: { datagen: { splits } } });
     const w: PipelineNode = { name: "w", from: ["events", "more"], ...window };
@@ -174,6 +186,18 @@ describe("a pipeline that cannot run is refused with its node and what to do", (
       [events, { name: "f", from: ["events"], filter: "evil(event)" }, out("f")],
       "EXPRESSION_INVALID",
       /node "f"/,
+    ],
+    [
+      "a field that is selected twice",
+      [events, { name: "s", from: ["events"], select: ["event.payload", "event.payload.lag"] }, out("s")],
+      "PIPELINE_INVALID",
+      /node "s": event.payload.lag is named already by event.payload/,
+    ],
+    [
+      "a flatMap that gives no list",
+      [events, { name: "f", from: ["events"], flatMap: "event.a == 1" }, out("f")],
+      "EXPRESSION_INVALID",
+      /node "f": the expression must give a list/,
     ],
     [
       "an aggregate that is none",
@@ -236,6 +260,22 @@ it("refuses an expression that does not fit the source's schema", () => {
   const refused = refusal([typed, hot, out("hot")]);
   expect(refused.code).toBe("EXPRESSION_INVALID");
   expect(refused.message).toMatch(/node "hot"/);
+});
+
+it("knows after select and drop which fields of the schema are left", () => {
+  const typed: PipelineNode = {
+    ...events,
+    schema: { tenant: "string", "payload.lag": "int", "payload.host": "string" },
+  };
+  const behind = (operation: Partial<PipelineNode>, filter: string): PipelineNode[] => [
+    typed,
+    { name: "x", from: ["events"], ...operation },
+    { name: "f", from: ["x"], filter },
+    out("f"),
+  ];
+  expect(() => plan(behind({ select: ["event.payload.lag"] }, "event.payload.lag > 1"))).not.toThrow();
+  expect(refusal(behind({ select: ["event.payload"] }, "event.tenant == 'a'")).message).toMatch(/no field "tenant"/);
+  expect(refusal(behind({ drop: ["event.payload"] }, "event.payload.lag > 1")).message).toMatch(/no field "payload"/);
 });
 
 it("explains the stream graph, the chains and the physical plan", () => {

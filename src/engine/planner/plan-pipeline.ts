@@ -6,6 +6,7 @@ import { PLAN_VERSION } from "../plan.ts";
 import type { Plan, PlanInput, PlanSink, PlanSource } from "../plan.ts";
 import { sinkEndpoint, sourceEndpoint } from "./endpoints.ts";
 import { checkExpression } from "./expressions.ts";
+import { isWithin, plainPath } from "./field-path.ts";
 import { keyings } from "./keying.ts";
 import type { Keying } from "./keying.ts";
 import { operation, sourceFields } from "./operations.ts";
@@ -85,11 +86,23 @@ type Schemas = ReadonlyMap<string, PipelineNode["schema"]>;
 function schemasOf(graph: StreamGraph): Schemas {
   const schemas = new Map<string, PipelineNode["schema"]>();
   for (const node of graph.nodes) {
-    const { source, schema, map, window } = node.spec;
-    const other = map !== undefined || window !== undefined;
-    schemas.set(node.name, source === undefined ? (other ? undefined : inputSchema(node, schemas)) : schema);
+    const { source, schema } = node.spec;
+    schemas.set(node.name, source === undefined ? outputSchema(node.spec, inputSchema(node, schemas)) : schema);
   }
   return schemas;
+}
+
+function outputSchema(spec: PipelineNode, input: PipelineNode["schema"]): PipelineNode["schema"] {
+  const makesOther = [spec.map, spec.flatMap, spec.window].some((operation) => operation !== undefined);
+  if (makesOther || input === undefined) return undefined;
+  const { select, drop } = spec;
+  if (select === undefined && drop === undefined) return input;
+  const named = (select ?? drop ?? []).map((field) => plainPath(field) ?? []);
+  const kept = Object.entries(input).filter(([field]) => {
+    const path = field.split(".");
+    return named.some((n) => isWithin(path, n)) === (select !== undefined);
+  });
+  return Object.fromEntries(kept);
 }
 
 function inputSchema(node: GraphNode, schemas: Schemas): PipelineNode["schema"] {
@@ -134,11 +147,15 @@ function checkDeadReaders(graph: StreamGraph): void {
   for (const node of graph.nodes) {
     const from = node.inputs.find(isUndecoded);
     if (from === undefined) continue;
-    if (node.spec.union !== undefined) undecoded.add(node.name);
+    if (passesUnread(node.spec)) undecoded.add(node.name);
     else if (node.spec.sink === undefined || node.spec.sink.kafka?.key !== undefined)
       throw new WeirError(
         "PIPELINE_INVALID",
         `node "${node.name}" reads "${from.node}.${from.output}", whose records are not valid JSON; only a sink without a key can read it`,
       );
   }
+}
+
+function passesUnread({ union, rateLimit, peek }: PipelineNode): boolean {
+  return union !== undefined || rateLimit !== undefined || (peek !== undefined && peek.message === undefined);
 }

@@ -48,7 +48,14 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
     ]);
     const writers = new Map(sinks);
     const { slot } = options;
-    const program = options.build(plan, { slot, slots: start.slots, sinks: writers, parameters: plan.parameters });
+    const { peek } = options.listener;
+    const program = options.build(plan, {
+      slot,
+      slots: start.slots,
+      sinks: writers,
+      parameters: plan.parameters,
+      ...(peek === undefined ? {} : { peek }),
+    });
     if (restored !== undefined) await applyState(restored, program, sources, { options, writers });
     const readers = await Promise.all(sources.map((source) => openReader(source, options, restored, opened)));
     const tasks = readers.map((r) => sourceTask(r, program));
@@ -122,6 +129,7 @@ function contextOf(node: string, secretRef: string | null, options: SlotOptions,
     job: `${options.start.namespace}.${options.start.job}`,
     clock: options.clock,
     secret: (key) => (secretRef === null ? undefined : options.secret(secretRef, key)),
+    referenced: (kind, name, key) => (kind === "Secret" ? options.secret(name, key) : options.configMap(name, key)),
     resolvePath: options.resolvePath,
     report: (problem) => problems.report(node, problem),
     signal: options.signal,

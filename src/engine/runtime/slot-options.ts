@@ -19,6 +19,8 @@ export interface SlotOptions {
   readonly resolvePath: (path: string) => string;
   /** A key of a mounted Secret. */
   readonly secret: (name: string, key: string) => string | undefined;
+  /** A key of a mounted ConfigMap. */
+  readonly configMap: (name: string, key: string) => string | undefined;
   readonly listener: SlotListener;
   /** Ends waiting for unreachable systems. */
   readonly signal: AbortSignal;
@@ -30,6 +32,8 @@ export interface SlotListener {
   problem?(problem: Problem | undefined): void;
   /** Worth a line in the log, not an end of anything. */
   warning?(message: string): void;
+  /** What a `peek` node shows of a record. */
+  peek?(node: string, text: string): void;
 }
 
 export function identityOf({ start, slot, attempt }: SlotOptions): SlotIdentity {

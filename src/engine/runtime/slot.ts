@@ -7,13 +7,10 @@ import { exclusive, within, type Exclusive } from "./exclusive.ts";
 import { meter } from "./measure.ts";
 import { openSlot, type OpenSlot } from "./open-slot.ts";
 import { problems } from "./problems.ts";
+import { reading as readingOf, type Hold, type Reading } from "./reading.ts";
 import { releaseCapture } from "../checkpoint/snapshot-writer.ts";
 import { writeSavepointPart } from "./savepointer.ts";
 import { identityOf, type SlotOptions } from "./slot-options.ts";
-import { taskLoop, type TaskLoop } from "./task-loop.ts";
-
-/** How often idle splits and ended sources are looked at while batches keep coming. */
-const REST_MS = 100;
 
 export type StopMode = "Cancel" | "Checkpoint" | "Savepoint";
 
@@ -51,7 +48,7 @@ export async function startSlot(options: SlotOptions): Promise<RunningSlot> {
     held: () => reading.held("savepoint"),
     fail: ending.fail,
   });
-  const reading = sources(open, options, {
+  const reading = readingOf(open, options, {
     ended: () => void ending.finish(checkpoints),
     failed: ending.fail,
   });
@@ -155,74 +152,6 @@ async function flushOnly(open: OpenSlot, { clock, start }: SlotOptions): Promise
     () => barrier.flushed,
     () => new WeirError("SINK_UNREACHABLE", text),
   );
-}
-
-type Hold = "user" | "savepoint" | "stop";
-
-interface Reading {
-  hold(why: Hold): void;
-  release(why: Hold): void;
-  /** Whether anybody, or this one, holds the sources. */
-  held(why?: Hold): boolean;
-  wake(): void;
-  stop(): void;
-}
-
-/** Drives the sources: one batch a step, in turns, while nobody holds them and every sink has room. */
-function sources(
-  { tasks, sinks }: OpenSlot,
-  { clock }: SlotOptions,
-  on: { ended: () => void; failed: (e: unknown) => void },
-): Reading {
-  const holds = new Set<Hold>();
-  const writers = [...sinks.values()];
-  let turn = 0;
-  let ended = false;
-
-  const blocked = (): boolean => ended || holds.size > 0 || writers.some((w) => w.saturated());
-  const rest = (): void => {
-    for (const task of tasks) task.rest(clock.now());
-    if (!tasks.every((t) => t.ended)) return;
-    ended = true;
-    on.ended();
-  };
-  const step = (): boolean => {
-    if (blocked()) return false;
-    for (let i = 0; i < tasks.length; i++) {
-      if (tasks[turn++ % tasks.length]?.step() === true) return true;
-    }
-    rest();
-    return false;
-  };
-  const loop: TaskLoop = taskLoop(step, on.failed);
-  for (const task of tasks) task.reader.onReady(loop.wake);
-  for (const writer of writers) writer.onDrain(loop.wake);
-  const timer = setInterval(() => {
-    try {
-      if (!blocked()) rest();
-      loop.wake();
-    } catch (e) {
-      on.failed(e);
-    }
-  }, REST_MS);
-
-  return {
-    hold: (why) => {
-      holds.add(why);
-    },
-    release: (why) => {
-      holds.delete(why);
-      if (holds.size > 0) return;
-      for (const task of tasks) task.paused();
-      loop.wake();
-    },
-    held: (why) => (why === undefined ? holds.size > 0 : holds.has(why)),
-    wake: loop.wake,
-    stop: () => {
-      clearInterval(timer);
-      loop.stop();
-    },
-  };
 }
 
 interface Endings {
