@@ -12,7 +12,7 @@ import type { SharedCache } from "../kube/union-informer.ts";
 import { createWaiters } from "../kube/waiters.ts";
 import type { WorkQueue } from "../kube/work-queue.ts";
 import { kindWatch, watchNamespace } from "./namespace-watch.ts";
-import type { NamespaceWatchOptions, WatchedNamespace } from "./namespace-watch.ts";
+import type { Mover, NamespaceWatchOptions, WatchedNamespace } from "./namespace-watch.ts";
 import type { EpochPlan } from "./streamingjob/epoch-plan.ts";
 import type { PodObject } from "./streamingjob/pod-view.ts";
 import type { JobObject, WeirObject } from "./weir-resources.ts";
@@ -24,9 +24,12 @@ export interface ControllerContext {
   readonly recorder: EventRecorder;
   readonly timers: Timers;
   readonly meter: Meter;
-  readonly onError: (what: string, error: unknown) => void;
+  readonly onError: ErrorLog;
   readonly caches: Caches;
 }
+
+/** `fields` say of which object: {controller, namespace, name, …}. */
+export type ErrorLog = (what: string, error: unknown, fields?: Readonly<Record<string, unknown>>) => void;
 
 export interface Controller {
   readonly queue: WorkQueue;
@@ -45,6 +48,8 @@ export interface Caches {
   readonly policies: SharedCache<PolicyObject>;
   readonly windows: SharedCache<WindowObject>;
   readonly namespaces: readonly WatchedNamespace[];
+  /** In each namespace, the reflector that has done nothing for longest. */
+  readonly slowest: readonly Mover[];
   /** Lists and watches until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
   /** Resolves when each namespace is open or refused; rejects when the signal aborts first. */
@@ -98,6 +103,9 @@ export function createCaches(options: CacheOptions): Caches {
     pods: workerPods,
     get namespaces() {
       return watches.map((watch) => watch.namespace);
+    },
+    get slowest() {
+      return watches.map((watch) => watch.slowest);
     },
     run: async (signal) => {
       await Promise.all(watches.map((watch) => watch.run(signal)));

@@ -24,8 +24,16 @@ export interface WatchedNamespace {
 
 export interface NamespaceWatch {
   readonly namespace: WatchedNamespace;
+  /** The reflector that has done nothing for longest. */
+  readonly slowest: Mover;
   /** Lists and watches until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
+}
+
+/** Something that has to move, and when it last did, ms. */
+export interface Mover {
+  readonly name: string;
+  readonly movedAt: number;
 }
 
 /** One kind to be watched, and the cache that its objects are shown in. */
@@ -77,24 +85,24 @@ export function watchNamespace(
 ): NamespaceWatch {
   const { timers, meter, client, resyncMs } = options;
   const problems = new Map<Resource, { readonly forbidden: boolean; readonly message: string }>();
-  let namespace: WatchedNamespace = { name, state: "Syncing", problem: undefined };
-  meter.gauge("namespace_watched", { namespace: name ?? "" }, () => (namespace.state === "Open" ? 1 : 0));
+  let current: WatchedNamespace = { name, state: "Syncing", problem: undefined };
+  meter.gauge("namespace_watched", { watched_namespace: name ?? "" }, () => (current.state === "Open" ? 1 : 0));
 
   const update = (): void => {
-    const isOpen = namespace.state === "Open" || members.every((m) => m.informer.hasSynced);
+    const isOpen = current.state === "Open" || members.every((m) => m.informer.hasSynced);
     const worst = [...problems.values()].toSorted((a, b) => Number(b.forbidden) - Number(a.forbidden))[0];
     const closed = worst?.forbidden === true ? "Refused" : "Syncing";
     const next: WatchedNamespace = isOpen
       ? { name, state: "Open", problem: undefined }
       : { name, state: closed, problem: worst?.message };
-    const before = namespace;
-    namespace = next;
+    const before = current;
+    current = next;
     if (isOpen && before.state !== "Open") for (const member of members) member.open();
     if (before.state !== next.state || before.problem !== next.problem) options.changed(next);
   };
 
   const failed = (resource: Resource, error: unknown): void => {
-    if (namespace.state === "Open") return options.onError(`watch ${resource.plural} ${name ?? ""}`.trim(), error);
+    if (current.state === "Open") return options.onError(`watch ${resource.plural} ${name ?? ""}`.trim(), error);
     problems.set(resource, { forbidden: isForbidden(error), message: messageOf(error) });
     update();
   };
@@ -114,7 +122,14 @@ export function watchNamespace(
   };
   return {
     get namespace() {
-      return namespace;
+      return current;
+    },
+    get slowest() {
+      const movers = members.map(({ informer }) => ({
+        name: `the watch of ${informer.resource.plural}${name === undefined ? "" : ` in ${name}`}`,
+        movedAt: informer.movedAt,
+      }));
+      return movers.reduce((a, b) => (b.movedAt < a.movedAt ? b : a));
     },
     run: async (signal) => {
       await Promise.all(members.map((member) => runMember(member, signal)));
@@ -123,6 +138,6 @@ export function watchNamespace(
 }
 
 interface Member {
-  readonly informer: Pick<RunningInformer<KubeObject>, "resource" | "hasSynced" | "run" | "waitForSync">;
+  readonly informer: Pick<RunningInformer<KubeObject>, "resource" | "hasSynced" | "movedAt" | "run" | "waitForSync">;
   open(): void;
 }

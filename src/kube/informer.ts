@@ -16,6 +16,8 @@ export interface Informer<T extends KubeObject> extends Store<T> {
   onChange(handler: Handler<T>): () => void;
   /** True once the first list is in the cache. */
   readonly hasSynced: boolean;
+  /** When it last heard from the server or began to ask it, ms. It asks anew at least every `inactivityMs`. */
+  readonly movedAt: number;
   /** Resolves when the first list is in the cache; rejects when the signal aborts first. */
   waitForSync(signal?: AbortSignal): Promise<void>;
   /**
@@ -55,8 +57,9 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
   let seen = "";
   let synced = false;
   let heardAt = timers.now();
+  let triedAt = heardAt;
 
-  const place = { ...labels, namespace: options.selection?.namespace ?? "" };
+  const place = { ...labels, watched_namespace: options.selection?.namespace ?? "" };
   meter.gauge("kube_cache_objects", place, () => store.size);
   meter.gauge("kube_watch_silence_seconds", place, () => (timers.now() - heardAt) / 1000);
 
@@ -90,6 +93,9 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
     get hasSynced() {
       return synced;
     },
+    get movedAt() {
+      return Math.max(heardAt, triedAt);
+    },
     waitForSync: (signal) => waiters.wait(() => synced, { what: `the first list of ${resource.plural}`, signal }),
     waitForWrite: (written, { signal, timeoutMs = 10_000 } = {}) => {
       const key = keyOf(refOf(written));
@@ -112,6 +118,11 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
       };
       return waiters.wait(reached, { what: `the deletion of ${resource.plural} ${key}`, signal, timeoutMs });
     },
-    run: (signal) => runReflector({ ...options, sink }, signal),
+    run: (signal) => {
+      const onTry = (): void => {
+        triedAt = timers.now();
+      };
+      return runReflector({ ...options, sink, onTry }, signal);
+    },
   };
 }

@@ -1,14 +1,17 @@
-/** The metrics of this folder: name → what a dashboard shows. The process binds them to its registry. */
+/**
+ * The metrics of this folder: name → what a dashboard shows. The process binds them to its registry. No label is called
+ * namespace: a scrape gives that one its own meaning, and would rename ours.
+ */
 export const kubeMetrics = {
   kube_requests_total: {
     type: "counter",
     labels: ["verb", "code"],
     help: "Answers of the API server by verb and HTTP status.",
   },
-  kube_request_seconds: { type: "histogram", labels: ["verb"], help: "Time until the headers of an answer." },
+  kube_request_duration_seconds: { type: "histogram", labels: ["verb"], help: "Time until the headers of an answer." },
   kube_watch_silence_seconds: {
     type: "gauge",
-    labels: ["resource", "namespace"],
+    labels: ["resource", "watched_namespace"],
     help: "Seconds since the last watch event, bookmarks included; an empty namespace is all of them.",
   },
   kube_relists_total: {
@@ -23,12 +26,12 @@ export const kubeMetrics = {
   },
   kube_cache_objects: {
     type: "gauge",
-    labels: ["resource", "namespace"],
+    labels: ["resource", "watched_namespace"],
     help: "Objects in the cache; an empty namespace is all of them.",
   },
   namespace_watched: {
     type: "gauge",
-    labels: ["namespace"],
+    labels: ["watched_namespace"],
     help: "1 while Weir sees a namespace; 0 means that it does nothing there, for example because its Role is missing.",
   },
   kube_cache_misses_total: {

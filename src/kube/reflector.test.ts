@@ -75,12 +75,14 @@ describe("the reflector", () => {
     const server = scriptedServer(list, failures);
     const meter = recordingMeter();
     const seen: string[] = [];
+    const tries: number[] = [];
     const ended = runReflector<KubeObject>(
       {
         client: server.client,
         resource: pods,
         timers,
         meter,
+        onTry: () => tries.push(timers.now() - 1_000_000),
         sink: {
           replace: (all, reason) => seen.push(`${reason}: ${all.items.map((item) => item.metadata.name).join()}`),
           apply: (type, object) => seen.push(`${type}: ${object.metadata.name}`),
@@ -89,7 +91,7 @@ describe("the reflector", () => {
       },
       abort.current.signal,
     );
-    return { timers, server, meter, seen, ended };
+    return { timers, server, meter, seen, tries, ended };
   }
 
   it("watches from the version of its list, for 300 to 600 seconds", async () => {
@@ -109,6 +111,12 @@ describe("the reflector", () => {
     expect(server.watches[1]?.options.resourceVersion).toBe("40");
     expect(server.lists).toHaveLength(1);
     expect(seen).toEqual(["initial: ", "ADDED: a"]);
+  });
+
+  it("moves at least every 150 s, however silent the server is", async () => {
+    const { timers, tries } = start();
+    await timers.advance(450_000);
+    expect(tries).toEqual([0, 150_000, 300_000, 450_000]);
   });
 
   it("gives up a silent connection after 150 s, and opens another", async () => {

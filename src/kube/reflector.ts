@@ -32,6 +32,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly inactivityMs?: number;
   /** Sees every failure; the reflector goes on by itself. */
   readonly onError?: (error: unknown) => void;
+  /** Called whenever it begins to list or watch: a reflector that does neither, and hears nothing, is stuck. */
+  readonly onTry?: () => void;
   readonly meter?: Meter;
   readonly timers?: Timers;
 }
@@ -66,6 +68,7 @@ export async function runReflector<T extends KubeObject>(
   };
 
   const step = async (): Promise<void> => {
+    options.onTry?.();
     if (relistFor === undefined && timers.now() >= position.relistAt) relistFor = "resync";
     if (relistFor !== undefined) await relist(relistFor);
     await watchOnce(options, position, signal);

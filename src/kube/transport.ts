@@ -61,7 +61,7 @@ export function createTransport(options: TransportOptions): Transport {
     } catch (e) {
       throw unreachable(e, request, { what, server: server.url, timeoutMs });
     } finally {
-      meter.observe("kube_request_seconds", { verb: request.call.verb }, (timers.now() - started) / 1000);
+      meter.observe("kube_request_duration_seconds", { verb: request.call.verb }, (timers.now() - started) / 1000);
     }
   };
 

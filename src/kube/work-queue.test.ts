@@ -39,6 +39,21 @@ function manualQueue(timers: ManualTimers, options: Partial<WorkQueueOptions> = 
 }
 
 describe("the work queue", () => {
+  it("says what it has worked on for longest, and nothing once that is done", async () => {
+    const timers = manualTimers();
+    const { queue, last } = manualQueue(timers, { concurrency: 2 });
+    expect(queue.longestRun).toBeUndefined();
+    const since = timers.now();
+    queue.add("a");
+    const a = last();
+    await timers.advance(1_000);
+    queue.add("b");
+    expect(queue.longestRun).toEqual({ key: "a", since });
+    a.finish();
+    await timers.advance(0);
+    expect(queue.longestRun).toEqual({ key: "b", since: since + 1_000 });
+  });
+
   it("runs a key once however often it was added while it waited", async () => {
     const timers = manualTimers();
     const { queue, keys, last } = manualQueue(timers);

@@ -39,6 +39,7 @@ export interface WorkQueueOptions {
  * afterwards, so a burst of changes costs one reconcile and none is lost.
  */
 export interface WorkQueue {
+  readonly name: string;
   add(key: string): void;
   /** Adds the key after `ms`. Of several, the earliest wins; a plain `add` overtakes it. */
   addAfter(key: string, ms: number): void;
@@ -46,6 +47,8 @@ export interface WorkQueue {
   run(signal: AbortSignal): Promise<void>;
   /** Keys that wait and could run now. */
   readonly depth: number;
+  /** The key that has been processed for longest, and since when, ms. */
+  readonly longestRun: { readonly key: string; readonly since: number } | undefined;
   /** Failures in a row of a key. */
   retriesOf(key: string): number;
   /** Resolves when nothing runs and nothing waits that is due now; delayed keys do not count. */
@@ -69,7 +72,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const { name, concurrency = 1, minGapMs = 120, meter = noMeter, timers = systemTimers } = options;
   const limit = options.rateLimit ?? retryRateLimit({ timers });
   const waiting = new Map<string, number>(); // key → when it was added; a Map keeps the order
-  const running = new Set<string>();
+  const running = new Map<string, number>(); // key → since when, in that order
   const again = new Set<string>(); // added while running
   const delayed = new Map<string, Delayed>();
   const startedAt = new Map<string, number>();
@@ -147,7 +150,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
       if (next === undefined) break;
       const [key, since] = next;
       waiting.delete(key);
-      running.add(key);
+      running.set(key, timers.now());
       startedAt.set(key, timers.now());
       meter.observe("queue_wait_seconds", { queue: name }, (timers.now() - since) / 1000);
       void processOne(key, active);
@@ -161,11 +164,16 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     running.size === 0 && waiting.size === 0 && ![...delayed.values()].some((entry) => entry.isDue);
 
   return {
+    name,
     add,
     addAfter,
     retriesOf: (key) => limit.retries(key),
     get depth() {
       return waiting.size;
+    },
+    get longestRun() {
+      const [first] = running;
+      return first === undefined ? undefined : { key: first[0], since: first[1] };
     },
     idle: () => (isIdle() ? Promise.resolve() : new Promise((resolve) => idlers.push(resolve))),
     run: (signal) =>

@@ -16,8 +16,8 @@ export async function runOperator(argv: readonly string[], environment: Environm
   const flags = await operatorFlags(argv, environment);
   const { config } = flags;
   const logger = pino({ level: config.logLevel, base: null }, pino.destination({ fd: 2, sync: true }));
-  const log: OperatorLog = (level, message, error) =>
-    logger[level](error === undefined ? {} : { reason: messageOf(error) }, message);
+  const log: OperatorLog = (level, message, error, fields) =>
+    logger[level]({ ...fields, ...(error === undefined ? {} : { error: messageOf(error) }) }, message);
   const server = await serverOf(flags, environment);
   const options = optionsOf(config, server.namespace);
   logger.info({ config: { ...config, namespaces: options.namespaces ?? "all" } }, "configuration");

@@ -1,13 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { createCaches } from "../controllers/caches.ts";
+import type { Controller, ErrorLog } from "../controllers/caches.ts";
 import { createPolicyController } from "../controllers/controlpolicy/controller.ts";
 import { createWindowController } from "../controllers/maintenancewindow/controller.ts";
 import { createJobController } from "../controllers/streamingjob/controller.ts";
+import type { StateChange } from "../controllers/streamingjob/reconcile.ts";
 import { jobScrapes } from "../controllers/streamingjob/job-metrics.ts";
 import type { WorkerDefaults } from "../controllers/streamingjob/worker-pod.ts";
 import type { WorkerInterceptor } from "../controllers/workers/worker-client.ts";
 import { createWorkerClient } from "../controllers/workers/worker-client.ts";
 import { startProbeServer } from "../http/probe-server.ts";
+import { processMetrics } from "../http/process-metrics.ts";
 import { prometheusMeter } from "../http/prometheus.ts";
 import { registerScraped } from "../http/scraped-metrics.ts";
 import type { Interceptor } from "../kube/call.ts";
@@ -19,6 +22,7 @@ import type { LeaderElection } from "../kube/leader-election.ts";
 import type { Timers } from "../kube/timers.ts";
 import { systemTimers } from "../kube/timers.ts";
 import { createTransport } from "../kube/transport.ts";
+import { notLive } from "./liveness.ts";
 import { namespaceLog, notReady, refusals } from "./readiness.ts";
 
 /** The operator as a parts list. Tests and `weir local` run it in their own process. */
@@ -59,7 +63,13 @@ export interface Tuning {
   readonly concurrency: number;
 }
 
-export type OperatorLog = (level: "info" | "warn" | "error", message: string, error?: unknown) => void;
+/** `fields` say of which object: {controller, namespace, name, uid, generation, epoch, …}. */
+export type OperatorLog = (
+  level: "info" | "warn" | "error",
+  message: string,
+  error?: unknown,
+  fields?: Readonly<Record<string, unknown>>,
+) => void;
 
 export interface RunningOperator {
   readonly probePort: number | undefined;
@@ -72,7 +82,7 @@ export interface RunningOperator {
 
 export async function startOperator(options: OperatorOptions): Promise<RunningOperator> {
   const { server, namespaces, timers = systemTimers, log = () => {} } = options;
-  const onError = (what: string, error: unknown): void => log("warn", what, error);
+  const onError: ErrorLog = (what, error, fields) => log("warn", what, error, fields);
   const meter = prometheusMeter();
   const stopping = new AbortController();
   const identity = `weir-${randomUUID().slice(0, 8)}`;
@@ -111,11 +121,12 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
     image,
     stateClaim,
     workerDefaults,
+    onState: stateLog(log),
     ...picked(tuning, ["concurrency"]),
   });
   // Two processes that say the same of a job would be counted twice: only the leader does.
-  for (const metric of jobScrapes(() => (hasTerm ? jobController.readings() : [])))
-    registerScraped(meter.registry, metric);
+  const scraped = [...jobScrapes(() => (hasTerm ? jobController.readings() : [])), ...processMetrics];
+  for (const metric of scraped) registerScraped(meter.registry, metric);
   const controllers = [jobController, createPolicyController(context), createWindowController(context)];
 
   const reflecting = caches.run(stopping.signal);
@@ -127,7 +138,8 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
       ? undefined
       : await startProbeServer({
           ...options.probes,
-          live: () => undefined,
+          live: () =>
+            notLive({ now: timers.now(), watches: caches.slowest, queues: controllers.flatMap(longestRunOf) }),
           ready: () => notReady(caches.namespaces),
           remark: () => refusals(caches.namespaces),
           metrics: meter.registry,
@@ -165,6 +177,8 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
   const work = async (): Promise<"Released" | "Lost"> => {
     try {
       if (election !== undefined) return await election.run(stopping.signal);
+      // Who leads without a lease says so, too: an alert must tell that from nobody.
+      meter.gauge("leader", { lease: "" }, () => Number(hasTerm));
       await lead(timers.now(), stopping.signal);
       return "Released";
     } catch (e) {
@@ -186,6 +200,17 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
       await ended.catch(() => undefined);
     },
   };
+}
+
+/** One line for each step of a job's life. */
+function stateLog(log: OperatorLog): (change: StateChange) => void {
+  return ({ from = "new", ...change }) =>
+    log("info", `${from} → ${change.to}`, undefined, { controller: "streamingjob", ...change, from });
+}
+
+function longestRunOf({ queue }: Controller): { key: string; since: number }[] {
+  const { name, longestRun } = queue;
+  return longestRun === undefined ? [] : [{ ...longestRun, key: `${name} ${longestRun.key}` }];
 }
 
 /** What is left out stays out, so that the part's own default holds. */

@@ -10,7 +10,8 @@ const log = pino({ base: null });
 const cluster = await startLocalCluster({
   dataDir,
   port: Number(port),
-  log: (level, message, error) => log[level](error === undefined ? {} : { err: error }, message),
+  log: (level, message, error, fields) =>
+    log[level]({ ...fields, ...(error === undefined ? {} : { err: error }) }, message),
 });
 await writeFile(join(dataDir, "ready"), cluster.url);
 log.info({ url: cluster.url, kubeconfig: cluster.kubeconfigPath }, "the embedded cluster is up");

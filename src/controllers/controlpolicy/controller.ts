@@ -1,3 +1,4 @@
+import { refOfKey } from "../../kube/resource.ts";
 import { createWorkQueue } from "../../kube/work-queue.ts";
 import type { Controller, ControllerContext } from "../caches.ts";
 import { BY_NAMESPACE, cacheKey } from "../caches.ts";
@@ -24,7 +25,7 @@ export function createPolicyController(context: ControllerContext): Controller {
   const queue = createWorkQueue({
     name: "controlpolicy",
     process: reconcile,
-    onError: (key, e) => onError(`controlpolicy ${key}`, e),
+    onError: (key, e) => onError("reconcile failed", e, { controller: "controlpolicy", ...refOfKey(key) }),
     meter,
     timers,
   });

@@ -1,4 +1,5 @@
 import type { Verdict } from "../../kube/work-queue.ts";
+import { refOfKey } from "../../kube/resource.ts";
 import { createWorkQueue } from "../../kube/work-queue.ts";
 import type { Controller, ControllerContext } from "../caches.ts";
 import { BY_NAMESPACE, cacheKey } from "../caches.ts";
@@ -30,7 +31,7 @@ export function createWindowController(context: ControllerContext): Controller {
   const queue = createWorkQueue({
     name: "maintenancewindow",
     process: reconcile,
-    onError: (key, e) => onError(`maintenancewindow ${key}`, e),
+    onError: (key, e) => onError("reconcile failed", e, { controller: "maintenancewindow", ...refOfKey(key) }),
     meter,
     timers,
   });

@@ -1,3 +1,4 @@
+import { refOfKey } from "../../kube/resource.ts";
 import type { Change } from "../../kube/store.ts";
 import { createWorkQueue } from "../../kube/work-queue.ts";
 import type { Controller, ControllerContext } from "../caches.ts";
@@ -9,6 +10,7 @@ import type { Written } from "./act.ts";
 import { createGatherer } from "./gather.ts";
 import type { JobReading } from "./job-metrics.ts";
 import { reconcileJob } from "./reconcile.ts";
+import type { StateChange } from "./reconcile.ts";
 import type { WorkerDefaults } from "./worker-pod.ts";
 
 export interface JobControllerOptions extends ControllerContext {
@@ -18,6 +20,7 @@ export interface JobControllerOptions extends ControllerContext {
   readonly stateClaim: string;
   readonly workerDefaults?: WorkerDefaults | undefined;
   readonly concurrency?: number;
+  readonly onState?: ((change: StateChange) => void) | undefined;
 }
 
 /** Figures that may wait are looked at together. */
@@ -40,12 +43,17 @@ export function createJobController(options: JobControllerOptions): JobControlle
   const settled = async (written: readonly NonNullable<Written>[]): Promise<void> => {
     await Promise.all(written.map(({ resource, object }) => caches.settled(resource, object)));
   };
-  const reconciler = { ...options, registry, gatherer, settled };
+  const reconciler = { ...options, registry, gatherer, settled, changed: options.onState ?? (() => {}) };
+  const fieldsOf = (key: string): Readonly<Record<string, unknown>> => {
+    const { metadata, status } = caches.jobs.get(key) ?? {};
+    const version = { uid: metadata?.uid, generation: metadata?.generation, epoch: status?.epoch };
+    return { controller: "streamingjob", ...refOfKey(key), ...version };
+  };
   const queue = createWorkQueue({
     name: "streamingjob",
     process: (key) => reconcileJob(reconciler, key),
     concurrency: options.concurrency ?? 8,
-    onError: (key, e) => onError(`streamingjob ${key}`, e),
+    onError: (key, e) => onError("reconcile failed", e, fieldsOf(key)),
     meter,
     timers,
   });

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { FIELD_MANAGER } from "../../api/group.ts";
 import { observed } from "../../api/observed.ts";
-import type { StreamingJobStatus } from "../../api/streaming-job-status.schema.ts";
+import type { JobState, StreamingJobStatus } from "../../api/streaming-job-status.schema.ts";
 import type { Clock } from "../../clock.ts";
 import { WeirError, isWeirError, messageOf } from "../../errors.ts";
 import type { EventRecorder } from "../../kube/event-recorder.ts";
@@ -24,6 +24,21 @@ export interface JobReconciler extends Actor {
   readonly recorder: EventRecorder;
   /** Resolves when the caches have seen these writes: the next decision is not made on an older view. */
   readonly settled: (written: readonly NonNullable<Written>[]) => Promise<void>;
+  /** Called after each write that moved the job to another state. */
+  readonly changed: (change: StateChange) => void;
+}
+
+/** One step of a job's life, as the log tells it. */
+export interface StateChange {
+  readonly namespace: string | undefined;
+  readonly name: string;
+  readonly uid: string | undefined;
+  readonly generation: number | undefined;
+  readonly epoch: number;
+  readonly from: JobState | undefined;
+  readonly to: JobState;
+  /** Of the condition Ready. */
+  readonly reason: string | undefined;
 }
 
 /** gather → decide → report → act. The status is written first: it announces what the actions then do. */
@@ -108,6 +123,8 @@ async function report(r: JobReconciler, job: JobObject, decision: LifecycleDecis
       { ...job, status },
       { fieldManager: FIELD_MANAGER.status },
     );
+    const change = stateChange(job, updated);
+    if (change !== undefined) r.changed(change);
     for (const { type, reason, message } of decision.events) {
       r.recorder.record(job, { type, reason, action: reason, note: message });
     }
@@ -116,4 +133,13 @@ async function report(r: JobReconciler, job: JobObject, decision: LifecycleDecis
     if (isNotFound(e)) return undefined;
     throw e;
   }
+}
+
+function stateChange({ status: before }: JobObject, { metadata, status }: JobObject): StateChange | undefined {
+  const { state, epoch = 0, conditions = [] } = status ?? {};
+  if (state === undefined || state === before?.state) return undefined;
+  const { namespace, name, uid, generation } = metadata;
+  const ready = conditions.find((c) => c.type === "Ready");
+  const step = { from: before?.state, to: state, reason: ready?.reason };
+  return { namespace, name, uid, generation, epoch, ...step };
 }
