@@ -31,6 +31,8 @@ export const LABEL = {
   attempt: "weir.dev/attempt",
   component: "weir.dev/component",
   managedBy: "app.kubernetes.io/managed-by",
+  appName: "app.kubernetes.io/name",
+  appComponent: "app.kubernetes.io/component",
 } as const;
 export const MANAGED_BY = "weir";
 

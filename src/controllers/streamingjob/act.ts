@@ -12,6 +12,7 @@ import type { WorkerRegistry } from "../workers/registry.ts";
 import type { WorkerAddress, WorkerClient } from "../workers/worker-client.ts";
 import { contentsOf, epochPlan } from "./epoch-plan.ts";
 import type { EpochContents, EpochPlace, EpochPlan } from "./epoch-plan.ts";
+import { looseParts } from "./pod-security.ts";
 import { planName, workerPod } from "./worker-pod.ts";
 
 export interface Actor {
@@ -95,6 +96,11 @@ async function createPod(actor: Actor, scene: Scene, action: Action & { kind: "C
   const plan = scene.plan(action.epoch) ?? (await actor.client.get<EpochPlan>(configMaps, ref));
   const hash = tokenHash(workerToken(actor.tokenKey, scene.place.uid, action));
   const pod = workerPod(contentsOf(plan).pod, action, { ...scene.place, tokenHash: hash });
+  const loose = looseParts({ annotations: pod.metadata.annotations, spec: pod.spec });
+  if (loose.length > 0) {
+    const message = `ConfigMap ${name} was changed: its pods would not be restricted, they need ${loose.join("; ")}. Restart the job`;
+    throw new WeirError("SPEC_INVALID", message);
+  }
   return createOwned(actor, scene, pods, pod);
 }
 

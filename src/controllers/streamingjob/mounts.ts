@@ -1,20 +1,10 @@
 import type { EffectiveSpec } from "../../api/effective-spec.ts";
 import type { Problem } from "../../api/problem.ts";
+import { ALLOWED_VOLUMES } from "./pod-security.ts";
 
 /** Volumes of a worker pod: what the user mounts, and the state claim where the user mounts nothing there. */
 export const STATE_DIR = "/var/lib/weir";
 const OWN_PREFIX = "weir-";
-/** What restricted Pod Security allows: https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
-const ALLOWED = [
-  "configMap",
-  "csi",
-  "downwardAPI",
-  "emptyDir",
-  "ephemeral",
-  "persistentVolumeClaim",
-  "projected",
-  "secret",
-];
 
 export function checkMounts(effective: EffectiveSpec): Problem[] {
   const { worker } = effective;
@@ -42,8 +32,8 @@ function checkVolume(volume: Readonly<Record<string, unknown>>, path: string): P
   const kinds = Object.keys(volume).filter((key) => key !== "name");
   const kind = kinds[0];
   if (kinds.length !== 1 || kind === undefined) return invalid("must have a name and exactly one kind of volume");
-  if (!ALLOWED.includes(kind))
-    return invalid(`${kind} is not allowed by restricted Pod Security; use one of ${ALLOWED.join(", ")}`);
+  if (!ALLOWED_VOLUMES.includes(kind))
+    return invalid(`${kind} is not allowed by restricted Pod Security; use one of ${ALLOWED_VOLUMES.join(", ")}`);
   return [];
 }
 

@@ -1,13 +1,12 @@
 import type { EffectiveSpec } from "../../api/effective-spec.ts";
 import type { Problem } from "../../api/problem.ts";
+import { isProfileAnnotation } from "./pod-security.ts";
 
 /** What a user's worker template must leave alone: it could loosen the pod or lead the worker astray. */
 type Template = EffectiveSpec["worker"];
 
 /** Folders that hold the plan, the Secrets and the scratch space. */
 const OWN_FOLDERS = ["/etc/weir", "/tmp"];
-/** Older spellings of AppArmor and seccomp profiles; restricted Pod Security refuses them as well. */
-const PROFILE = /^(container\.)?(apparmor|seccomp)\.security\.(alpha|beta)\.kubernetes\.io\//;
 
 export function checkTemplate(worker: Template): Problem[] {
   return [
@@ -19,7 +18,7 @@ export function checkTemplate(worker: Template): Problem[] {
     ...(worker.volumeMounts ?? []).flatMap((mount, i) => checkMount(mount, `volumeMounts[${i}]`)),
     ...(worker.volumes ?? []).flatMap((volume, i) => checkToken(volume, `volumes[${i}]`)),
     ...Object.keys(worker.annotations ?? {}).flatMap((key) =>
-      PROFILE.test(key) ? invalid("annotations", `${key} would loosen the pod; remove it`) : [],
+      isProfileAnnotation(key) ? invalid("annotations", `${key} would loosen the pod; remove it`) : [],
     ),
   ];
 }

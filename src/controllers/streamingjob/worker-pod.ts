@@ -43,6 +43,8 @@ interface Resources {
   readonly limits: Readonly<Record<string, Quantity>>;
 }
 
+/** The image's user, `nonroot` of distroless. */
+const USER = 65532;
 const PLAN_DIR = "/etc/weir/plan";
 const SECRETS_DIR = "/etc/weir/secrets";
 const DEFAULT_GRACE = "30s";
@@ -67,6 +69,9 @@ export function podTemplate(job: string, effective: EffectiveSpec, plan: Plan, o
   return {
     labels: {
       ...worker.labels,
+      // What NetworkPolicies and PodMonitors select by: a job cannot pass its pods off as the operator's.
+      [LABEL.appName]: MANAGED_BY,
+      [LABEL.appComponent]: "worker",
       [LABEL.job]: jobLabel(job),
       [LABEL.component]: "worker",
       [LABEL.managedBy]: MANAGED_BY,
@@ -77,7 +82,15 @@ export function podTemplate(job: string, effective: EffectiveSpec, plan: Plan, o
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       terminationGracePeriodSeconds: grace,
-      securityContext: { runAsNonRoot: true, fsGroup: 65532, seccompProfile: { type: "RuntimeDefault" } },
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: USER,
+        runAsGroup: USER,
+        // The state volume is written by this group; a large one is not gone through at every start.
+        fsGroup: USER,
+        fsGroupChangePolicy: "OnRootMismatch",
+        seccompProfile: { type: "RuntimeDefault" },
+      },
       ...placement(worker, options.workerDefaults),
       containers: [container(effective, secrets, { options, grace, claim: claim.length > 0 })],
       volumes: [
