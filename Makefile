@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export CLUSTER
 STAMP := node_modules/.weir-installed
 
-.PHONY: help install demo test unit lint format check gen bench chaos image cluster-up cluster-down kind-up kind-down e2e clean
+.PHONY: help install demo test unit lint format check gen bench chaos install-yaml image cluster-up cluster-down kind-up kind-down e2e clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,8 +28,11 @@ lint: install ## Type-check, lint, formatting
 format: install ## Format the sources
 	@prettier --write --log-level warn .
 
-gen: install ## Regenerate crds/ and the generated reference pages
+gen: install ## Regenerate crds/, the chart's generated files and the reference pages
 	@node scripts/gen.ts
+
+install-yaml: install ## Render the chart into config/default (needs Helm, built with Go), then gen
+	@node scripts/install-yaml.ts && node scripts/gen.ts
 
 bench: install ## Measure; prints one table (never a pass/fail timer)
 	@node bench/run.ts

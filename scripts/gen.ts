@@ -11,18 +11,19 @@ import { conditionReference } from "./gen/condition-reference.ts";
 import { crds } from "./gen/crds.ts";
 import { errorReference } from "./gen/error-reference.ts";
 import { flagReference } from "./gen/flag-reference.ts";
+import { installFile } from "./gen/install.ts";
 import { metricReference } from "./gen/metric-reference.ts";
 
 type Generator = () => Readonly<Record<string, string>>;
 
-const chart: readonly Generator[] = [chartValueFiles, chartTemplates, chartReadme];
+const installs: readonly Generator[] = [chartValueFiles, chartTemplates, chartReadme, installFile];
 const generators: readonly Generator[] = [
   errorReference,
   conditionReference,
   metricReference,
   flagReference,
   crds,
-  ...chart,
+  ...installs,
 ];
 
 const root = join(import.meta.dirname, "..");

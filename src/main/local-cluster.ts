@@ -94,7 +94,7 @@ async function* podLogs(kubelet: Kubelet, request: PodLogRequest): AsyncIterable
 /** Weir's own kinds, from crds/. */
 export async function installDefinitions(client: KubeClient): Promise<void> {
   const folder = join(import.meta.dirname, "../../crds");
-  for (const name of await readdir(folder)) {
+  for (const name of (await readdir(folder)).filter((file) => file.endsWith(".yaml"))) {
     for (const object of parseManifests(await readFile(join(folder, name), "utf8"), name)) {
       await client.apply<KubeObject>(customResourceDefinitions, object, {
         fieldManager: FIELD_MANAGER.children,
