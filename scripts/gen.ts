@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { chartTemplates } from "./gen/chart/templates.ts";
 import { chartReadme } from "./gen/chart/value-reference.ts";
 import { chartValueFiles } from "./gen/chart/values.ts";
+import { argocd } from "./gen/argocd.ts";
 import { conditionReference } from "./gen/condition-reference.ts";
 import { crds } from "./gen/crds.ts";
 import { errorReference } from "./gen/error-reference.ts";
@@ -24,6 +25,7 @@ const generators: readonly Generator[] = [
   flagReference,
   crds,
   ...installs,
+  argocd,
 ];
 
 const root = join(import.meta.dirname, "..");

@@ -1,0 +1,2 @@
+obj.spec.mode = "DryRun"
+return obj

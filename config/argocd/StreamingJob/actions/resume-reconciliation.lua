@@ -1,0 +1,2 @@
+obj.metadata.annotations["weir.dev/pause-reconciliation"] = nil
+return obj

@@ -1,0 +1,46 @@
+/** Argo CD's own Lua sandbox, with the scripts that it is given in argocd-cm. */
+import { argocdSettings } from "../../scripts/gen/argocd.ts";
+import { lineAnswers } from "./line-answers.ts";
+import { toolBinary } from "./tools.ts";
+
+export interface LuaQuestion {
+  /** "health", "actions" (which there are), or an action's name: its answer is the merge patch that Argo CD would send. */
+  readonly run: string;
+  readonly object: object;
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** Default: config/argocd. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export interface Health {
+  readonly status: string;
+  readonly message?: string;
+}
+
+export interface ResourceAction {
+  readonly name: string;
+  readonly disabled?: boolean;
+  readonly params?: readonly { readonly name: string }[];
+}
+
+export type LuaAnswer<T> = { readonly answer: T; readonly error?: undefined } | { readonly error: string };
+
+/** One process answers them all. */
+export async function askArgo<T>(
+  questions: readonly LuaQuestion[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<LuaAnswer<T>[]> {
+  const settings = argocdSettings();
+  return lineAnswers<LuaAnswer<T>>(
+    { command: await toolBinary("argocd"), args: ["lua"], env },
+    questions.map((question) => ({ settings, ...question })),
+  );
+}
+
+/** The answers, where none may be an error. */
+export async function askedArgo<T>(questions: readonly LuaQuestion[], env: NodeJS.ProcessEnv = {}): Promise<T[]> {
+  return (await askArgo<T>(questions, env)).map((answer, i) => {
+    if (answer.error !== undefined) throw new Error(`${questions[i]?.run}: ${answer.error}`);
+    return answer.answer;
+  });
+}
