@@ -129,6 +129,8 @@ export interface PodView extends WorkerIdentity {
         readonly failure?: WorkerFailure | undefined;
       }
     | undefined;
+  /** Why the cluster takes the pod away through no fault of its own: a drain, a preemption, a node's shutdown. */
+  readonly disruption?: Refusal | undefined;
   /** Why no node takes it, or why the kubelet gave it up. */
   readonly trouble?: Refusal | undefined;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { LifecycleWorld } from "../../test/builders/lifecycle-world.ts";
-import { lifecycleWorld } from "../../test/builders/lifecycle-world.ts";
+import { lifecycleSpec, lifecycleWorld } from "../../test/builders/lifecycle-world.ts";
 
 function runningPair(): { world: LifecycleWorld; pod: LifecycleWorld["pods"][number] } {
   const world = lifecycleWorld();
@@ -53,5 +53,49 @@ describe("the loss of a worker", () => {
     world.pods = world.pods.filter((p) => p !== pod);
     world.reconcile();
     expect(world.status.restarts?.count).toBe(2);
+  });
+});
+
+describe("a worker that a drain takes away", () => {
+  const drained = (world: LifecycleWorld, slot: number): void => {
+    const pod = world.running().find((p) => p.slot === slot);
+    if (pod === undefined) throw new Error(`worker ${slot} does not run`);
+    pod.deleting = true;
+    pod.disruption = { reason: "EvictionByEvictionAPI", message: "Eviction API: evicting" };
+  };
+
+  it("is replaced at once and counts as no failure, also where its container's end is seen", () => {
+    const { world, pod } = runningPair();
+    drained(world, 1);
+    world.reconcile();
+    pod.failures = 1;
+    pod.exit = { code: 143, reason: "Error", at: world.now, failure: undefined };
+    world.reconcile();
+    expect(world.status.operation).toMatchObject({
+      type: "Recover",
+      target: { because: "worker 1 is moved: EvictionByEvictionAPI: Eviction API: evicting" },
+    });
+    world.tick(0);
+    world.reconcile();
+    expect(world.created).toContain("job-1-1-1");
+    world.settle(8);
+    expect(world.status.restarts).toBeUndefined();
+    expect(world.status.state).toBe("RUNNING");
+  });
+
+  it("does not end a job that is never to be restarted, however often", () => {
+    const world = lifecycleWorld(lifecycleSpec({ restart: { kind: "Never" } }));
+    world.settle(8);
+    for (const slot of [0, 1, 0, 1]) {
+      drained(world, slot);
+      world.settle(8);
+    }
+    expect(world.status.state).toBe("RUNNING");
+    expect(
+      world
+        .running()
+        .map((p) => p.name)
+        .toSorted(),
+    ).toEqual(["job-1-0-2", "job-1-1-2"]);
   });
 });

@@ -42,7 +42,10 @@ function countFailures(draft: Draft, spec: LifecycleSpec, slots: readonly SlotVi
   return failures === 0 ? undefined : count(draft, spec, failures, reason);
 }
 
-/** Ends of its container, and its loss. What its container does while it is being lost is part of the loss. */
+/**
+ * Ends of its container, and its loss. What its container does while it is being lost is part of the loss. What the cluster
+ * takes away by a drain is lost as well, but no failure: it uses up no try of the restart strategy, and nothing waits.
+ */
 function freshFailures(slot: SlotView): number {
   const { pod, memory } = slot;
   const ended = Math.max(0, (pod?.failures ?? 0) - memory.failures);
@@ -50,7 +53,7 @@ function freshFailures(slot: SlotView): number {
   if (!isLost(slot)) return ended;
   if (memory.lost === true) return 0;
   memory.lost = true;
-  return Math.max(1, ended);
+  return pod?.disruption === undefined ? Math.max(1, ended) : 0;
 }
 
 /** Adds failures to the count; answers when that was one too many. */
@@ -114,6 +117,8 @@ export function reasonOf({ slot, pod, worker }: SlotView): string {
   const failure = worker?.failure ?? pod?.exit?.failure;
   if (failure !== undefined) return `worker ${slot}: ${failure.message}`;
   if (pod === undefined) return `the pod of worker ${slot} is gone`;
+  if (pod.disruption !== undefined)
+    return `worker ${slot} is moved: ${pod.disruption.reason}: ${pod.disruption.message}`;
   if (pod.trouble !== undefined) return `worker ${slot}: ${pod.trouble.reason}: ${pod.trouble.message}`;
   if (pod.exit !== undefined) return `worker ${slot} ended with exit code ${pod.exit.code} (${pod.exit.reason})`;
   return `worker ${slot}: pod ${pod.name} is ${pod.deleting ? "being deleted" : pod.phase}`;

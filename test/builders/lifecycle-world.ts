@@ -47,6 +47,7 @@ interface WorldPod {
   failures: number;
   waiting: { reason: string; message: string } | undefined;
   exit: PodView["exit"];
+  disruption: Refusal | undefined;
   worker: {
     phase: WorkerPhase;
     reachable: boolean;
@@ -245,6 +246,7 @@ function newPod({ epoch, slot, attempt }: { epoch: number; slot: number; attempt
     failures: 0,
     waiting: undefined,
     exit: undefined,
+    disruption: undefined,
     worker: {
       phase: "Starting",
       reachable: true,
@@ -257,8 +259,8 @@ function newPod({ epoch, slot, attempt }: { epoch: number; slot: number; attempt
 }
 
 function podView(pod: WorldPod): PodView {
-  const { name, uid, epoch, slot, attempt, phase, deleting, lost, failures, waiting, exit } = pod;
-  return { name, uid, epoch, slot, attempt, phase, deleting, lost, failures, createdAt: 0, waiting, exit };
+  const { name, uid, epoch, slot, attempt, phase, deleting, lost, failures, waiting, exit, disruption } = pod;
+  return { name, uid, epoch, slot, attempt, phase, deleting, lost, failures, createdAt: 0, waiting, exit, disruption };
 }
 
 function workerView(pod: WorldPod, now: number): WorkerView {

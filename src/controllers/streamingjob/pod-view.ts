@@ -49,6 +49,7 @@ export function podView(pod: PodObject, now: number): PodView | undefined {
     createdAt: Date.parse(creationTimestamp ?? NEVER),
     waiting: waitingOf(container?.state),
     exit,
+    disruption: disruptionOf(pod),
     trouble: troubleOf(pod),
   };
 }
@@ -96,6 +97,16 @@ function failureOf(message: string | undefined): WorkerFailure | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions. It is also set on a pod that
+ * the kubelet evicts ("Evicted") for using too much, which is a failure like any other.
+ */
+function disruptionOf({ status }: PodObject): Refusal | undefined {
+  const target = status?.conditions?.find((c) => c.type === "DisruptionTarget" && c.status === "True");
+  if (target === undefined || status?.reason === "Evicted") return undefined;
+  return { reason: target.reason ?? "Disrupted", message: (target.message ?? "").slice(0, 1000) };
 }
 
 function troubleOf(pod: PodObject): Refusal | undefined {
