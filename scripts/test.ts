@@ -121,6 +121,19 @@ async function buildServers(): Promise<Tally> {
   return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 };
 }
 
+/** A machine without root or without namespaces runs no node: that is said, and counted as skipped. */
+async function runEndToEnd(): Promise<Tally> {
+  const own = (process.env["CLUSTER"] ?? "") === "";
+  if (own && (await exec("bash", ["scripts/cluster/cluster.sh", "check"])) === NOT_ON_THIS_MACHINE) {
+    console.log(
+      "- the tests on a real node are skipped, for the reasons above; with Docker: make kind-up && make e2e CLUSTER=kind",
+    );
+    return { passed: 0, failed: 0, skipped: 1 };
+  }
+  return runVitest("e2e");
+}
+const NOT_ON_THIS_MACHINE = 3;
+
 const tiers: readonly Tier[] = [
   { name: "checks", run: runChecks },
   { name: "unit", run: () => runVitest("unit") },
@@ -128,6 +141,7 @@ const tiers: readonly Tier[] = [
   { name: "servers", run: buildServers },
   { name: "integration", run: () => runVitest("integration") },
   { name: "chaos", run: () => runVitest("chaos") },
+  { name: "e2e", run: runEndToEnd },
 ];
 
 async function main(wanted: readonly string[]): Promise<number> {

@@ -20,5 +20,5 @@ image_of() { # name binary
 }
 
 load_image() { # archive of an OCI or docker image
-  inside ctr -a "$CONTAINERD" -n k8s.io images import "$1" >/dev/null
+  inside ctr -a "$CONTAINERD" -n k8s.io images import "$(realpath "$1")" >/dev/null
 }
