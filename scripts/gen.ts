@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { chartTemplates } from "./gen/chart/templates.ts";
 import { chartReadme } from "./gen/chart/value-reference.ts";
 import { chartValueFiles } from "./gen/chart/values.ts";
+import { alertFiles } from "./gen/alert-files.ts";
 import { argocd } from "./gen/argocd.ts";
 import { conditionReference } from "./gen/condition-reference.ts";
 import { crds } from "./gen/crds.ts";
@@ -22,6 +23,7 @@ const generators: readonly Generator[] = [
   errorReference,
   conditionReference,
   metricReference,
+  alertFiles,
   flagReference,
   crds,
   ...installs,
