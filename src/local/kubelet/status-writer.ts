@@ -1,6 +1,6 @@
 import type { KubeClient } from "../../kube/client.ts";
 import { isNotFound } from "../../kube/kube-error.ts";
-import { pods } from "../../kube/resource.ts";
+import { pathOf, pods } from "../../kube/resource.ts";
 import type { Pod, PodStatus } from "./pod.ts";
 
 /**
@@ -16,6 +16,18 @@ export interface StatusWriter {
 
 const RETRY_MS = 500;
 
+/** Merges conditions by their type, as the kubelet does: DisruptionTarget and the like are of others and stay. */
+async function patchStatus(client: KubeClient, pod: Pod, status: PodStatus): Promise<void> {
+  const { namespace, name, uid } = pod.metadata;
+  await client.raw({
+    call: { verb: "patch", group: pods.group, resource: pods.plural, subresource: "status", namespace, name },
+    method: "PATCH",
+    path: pathOf(pods, { namespace, name, subresource: "status" }),
+    contentType: "application/strategic-merge-patch+json",
+    body: { metadata: { uid }, status },
+  });
+}
+
 export function startStatusWriter(client: KubeClient, onError: (error: unknown) => void): StatusWriter {
   const pending = new Map<string, { pod: Pod; status: PodStatus; annotations: Readonly<Record<string, string>> }>();
   const working = new Map<string, Promise<void>>();
@@ -28,7 +40,7 @@ export function startStatusWriter(client: KubeClient, onError: (error: unknown) 
       try {
         if (Object.keys(annotations).length > 0)
           await client.patch(pods, pod.metadata, { metadata: { uid, annotations } });
-        await client.patch(pods, pod.metadata, { metadata: { uid }, status }, { subresource: "status" });
+        await patchStatus(client, pod, status);
       } catch (e) {
         if (isNotFound(e) || stopped) return;
         onError(e);
