@@ -11,7 +11,9 @@ import { applyCrds, kubeBinary, runKubectl, startControlPlane } from "./kubernet
 import { startWeir } from "./weir-cluster.ts";
 
 export interface StoryCluster {
-  /** Of the job's volume. */
+  /** Where the jobs are. */
+  readonly namespace: string;
+  /** Folder of the jobs' volume. */
   readonly volume: string;
   /** Runs the real kubectl and gives its output; rejects when it fails, with what the jobs say. */
   kubectl(args: readonly string[], stdin?: string): Promise<string>;
@@ -26,10 +28,11 @@ export interface StoryTarget {
   start(): Promise<StoryCluster>;
 }
 
-interface Started {
+export interface StartedCluster {
+  /** Its context names the namespace of the story. */
   readonly kubeconfigPath: string;
-  /** `<claims>/<namespace>/<claim>` */
-  readonly claims: string;
+  readonly namespace: string;
+  readonly volume: string;
   stop(): Promise<void>;
 }
 
@@ -93,12 +96,12 @@ export const maintenance = {
   ends: (): string[] => ["patch", "mw", WINDOW, "--type=merge", "-p", JSON.stringify({ spec: { end: inMs(2_000) } })],
 };
 
-async function startEmbedded(dir: string): Promise<Started> {
+async function startEmbedded(dir: string): Promise<StartedCluster> {
   const cluster = await startLocalCluster({ dataDir: dir, port: 0, log: () => undefined });
-  return { kubeconfigPath: cluster.kubeconfigPath, claims: cluster.claims, stop: () => cluster.stop() };
+  return { kubeconfigPath: cluster.kubeconfigPath, ...inDefault(cluster.claims), stop: () => cluster.stop() };
 }
 
-async function startReal(): Promise<Started> {
+async function startReal(): Promise<StartedCluster> {
   const plane = await startControlPlane();
   try {
     await applyCrds(plane);
@@ -107,14 +110,16 @@ async function startReal(): Promise<Started> {
       await weir.stop();
       await plane.stop();
     };
-    return { kubeconfigPath: plane.kubeconfigPath, claims: weir.claims, stop };
+    return { kubeconfigPath: plane.kubeconfigPath, ...inDefault(weir.claims), stop };
   } catch (e) {
     await plane.stop();
     throw e;
   }
 }
 
-async function storyOn(start: (dir: string) => Promise<Started>): Promise<StoryCluster> {
+const inDefault = (claims: string) => ({ namespace: "default", volume: join(claims, "default/weir-state") });
+
+export async function storyOn(start: (dir: string) => Promise<StartedCluster>): Promise<StoryCluster> {
   const dir = mkdtempSync(join(tmpdir(), "weir-story-"));
   const kube = await kubeBinary();
   const cluster = await start(dir);
@@ -137,7 +142,8 @@ async function storyOn(start: (dir: string) => Promise<Started>): Promise<StoryC
     return stdout;
   };
   return {
-    volume: join(cluster.claims, "default/weir-state"),
+    namespace: cluster.namespace,
+    volume: cluster.volume,
     kubectl,
     job: async (name) => JSON.parse(await kubectl(["get", "sj", name, "-o", "json"])) as JobObject,
     states: () => {
