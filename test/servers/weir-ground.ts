@@ -42,6 +42,8 @@ export interface Ground {
   readonly plans: RunningInformer<EpochPlan>;
   /** A new namespace, and what happens in it from now on. */
   open(namespace: string): Promise<Happenings>;
+  /** What happens from now on in a namespace that is there. */
+  watch(namespace: string): Happenings;
   operator(namespace: string, options?: Partial<OperatorOptions>): Promise<RunningOperator>;
   /** Resolves once it is so; rejects with `seen()` when it never is. */
   until(what: string, isSo: () => boolean, seen: () => unknown, timeoutMs?: number): Promise<void>;
@@ -56,6 +58,11 @@ export async function startGround(server: ApiServer): Promise<Ground> {
   const transport = createTransport({ server });
   const client = createKubeClient(transport);
   const seen = new Map<string, Happenings>();
+  const watch = (namespace: string): Happenings => {
+    const happenings: Happenings = { created: [], deleted: [], started: [] };
+    seen.set(namespace, happenings);
+    return happenings;
+  };
   const follow = <T extends KubeObject>(resource: Resource): RunningInformer<T> => {
     const informer = createInformer<T>({ client, resource });
     informer.onChange(({ type, object }) => {
@@ -90,9 +97,9 @@ export async function startGround(server: ApiServer): Promise<Ground> {
     client,
     claims: join(folder, "claims"),
     ...informers,
+    watch,
     open: async (namespace) => {
-      const happenings: Happenings = { created: [], deleted: [], started: [] };
-      seen.set(namespace, happenings);
+      const happenings = watch(namespace);
       await client.create<KubeObject>(namespaces, {
         apiVersion: "v1",
         kind: "Namespace",
