@@ -1,30 +1,23 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { load } from "js-yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JobObject } from "../../src/controllers/weir-resources.ts";
-import { controlPolicies, maintenanceWindows, streamingJobs } from "../../src/controllers/weir-resources.ts";
-import { callRecorder } from "../../src/kube/call.ts";
+import { streamingJobs } from "../../src/controllers/weir-resources.ts";
 import type { KubeObject, Resource } from "../../src/kube/resource.ts";
 import { configMaps, pods } from "../../src/kube/resource.ts";
 import { datagenJob } from "../builders/datagen-job.ts";
-import { granted, used } from "../builders/operator-role.ts";
 import type { ControlPlane } from "../servers/kubernetes.ts";
 import { applyCrds, startControlPlane } from "../servers/kubernetes.ts";
 import type { WeirCluster } from "../servers/weir-cluster.ts";
 import { startWeir } from "../servers/weir-cluster.ts";
 
-const recorder = callRecorder();
 let plane: ControlPlane;
 let weir: WeirCluster;
 
 beforeAll(async () => {
   plane = await startControlPlane();
   await applyCrds(plane);
-  weir = await startWeir(plane.server, {
-    probes: { host: "127.0.0.1", port: 0 },
-    interceptors: [recorder.intercept],
-  });
+  weir = await startWeir(plane.server, { probes: { host: "127.0.0.1", port: 0 } });
 });
 afterAll(async () => {
   await weir.stop();
@@ -107,31 +100,5 @@ describe("a job that is deleted with deletion.mode Orphan", () => {
     );
     expect(left.filter((o) => o.metadata.deletionTimestamp !== undefined)).toEqual([]);
     for (const pod of before) await weir.client.delete(pods, { namespace, name: pod.metadata.name });
-  });
-});
-
-/** Granted for what no test makes happen at will. */
-const FOR_FAULTS = [
-  "get /pods", // a pod of this name is there already
-  "patch events.k8s.io/events", // an Event that is told again
-  "list events.k8s.io/events", // a volume that cannot be mounted
-  "update weir.dev/streamingjobs/finalizers", // asked for by the API server's admission, never called
-];
-
-describe("the operator's Role", () => {
-  it("grants what is called, and nothing else", async () => {
-    const sample = (file: string): KubeObject => {
-      const path = join(import.meta.dirname, "../../config/samples/quickstart", file);
-      const object = load(readFileSync(path, "utf8")) as KubeObject;
-      return { ...object, metadata: { ...object.metadata, namespace } };
-    };
-    await weir.client.create(controlPolicies, sample("policy.yaml"));
-    await weir.client.create(maintenanceWindows, sample("maintenance-window.yaml"));
-    const statuses = ["update weir.dev/controlpolicies/status", "update weir.dev/maintenancewindows/status"];
-    await expect.poll(() => used(recorder.calls), { timeout: 60_000 }).toEqual(expect.arrayContaining(statuses));
-
-    const called = used(recorder.calls);
-    expect(called.filter((call) => !granted.includes(call))).toEqual([]);
-    expect(granted.filter((call) => !called.includes(call) && !FOR_FAULTS.includes(call))).toEqual([]);
   });
 });

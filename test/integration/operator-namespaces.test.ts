@@ -7,10 +7,11 @@ import type { Interceptor } from "../../src/kube/call.ts";
 import { isForbidden } from "../../src/kube/kube-error.ts";
 import { pods } from "../../src/kube/resource.ts";
 import { datagenJob } from "../builders/datagen-job.ts";
+import { watchedRules } from "../builders/operator-role.ts";
 import type { ControlPlane } from "../servers/kubernetes.ts";
 import { applyCrds, startControlPlane } from "../servers/kubernetes.ts";
 import type { OperatorAccount } from "../servers/operator-account.ts";
-import { OWN_NAMESPACE, operatorAccount, watchedRules } from "../servers/operator-account.ts";
+import { OWN_NAMESPACE, operatorAccount } from "../servers/operator-account.ts";
 import type { WeirCluster } from "../servers/weir-cluster.ts";
 import { startWeir } from "../servers/weir-cluster.ts";
 

@@ -4,7 +4,7 @@ import { streamingJobs } from "../../src/controllers/weir-resources.ts";
 import { callRecorder } from "../../src/kube/call.ts";
 import { pods } from "../../src/kube/resource.ts";
 import { datagenJob, kafkaJob } from "../builders/datagen-job.ts";
-import { granted, used } from "../builders/operator-role.ts";
+import { granted, permissionsUsed } from "../builders/operator-role.ts";
 import type { ControlPlane } from "../servers/kubernetes.ts";
 import { applyCrds, startControlPlane } from "../servers/kubernetes.ts";
 import type { WeirCluster } from "../servers/weir-cluster.ts";
@@ -100,6 +100,6 @@ describe("a job in trouble", () => {
   });
 
   it("made no call that its Role does not allow", () => {
-    expect(used(recorder.calls).filter((call) => !granted.includes(call))).toEqual([]);
+    expect(permissionsUsed(recorder.calls).filter((call) => !granted.includes(call))).toEqual([]);
   });
 });
