@@ -1,13 +1,18 @@
 /** A real Prometheus, and its promtool: Debian's package, installed on first use where this machine lets us. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { dump } from "js-yaml";
 import type { RuleFile } from "../builders/alert-rules.ts";
-import type { ApiServer } from "../../src/kube/credentials.ts";
+import { LABEL } from "../../src/api/group.ts";
+import { WORKER_PORT } from "../../src/api/worker-protocol.ts";
+import type { PodObject } from "../../src/controllers/streamingjob/pod-view.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { createInformer } from "../../src/kube/informer.ts";
+import { pods } from "../../src/kube/resource.ts";
 import { freePorts, startGuarded } from "./guarded-process.ts";
 
 const repository = join(import.meta.dirname, "../..");
@@ -50,7 +55,7 @@ export interface PrometheusOptions {
   /** `host:port` of operators; `target` changes them later. */
   readonly operators: readonly string[];
   /** Where worker pods are discovered; their addresses must be reachable from here. */
-  readonly workersOf?: { readonly server: ApiServer; readonly namespaces: readonly string[] } | undefined;
+  readonly workersOf: KubeClient;
   /** Of a scrape and of an evaluation. */
   readonly everySeconds?: number;
 }
@@ -73,11 +78,13 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
   const [port = 0] = await freePorts(1);
   const file = (name: string, content: unknown): string => {
     const path = join(dir, name);
-    writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+    writeFileSync(`${path}.new`, typeof content === "string" ? content : JSON.stringify(content));
+    renameSync(`${path}.new`, path); // Prometheus watches the file and must not read half of it
     return path;
   };
   const target = (operators: readonly string[]): void => void file("operators.json", [{ targets: operators }]);
   target(options.operators);
+  const forget = await discoverWorkers(options.workersOf, (targets) => file("workers.json", targets));
   file("rules.yaml", dump(options.rules));
   const every = `${options.everySeconds ?? 1}s`;
   const config = file(
@@ -87,7 +94,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
       rule_files: ["rules.yaml"],
       scrape_configs: [
         { job_name: "weir-operator", file_sd_configs: [{ files: ["operators.json"], refresh_interval: "1s" }] },
-        ...(options.workersOf === undefined ? [] : [await workerScrape(options.workersOf, file)]),
+        { job_name: "weir-workers", file_sd_configs: [{ files: ["workers.json"], refresh_interval: "1s" }] },
       ],
     }),
   );
@@ -120,12 +127,13 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
     const targets = activeTargets.map((t) => `${t.scrapeUrl} ${t.health} ${t.lastError}`);
     return [...firing, ...targets, server.logTail()].join("\n");
   };
-  const until: Prometheus["until"] = async (what, isSo, timeoutMs = 60_000) => {
+  const until: Prometheus["until"] = async (what, isSo, timeoutMs = 120_000) => {
     for (const deadline = Date.now() + timeoutMs; !(await isSo()); await delay(200)) {
       if (Date.now() > deadline) throw new Error(`never ${what}:\n${await seen()}`);
     }
   };
   const stop = async (): Promise<void> => {
+    await forget();
     await server.stop();
     rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   };
@@ -162,34 +170,28 @@ async function isReady(url: string, server: { hasExited: boolean; logTail(): str
   }
 }
 
-/** Worker pods as a PodMonitor finds them: by their labels, at the port of their control API. */
-async function workerScrape(
-  { server, namespaces }: NonNullable<PrometheusOptions["workersOf"]>,
-  file: (name: string, content: unknown) => string,
-): Promise<object> {
-  const { headers, tls } = await server.credentials();
-  const token = headers["authorization"]?.replace(/^Bearer /, "");
-  const identity = {
-    ...(tls.ca === undefined ? {} : { ca_file: file("ca.pem", tls.ca) }),
-    ...(tls.cert === undefined ? {} : { cert_file: file("client.pem", tls.cert) }),
-    ...(tls.key === undefined ? {} : { key_file: file("client-key.pem", tls.key) }),
-  };
-  return {
-    job_name: "weir-workers",
-    kubernetes_sd_configs: [
-      {
-        role: "pod",
-        api_server: server.url,
-        namespaces: { names: namespaces },
-        ...(token === undefined ? {} : { authorization: { credentials_file: file("token", token) } }),
-        tls_config: identity,
-      },
-    ],
-    relabel_configs: [
-      { source_labels: ["__meta_kubernetes_pod_label_weir_dev_component"], regex: "worker", action: "keep" },
-      { source_labels: ["__meta_kubernetes_pod_phase"], regex: "Running", action: "keep" },
-      { source_labels: ["__meta_kubernetes_namespace"], target_label: "namespace" },
-      { source_labels: ["__meta_kubernetes_pod_name"], target_label: "pod" },
-    ],
+/**
+ * Worker pods as a PodMonitor finds them: by their label, at the port of their control API. Debian's Prometheus is built
+ * without its own discovery in Kubernetes, so an informer writes the targets into a file.
+ */
+async function discoverWorkers(
+  client: KubeClient,
+  write: (targets: readonly object[]) => void,
+): Promise<() => Promise<void>> {
+  const labelSelector = `${LABEL.component}=worker`;
+  const informer = createInformer<PodObject>({ client, resource: pods, selection: { labelSelector } });
+  const targets = (): object[] =>
+    informer.list().flatMap(({ metadata, status }) => {
+      if (status?.phase !== "Running" || status.podIP === undefined) return [];
+      const labels = { namespace: metadata.namespace ?? "", pod: metadata.name };
+      return [{ targets: [`${status.podIP}:${WORKER_PORT}`], labels }];
+    });
+  write([]);
+  informer.onChange(() => write(targets()));
+  const abort = new AbortController();
+  const running = informer.run(abort.signal);
+  return async () => {
+    abort.abort();
+    await running;
   };
 }
