@@ -70,7 +70,8 @@ function copyBounds(json: Json, out: OpenApiSchema): void {
 function children(json: Json, out: OpenApiSchema): OpenApiSchema {
   if (json["properties"] !== undefined) {
     const entries = Object.entries(json["properties"] as Record<string, Json>);
-    out.properties = Object.fromEntries(entries.map(([name, child]) => [name, convert(child)]));
+    // The API server stores no empty map: a definition with one would differ from its stored form for ever.
+    if (entries.length > 0) out.properties = Object.fromEntries(entries.map(([name, child]) => [name, convert(child)]));
   }
   if (json["required"] !== undefined) out.required = json["required"] as string[];
   if (json["items"] !== undefined) out.items = convert(json["items"] as Json);

@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { crdObjects } from "../servers/crd-objects.ts";
 import type { ControlPlane } from "../servers/kubernetes.ts";
 import { applyCrds, startControlPlane } from "../servers/kubernetes.ts";
 
@@ -28,6 +29,14 @@ describe("the CRDs on a real kube-apiserver", () => {
     const apply = ["apply", "--server-side", "--dry-run=server", "--force-conflicts", "--validate=strict"];
     expect(await kubectl(...apply, "-f", join(samples, folder))).toContain("streamingjob.weir.dev/");
   });
+
+  it.each(crdObjects())(
+    "are stored as they were sent, so that nobody sees a difference to Git: $metadata.name",
+    async (crd) => {
+      const stored = JSON.parse(await kubectl("get", "crd", crd.metadata.name, "-o", "json")) as object;
+      expect(stored).toMatchObject(crd);
+    },
+  );
 
   it("give a new object a status that kstatus does not take for ready", async () => {
     const status = await kubectl("get", "sj", "realtime-etl", "-o", "jsonpath={.status}");
