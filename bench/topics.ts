@@ -25,6 +25,7 @@ export async function writeEvents(
       node: "bench",
       clock: systemClock,
       secret: () => undefined,
+      referenced: () => undefined,
       resolvePath: (path) => path,
       report: () => undefined,
       signal: controller.signal,

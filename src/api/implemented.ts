@@ -15,6 +15,8 @@ const delivery = { refused: { ExactlyOnce: "this version delivers at least once;
 const NO_OPERATOR = "this version runs source, filter, map, branch, union, aggregate over tumbling windows, and sink";
 const TUMBLING = "this version has tumbling windows only; use window.tumbling";
 
+const WHOLE_SECRET = "the Secret's keys have fixed names; leave key out";
+
 const NODE = "pipeline.nodes[]";
 const others = (at: string, kinds: readonly string[]): Record<string, Support> =>
   Object.fromEntries(kinds.map((kind) => [`${at}.${kind}`, NO_CONNECTOR]));
@@ -30,8 +32,11 @@ const streamingJob: Readonly<Record<string, Support>> = {
 
   "pipeline.connections[].name": true,
   "pipeline.connections[].kafka": true,
-  "pipeline.connections[].kafka.tls": "this version connects to Kafka without TLS; use a plaintext listener",
-  "pipeline.connections[].kafka.sasl": "this version connects to Kafka without SASL; use a listener that needs none",
+  "pipeline.connections[].kafka.tls.clientSecretRef.key": WHOLE_SECRET,
+  "pipeline.connections[].kafka.sasl.mechanism": {
+    refused: { OAuthBearer: "this version logs in with ScramSha512, ScramSha256 or Plain" },
+  },
+  "pipeline.connections[].kafka.sasl.secretRef.key": WHOLE_SECRET,
   ...others("pipeline.connections[]", ["postgres", "mysql", "redis", "rabbitmq", "s3", "http", "websocket", "nats"]),
   "pipeline.functions": "this version runs no user functions; use expressions",
   "pipeline.tests": "this version does not run tests of a pipeline",

@@ -35,6 +35,8 @@ export const workerEnvironment = z.object({
   WEIR_TOKEN_SHA256: z.string().default(""),
   /** Folder of mounted Secrets: <dir>/<secret name>/<key>. */
   WEIR_SECRETS_DIR: z.string().default("/etc/weir/secrets"),
+  /** Folder of mounted ConfigMaps: <dir>/<name>/<key>. */
+  WEIR_CONFIG_MAPS_DIR: z.string().default("/etc/weir/configmaps"),
   /** Set by the embedded kubelet: absolute pod paths are resolved below this folder. */
   WEIR_POD_ROOT: z.string().optional(),
   WEIR_TERMINATION_LOG: z.string().default("/dev/termination-log"),

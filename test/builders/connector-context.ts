@@ -21,6 +21,7 @@ export function connectorContext(partitionedBy: readonly string[] | null = null)
     node: "node",
     clock: systemClock,
     secret: () => undefined,
+    referenced: () => undefined,
     resolvePath: (path) => path,
     signal: controller.signal,
     report: (problem) => {

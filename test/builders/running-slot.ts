@@ -42,6 +42,7 @@ export function runSlot(of: SlotSetting): Promise<RunningSlot> {
     clock: systemClock,
     resolvePath: (path) => path,
     secret: () => undefined,
+    configMap: () => undefined,
     listener: of.listener ?? {},
     signal: new AbortController().signal,
   });

@@ -219,15 +219,6 @@ describe("the Kafka source refuses", () => {
     });
   });
 
-  it("a connection that asks for TLS or SASL, instead of opening it without", async () => {
-    for (const asked of [{ tls: {} }, { sasl: { mechanism: "Plain" } }]) {
-      const config = { brokers: kafka.brokers, topics: ["t"], ...asked };
-      await expect(kafkaSource.splits(config, connectorContext().source)).rejects.toMatchObject({
-        code: "SPEC_NOT_IMPLEMENTED",
-      });
-    }
-  });
-
   it("nothing while a topic is missing: it says so and goes on when the topic is there", async () => {
     const context = connectorContext();
     const opening = open({ topics: ["later"] }, { context });

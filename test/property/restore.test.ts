@@ -71,6 +71,7 @@ function start(job: Job, slot: number, slots: number): Promise<RunningSlot> {
     clock: systemClock,
     resolvePath: (path) => path,
     secret: () => undefined,
+    configMap: () => undefined,
     listener: {},
     signal: new AbortController().signal,
   });

@@ -32,8 +32,8 @@ export interface ProduceSettings {
 export interface KafkaServer {
   /** host:port. */
   readonly brokers: readonly string[];
-  /** Where its log files are. */
-  readonly dataDir: string;
+  /** host:port of each further listener, by its security protocol. The host is a name, "localhost". */
+  readonly listeners: ReadonlyMap<string, string>;
   /** Where its log files are. */
   readonly dataDir: string;
   createTopic(name: string, partitions: number, settings?: Readonly<Record<string, string>>): Promise<void>;
@@ -60,18 +60,27 @@ export interface KafkaServer {
   close(): Promise<void>;
 }
 
-export async function startKafka(settings: Readonly<Record<string, string>> = {}): Promise<KafkaServer> {
+/** `secured` names the security protocols of further listeners; `settings` must say how they prove who is who. */
+export async function startKafka(
+  settings: Readonly<Record<string, string>> = {},
+  secured: readonly ("SSL" | "SASL_SSL" | "SASL_PLAINTEXT")[] = [],
+): Promise<KafkaServer> {
   const home = await install();
   const dir = mkdtempSync(join(tmpdir(), "weir-kafka-"));
-  const [port, controllerPort] = await freePorts();
+  const [port, controllerPort, ...others] = await freePorts(2 + secured.length);
+  const at = (host: string): string[] => secured.map((protocol, i) => `${protocol}://${host}:${others[i]}`);
   const cleanUp = (): void => rmSync(dir, { recursive: true, force: true });
   process.on("exit", cleanUp);
   const config = join(dir, "server.properties");
   cpSync(join(home, "formatted"), join(dir, "data"), { recursive: true });
   cpSync(join(folder, "server.properties"), config);
   const own = {
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: [`PLAINTEXT://127.0.0.1:${port}`, `CONTROLLER://127.0.0.1:${controllerPort}`, ...at("127.0.0.1")].join(
+      ",",
+    ),
+    "advertised.listeners": [`PLAINTEXT://127.0.0.1:${port}`, ...at("localhost")].join(","),
+    "listener.security.protocol.map":
+      ["PLAINTEXT", ...secured].map((p) => `${p}:${p}`).join(",") + ",CONTROLLER:PLAINTEXT",
     "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
     "log.dirs": join(dir, "data"),
     ...settings,
@@ -86,6 +95,7 @@ export async function startKafka(settings: Readonly<Record<string, string>> = {}
   let broker = await launch(home, dir);
   return {
     brokers,
+    listeners: new Map(secured.map((protocol, i) => [protocol, `localhost:${others[i]}`])),
     dataDir: join(dir, "data"),
     ...adminOf(brokers),
     produce: (target, records) => produce(brokers, target, records),
@@ -109,8 +119,8 @@ async function install(): Promise<string> {
   return stdout.trim().split("\n").at(-1) ?? "";
 }
 
-async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()] as const;
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(
     servers.map(
       (server) =>
@@ -124,7 +134,7 @@ async function freePorts(): Promise<[number, number]> {
     ),
   );
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return [ports[0] ?? 0, ports[1] ?? 0];
+  return ports;
 }
 
 interface Broker {

@@ -115,6 +115,39 @@ describe("a worker pod", () => {
     expect(env).toContainEqual({ name: "WEIR_SLOT", value: "1" });
   });
 
+  it("mounts each Secret and ConfigMap that its connections name, once, and its plan holds their names only", () => {
+    const kafka = {
+      brokers: ["kafka:9093"],
+      tls: {
+        caRef: { name: "company-ca", key: "ca.crt" },
+        caSecretRef: { name: "kafka-ca", key: "ca.crt" },
+        clientSecretRef: { name: "kafka-client" },
+      },
+      sasl: { mechanism: "ScramSha512", secretRef: { name: "kafka-user" } },
+    };
+    const nodes = [
+      { name: "events", source: { connection: "main", kafka: { topics: ["a"] } } },
+      { name: "out", from: ["events"], sink: { connection: "main", kafka: { topic: "b" } } },
+    ];
+    const { spec } = template({ pipeline: { connections: [{ name: "main", kafka }], nodes } });
+    const [container] = spec.containers;
+    expect(spec["volumes"]).toEqual(
+      expect.arrayContaining([
+        { name: "weir-secret-0", secret: { secretName: "kafka-ca" } },
+        { name: "weir-secret-1", secret: { secretName: "kafka-client" } },
+        { name: "weir-secret-2", secret: { secretName: "kafka-user" } },
+        { name: "weir-configmap-0", configMap: { name: "company-ca" } },
+      ]),
+    );
+    const mounts = container["volumeMounts"] as { mountPath: string; readOnly?: boolean }[];
+    expect(mounts.filter((m) => /secret|configmap/.test(m.mountPath))).toEqual([
+      { name: "weir-secret-0", mountPath: "/etc/weir/secrets/kafka-ca", readOnly: true },
+      { name: "weir-secret-1", mountPath: "/etc/weir/secrets/kafka-client", readOnly: true },
+      { name: "weir-secret-2", mountPath: "/etc/weir/secrets/kafka-user", readOnly: true },
+      { name: "weir-configmap-0", mountPath: "/etc/weir/configmaps/company-ca", readOnly: true },
+    ]);
+  });
+
   it("is never restarted by the kubelet when the job says Never", () => {
     expect(template({ restart: { strategy: "Never" } }).spec["restartPolicy"]).toBe("Never");
   });

@@ -7,6 +7,7 @@ import { WORKER_PORT } from "../../api/worker-protocol.ts";
 import type { Plan } from "../../engine/plan.ts";
 import type { KubeObject, OwnerReference } from "../../kube/resource.ts";
 import { isMounted, STATE_DIR } from "./mounts.ts";
+import { referencesOf, type References } from "./references.ts";
 
 /** What is equal in all pods of an epoch; kept in its ConfigMap, so that a replacement is built as the first ones were. */
 export interface PodTemplate {
@@ -47,6 +48,7 @@ interface Resources {
 const USER = 65532;
 const PLAN_DIR = "/etc/weir/plan";
 const SECRETS_DIR = "/etc/weir/secrets";
+const CONFIG_MAPS_DIR = "/etc/weir/configmaps";
 const DEFAULT_GRACE = "30s";
 const DEFAULT_RESOURCES = { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "512Mi" } };
 
@@ -63,7 +65,7 @@ export function jobLabel(name: string): string {
 
 export function podTemplate(job: string, effective: EffectiveSpec, plan: Plan, options: WorkerPodOptions): PodTemplate {
   const { worker } = effective;
-  const secrets = secretsOf(plan);
+  const references = referencesOf(plan);
   const grace = Math.ceil(parseDuration(worker.terminationGracePeriod ?? DEFAULT_GRACE) / 1000);
   const claim = isMounted(effective, STATE_DIR) || !usesState(effective, plan) ? [] : [options.stateClaim];
   return {
@@ -92,10 +94,11 @@ export function podTemplate(job: string, effective: EffectiveSpec, plan: Plan, o
         seccompProfile: { type: "RuntimeDefault" },
       },
       ...placement(worker, options.workerDefaults),
-      containers: [container(effective, secrets, { options, grace, claim: claim.length > 0 })],
+      containers: [container(effective, references, { options, grace, claim: claim.length > 0 })],
       volumes: [
         { name: "weir-tmp", emptyDir: {} },
-        ...secrets.map((name, i) => ({ name: `weir-secret-${i}`, secret: { secretName: name } })),
+        ...references.secrets.map((name, i) => ({ name: `weir-secret-${i}`, secret: { secretName: name } })),
+        ...references.configMaps.map((name, i) => ({ name: `weir-configmap-${i}`, configMap: { name } })),
         ...claim.map((claimName) => ({ name: "weir-state", persistentVolumeClaim: { claimName } })),
         ...(worker.volumes ?? []),
       ],
@@ -105,7 +108,7 @@ export function podTemplate(job: string, effective: EffectiveSpec, plan: Plan, o
 
 function container(
   effective: EffectiveSpec,
-  secrets: readonly string[],
+  { secrets, configMaps }: References,
   { options, grace, claim }: { options: WorkerPodOptions; grace: number; claim: boolean },
 ): WorkerContainer {
   const { worker } = effective;
@@ -139,6 +142,11 @@ function container(
       { name: "weir-plan", mountPath: PLAN_DIR, readOnly: true },
       { name: "weir-tmp", mountPath: "/tmp" },
       ...secrets.map((name, i) => ({ name: `weir-secret-${i}`, mountPath: `${SECRETS_DIR}/${name}`, readOnly: true })),
+      ...configMaps.map((name, i) => ({
+        name: `weir-configmap-${i}`,
+        mountPath: `${CONFIG_MAPS_DIR}/${name}`,
+        readOnly: true,
+      })),
       ...(claim ? [{ name: "weir-state", mountPath: STATE_DIR }] : []),
       ...(worker.volumeMounts ?? []),
     ],
@@ -166,11 +174,6 @@ function placement(worker: EffectiveSpec["worker"], standard: WorkerDefaults = {
     imagePullSecrets: worker.imagePullSecrets ?? (pullSecrets.length === 0 ? undefined : pullSecrets),
   };
   return Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined));
-}
-
-function secretsOf(plan: Plan): string[] {
-  const names = [...plan.sources, ...plan.sinks].flatMap((end) => (end.secretRef === null ? [] : [end.secretRef]));
-  return [...new Set(names)].toSorted();
 }
 
 function usesState(effective: EffectiveSpec, plan: Plan): boolean {

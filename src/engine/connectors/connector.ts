@@ -25,6 +25,11 @@ export interface ConnectorContext {
   readonly clock: Clock;
   /** Credentials by key of the node's `secretRef`, read from the mounted files; never logged. */
   readonly secret: (key: string) => string | undefined;
+  /**
+   * A key of a Secret or ConfigMap that the configuration names, as it is mounted now. Read it when it is needed, for
+   * example at each connection: it changes. Never logged.
+   */
+  readonly referenced: (kind: "Secret" | "ConfigMap", name: string, key: string) => string | undefined;
   /** Maps an absolute path of the pod to one of this process (the embedded kubelet has no mount namespace). */
   readonly resolvePath: (path: string) => string;
   /** A problem that does not end the job: shown as the job's reason while it lasts. `undefined` clears it. */

@@ -1,8 +1,11 @@
 import type { ConnectorContext } from "../connector.ts";
 import { messageOf, WeirError } from "../../../errors.ts";
 import { fetchMetadata, type Metadata } from "./calls.ts";
+import type { KafkaConnectionConfig } from "./config.ts";
 import { openConnection, type Connection } from "./connection.ts";
 import { ErrorCode, errorName } from "./error-codes.ts";
+import { authenticate } from "./sasl.ts";
+import { readSecurity, type Credentials } from "./security.ts";
 
 /** How a connector reaches its cluster: bootstrap, metadata, one connection per broker and purpose, back-off. */
 export interface Cluster {
@@ -18,19 +21,30 @@ export interface Cluster {
 }
 
 const CLIENT_ID = "weir";
-const CONNECT_MS = 5_000;
+/** Over TCP and TLS. */
+const CONNECT_MS = 10_000;
 /** Longer than any wait that Weir asks a broker for. */
 const SILENCE_MS = 30_000;
+/** A login is renewed, by a new connection, when this much of its life is over. */
+const LOGIN_SHARE = 0.8;
 
-export function openCluster(brokers: readonly string[], signal: AbortSignal): Cluster {
+export function openCluster(config: KafkaConnectionConfig, ctx: ConnectorContext): Cluster {
+  const { brokers } = config;
   const ending = new AbortController();
   const options = {
     clientId: CLIENT_ID,
     connectMs: CONNECT_MS,
     silenceMs: SILENCE_MS,
-    signal: AbortSignal.any([signal, ending.signal]),
+    signal: AbortSignal.any([ctx.signal, ending.signal]),
   };
-  const open = new Map<string, Promise<Connection>>();
+  const dial = async (address: string): Promise<Dialled> => {
+    const [host, port] = splitAddress(address);
+    const { tls, sasl } = readSecurity(config, ctx);
+    const opened = await openConnection(host, port, { ...options, tls });
+    const lifetimeMs = sasl === undefined ? 0 : await logIn(opened, sasl);
+    return { opened, until: lifetimeMs === 0 ? Infinity : ctx.clock.now() + lifetimeMs * LOGIN_SHARE };
+  };
+  const open = new Map<string, Promise<Dialled>>();
   let known: readonly string[] = brokers;
   let turn = 0;
 
@@ -38,16 +52,17 @@ export function openCluster(brokers: readonly string[], signal: AbortSignal): Cl
     const name = `${purpose}@${address}`;
     const existing = open.get(name);
     if (existing !== undefined) {
-      const found = await existing;
-      if (found.open) return found;
+      const { opened, until } = await existing;
+      if (opened.open && ctx.clock.now() < until) return opened;
+      opened.retire();
     }
     if (open.get(name) === existing) {
-      const [host, port] = splitAddress(address);
-      const opening = openConnection(host, port, options);
+      const opening = dial(address);
       open.set(name, opening);
       opening.catch(() => open.get(name) === opening && open.delete(name));
     }
-    return open.get(name) ?? connection(address, purpose);
+    const latest = open.get(name);
+    return latest === undefined ? await connection(address, purpose) : (await latest).opened;
   };
   const any = async (purpose: string): Promise<Connection> => {
     const candidates = [...new Set([...known, ...brokers])];
@@ -62,7 +77,7 @@ export function openCluster(brokers: readonly string[], signal: AbortSignal): Cl
         failures.push(messageOf(error));
       }
     }
-    throw new Error(failures.join("; "));
+    throw new Error([...new Set(failures)].join("; "));
   };
   return {
     connection,
@@ -78,12 +93,27 @@ export function openCluster(brokers: readonly string[], signal: AbortSignal): Cl
       const found = open.get(name);
       open.delete(name);
       found?.then(
-        (c) => c.close(),
+        ({ opened }) => opened.close(),
         () => undefined,
       );
     },
     close: () => ending.abort(),
   };
+}
+
+interface Dialled {
+  readonly opened: Connection;
+  /** When its login must be renewed. */
+  readonly until: number;
+}
+
+async function logIn(connection: Connection, credentials: Credentials): Promise<number> {
+  try {
+    return await authenticate(connection, credentials);
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
 }
 
 function splitAddress(address: string): [string, number] {

@@ -1,21 +1,32 @@
-import { WeirError } from "../../../errors.ts";
 import type { CompressionName } from "./compression.ts";
 
-/** What the plan holds of a Kafka connection: the addresses to ask first. */
-export interface KafkaConnectionConfig {
-  readonly brokers: readonly string[];
-  readonly tls?: unknown;
-  readonly sasl?: unknown;
+interface KeyReference {
+  readonly name: string;
+  readonly key: string;
 }
 
-/** A connection that asks for protection is never opened without it. */
-export function plaintextBrokers({ brokers, tls, sasl }: KafkaConnectionConfig): readonly string[] {
-  const asked = tls !== undefined ? "tls" : "sasl";
-  if (tls === undefined && sasl === undefined) return brokers;
-  throw new WeirError(
-    "SPEC_NOT_IMPLEMENTED",
-    `the connection to ${brokers.join(", ")} asks for ${asked}, which is not implemented in this version of Weir`,
-  );
+export interface TlsConfig {
+  /** CA bundle in PEM, in a ConfigMap; without either, the public CAs that Node brings. */
+  readonly caRef?: KeyReference;
+  readonly caSecretRef?: KeyReference;
+  /** Secret with tls.crt and tls.key. */
+  readonly clientSecretRef?: { readonly name: string };
+  readonly insecureSkipVerify?: boolean;
+}
+
+export type SaslMechanism = "Plain" | "ScramSha256" | "ScramSha512";
+
+export interface SaslConfig {
+  readonly mechanism: SaslMechanism | "OAuthBearer";
+  /** Secret with username and password. */
+  readonly secretRef: { readonly name: string };
+}
+
+/** What the plan holds of a Kafka connection: the addresses to ask first, and references to what proves who is who. */
+export interface KafkaConnectionConfig {
+  readonly brokers: readonly string[];
+  readonly tls?: TlsConfig;
+  readonly sasl?: SaslConfig;
 }
 
 export interface KafkaSourceConfig extends KafkaConnectionConfig {

@@ -99,9 +99,9 @@ export function startFetcher(options: FetcherOptions): Fetcher {
   };
   /** Fetches from one leader until something says that leaders must be looked up again. */
   const follow = async (address: string): Promise<void> => {
-    const connection = await cluster.connection(address, PURPOSE);
     for (;;) {
       while ((waitingAt.get(address) ?? 0) >= AHEAD) await room.passed(signal);
+      const connection = await cluster.connection(address, PURPOSE);
       const mine = order.filter((p) => p.leader === address);
       if (mine.length === 0) return;
       const offsets = mine.map((p) => p.fetchOffset);

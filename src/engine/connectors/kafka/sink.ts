@@ -4,7 +4,7 @@ import { murmur2, shardOf } from "../../windows/murmur2.ts";
 import type { OutRecord, SinkFactory, SinkWriter } from "../connector.ts";
 import { openCluster, untilReached } from "./cluster.ts";
 import { compressionOf } from "./compression.ts";
-import { plaintextBrokers, type KafkaSinkConfig } from "./config.ts";
+import type { KafkaSinkConfig } from "./config.ts";
 import { Lane } from "./lane.ts";
 import { findLeaders, identify, startProducer, type Producer } from "./producer.ts";
 
@@ -27,7 +27,7 @@ export const kafkaSink: SinkFactory = {
     const compression = compressionOf(sink.compression ?? "None");
     const closing = new AbortController();
     const ctx = { ...context, signal: AbortSignal.any([context.signal, closing.signal]) };
-    const cluster = openCluster(plaintextBrokers(sink), ctx.signal);
+    const cluster = openCluster(sink, ctx);
     try {
       const { lanes, producer: identity } = await untilReached(ctx, "SINK_UNREACHABLE", async () => {
         const metadata = await cluster.metadata([sink.topic]);

@@ -4,7 +4,7 @@ import { WeirError } from "../../../errors.ts";
 import type { AssignedSplit, SourceContext, SourceFactory, SourceReader, Split } from "../connector.ts";
 import { EARLIEST, LATEST, listOffsets, type Metadata } from "./calls.ts";
 import { openCluster, untilReached, type Cluster } from "./cluster.ts";
-import { plaintextBrokers, type KafkaSourceConfig } from "./config.ts";
+import type { KafkaSourceConfig } from "./config.ts";
 import { ErrorCode, errorName } from "./error-codes.ts";
 import { startFetcher } from "./fetcher.ts";
 import { groupProgress } from "./group-progress.ts";
@@ -15,7 +15,7 @@ import { recordColumns } from "./record-batch.ts";
 export const kafkaSource: SourceFactory = {
   splits: async (config, ctx) => {
     const source = config as KafkaSourceConfig;
-    const cluster = openCluster(plaintextBrokers(source), ctx.signal);
+    const cluster = openCluster(source, ctx);
     try {
       const metadata = await untilReached(ctx, "SOURCE_UNREACHABLE", () => cluster.metadata(source.topics));
       return splitsOf(source.topics, metadata, ctx);
@@ -25,7 +25,7 @@ export const kafkaSource: SourceFactory = {
   },
   open: async (config, assigned, ctx) => {
     const source = config as KafkaSourceConfig;
-    const cluster = openCluster(plaintextBrokers(source), ctx.signal);
+    const cluster = openCluster(source, ctx);
     try {
       const starts = await startOffsets(source, assigned, cluster, ctx);
       return readPartitions(source, starts.map(startPartition), cluster, ctx);

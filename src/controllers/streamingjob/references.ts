@@ -1,0 +1,28 @@
+import type { Plan } from "../../engine/plan.ts";
+
+/** What the sources and sinks of a plan name: the kubelet mounts it into the worker's pod, nobody else reads it. */
+export interface References {
+  readonly secrets: readonly string[];
+  readonly configMaps: readonly string[];
+}
+
+/** Fields of a configuration that name an object, wherever they are in it. */
+const SECRETS = ["secretRef", "caSecretRef", "clientSecretRef"];
+const CONFIG_MAPS = ["caRef"];
+
+export function referencesOf(plan: Plan): References {
+  const ends = [...plan.sources, ...plan.sinks];
+  const own = ends.flatMap((end) => (end.secretRef === null ? [] : [end.secretRef]));
+  const named = (fields: readonly string[]): string[] => ends.flatMap((end) => namesIn(end.config, fields));
+  return { secrets: unique([...own, ...named(SECRETS)]), configMaps: unique(named(CONFIG_MAPS)) };
+}
+
+function namesIn(value: unknown, fields: readonly string[]): string[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([field, inner]: [string, unknown]) => {
+    const name = fields.includes(field) ? (inner as { name?: unknown } | null)?.name : undefined;
+    return typeof name === "string" ? [name] : namesIn(inner, fields);
+  });
+}
+
+const unique = (names: readonly string[]): string[] => [...new Set(names)].toSorted();
