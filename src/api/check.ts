@@ -11,6 +11,7 @@ import { notImplemented } from "./not-implemented.ts";
 import type { Pipeline, PipelineNode } from "./pipeline.schema.ts";
 import type { Problem } from "./problem.ts";
 import type { StreamingJobSpec } from "./streaming-job.schema.ts";
+import { windowProblems } from "./window-check.ts";
 
 /**
  * What a CRD's schema cannot say. The API server has taken the object; a problem here becomes a condition. Expressions
@@ -27,7 +28,7 @@ const pipelineChecks: readonly Check<Pipeline>[] = [
   ({ nodes }) => checkGraph(nodes),
   connectionsExist,
   ({ nodes }) => nodes.flatMap(fieldNames),
-  ({ nodes }) => nodes.flatMap(windowSize),
+  ({ nodes }) => nodes.flatMap(windowProblems),
   ({ nodes }) => nodes.flatMap(datagenKeys),
 ];
 
@@ -155,17 +156,6 @@ function fieldNames(node: PipelineNode): Problem[] {
       .filter((key) => key.length > 253 || !DOTTED.test(key))
       .map((key) => wrong(inNode(node, field), `"${key.slice(0, 60)}" is not a field name such as payload.lag`)),
   );
-}
-
-function windowSize(node: PipelineNode): Problem[] {
-  const size = node.window?.tumbling?.size;
-  const offset = node.window?.tumbling?.offset;
-  if (size === undefined) return [];
-  if (parseDuration(size) === 0) return [wrong(inNode(node, "window.tumbling.size"), "must be longer than 0")];
-  if (offset !== undefined && parseDuration(offset) >= parseDuration(size)) {
-    return [wrong(inNode(node, "window.tumbling.offset"), `must be shorter than the size ${size}`)];
-  }
-  return [];
 }
 
 /** A split without a key of its own could not make records. */

@@ -1,5 +1,6 @@
 import type { PipelineNode } from "./pipeline.schema.ts";
 import type { Problem } from "./problem.ts";
+import { isTimed } from "./window-check.ts";
 
 /** Whether a pipeline's graph is sound. Finds everything that is wrong, not only the first. */
 
@@ -25,7 +26,7 @@ function outputsOf(node: PipelineNode): string[] {
     if (node.branch.otherwise !== undefined) outputs.push(node.branch.otherwise);
   } else if (node.sink === undefined) outputs.push("out");
   if (node.onError === "Dead") outputs.push("dead");
-  if (node.window !== undefined) outputs.push("late");
+  if (isTimed(node.window)) outputs.push("late");
   return outputs;
 }
 

@@ -12,8 +12,7 @@ const NO_CONNECTOR = "this version has no such connector; it has kafka, file, da
 const JSON_ONLY = "this version reads and writes Json only";
 const formats = { refused: { Csv: JSON_ONLY, Raw: JSON_ONLY, Avro: JSON_ONLY, Protobuf: JSON_ONLY } };
 const delivery = { refused: { ExactlyOnce: "this version delivers at least once; leave it out or set AtLeastOnce" } };
-const NO_OPERATOR = "this version runs source, filter, map, branch, union, aggregate over tumbling windows, and sink";
-const TUMBLING = "this version has tumbling windows only; use window.tumbling";
+const NO_OPERATOR = "this version does not run it yet";
 
 const WHOLE_SECRET = "the Secret's keys have fixed names; leave key out";
 
@@ -55,13 +54,8 @@ const streamingJob: Readonly<Record<string, Support>> = {
   [`${NODE}.union`]: true,
   [`${NODE}.keyBy`]: true,
   [`${NODE}.aggregate`]: true,
-  [`${NODE}.window.tumbling`]: true,
-  [`${NODE}.window.allowedLateness`]: true,
-  [`${NODE}.window.sliding`]: TUMBLING,
-  [`${NODE}.window.session`]: TUMBLING,
-  [`${NODE}.window.cumulate`]: TUMBLING,
-  [`${NODE}.window.count`]: TUMBLING,
-  [`${NODE}.window.global`]: TUMBLING,
+  [`${NODE}.window`]: true,
+  [`${NODE}.ttl`]: true,
   [`${NODE}.flatMap`]: true,
   [`${NODE}.select`]: true,
   [`${NODE}.drop`]: true,

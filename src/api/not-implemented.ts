@@ -14,7 +14,7 @@ interface Place {
 export function notImplemented(kind: KindName, spec: object): Problem[] {
   const found: Problem[] = [];
   visit(IMPLEMENTED[kind], spec, { row: "", shown: "spec" }, found);
-  return kind === "StreamingJob" ? [...found, ...storageSchemes(spec), ...combinations(spec)] : found;
+  return kind === "StreamingJob" ? [...found, ...storageSchemes(spec)] : found;
 }
 
 type Table = Readonly<Record<string, Support>>;
@@ -62,22 +62,6 @@ function parent(row: string): string {
 }
 
 const problem = (path: string, message: string): Problem => ({ code: "SPEC_NOT_IMPLEMENTED", path, message });
-
-interface Nodes {
-  readonly pipeline?: { readonly nodes: readonly { name: string; aggregate?: unknown; window?: unknown }[] };
-}
-
-/** What runs only together with something else. */
-function combinations(spec: Nodes): Problem[] {
-  return (spec.pipeline?.nodes ?? [])
-    .filter((n) => n.aggregate !== undefined && n.window === undefined)
-    .map((n) =>
-      problem(
-        `spec.pipeline.nodes[${n.name}].aggregate`,
-        "this version aggregates in windows only: add window.tumbling",
-      ),
-    );
-}
 
 interface Uris {
   readonly checkpoint?: { readonly storage?: { readonly uri?: string } };

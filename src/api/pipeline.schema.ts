@@ -13,6 +13,10 @@ export const nodeInput = z
   .max(127)
   .regex(/^[a-z]([-a-z0-9]*[a-z0-9])?(\.[A-Za-z][-A-Za-z0-9_]*)?$/, "must be a node's name, or node.output");
 
+const trigger = rules(z.strictObject({ count: int(1, 10_000_000).optional(), every: duration.optional() }), [
+  exactlyOne(["count", "every"], "a trigger"),
+]);
+
 export const window = rules(
   z.strictObject({
     tumbling: z.strictObject({ size: duration, offset: duration.optional() }).optional(),
@@ -20,7 +24,8 @@ export const window = rules(
     session: z.strictObject({ gap: duration }).optional(),
     cumulate: z.strictObject({ step: duration, max: duration }).optional(),
     count: z.strictObject({ size: int(1, 10_000_000) }).optional(),
-    global: z.strictObject({}).optional(),
+    /** Everything of a key so far, given after every `count` records of it or whenever event time passes `every`. */
+    global: z.strictObject({ trigger }).optional(),
     allowedLateness: duration.optional(),
   }),
   [exactlyOne(["tumbling", "sliding", "session", "cumulate", "count", "global"], "a window")],
@@ -76,7 +81,7 @@ const operations = {
   dedup: z.strictObject({ ttl: duration.optional() }).optional(),
   process: z.strictObject({ function: localName, ttl: duration.optional() }).optional(),
   topN: z
-    .strictObject({ n: int(1, 10_000), by: expression, order: z.enum(["Ascending", "Descending"]).optional() })
+    .strictObject({ size: int(1, 10_000), by: expression, order: z.enum(["Ascending", "Descending"]).optional() })
     .optional(),
   join: join.optional(),
   broadcast: z.strictObject({ from: nodeInput, key: expression.optional() }).optional(),
@@ -99,6 +104,12 @@ const keyedOnly: Rule<{ keyBy?: unknown; aggregate?: unknown; dedup?: unknown; t
   holds: (n) => n.keyBy === undefined || [n.aggregate, n.dedup, n.topN, n.process].some((x) => x !== undefined),
 };
 
+const ttlFits: Rule<{ ttl?: unknown; aggregate?: unknown; topN?: unknown }> = {
+  cel: "!has(self.ttl) || has(self.aggregate) || has(self.topN)",
+  message: "ttl belongs to a node with aggregate or topN; dedup, distinct and process have a ttl of their own",
+  holds: (n) => n.ttl === undefined || n.aggregate !== undefined || n.topN !== undefined,
+};
+
 export const node = rules(
   z.strictObject({
     name: localName,
@@ -106,6 +117,8 @@ export const node = rules(
     ...operations,
     keyBy: expression.optional(),
     window: window.optional(),
+    /** How long a key without a change is kept where no window of time ends its state. */
+    ttl: duration.optional(),
     /** Field path → type; turns on type checks of expressions. */
     schema: fieldsOf(z.enum(FIELD_TYPES), 256).optional(),
     /** The source's splits are keyed by this field, so nodes keyed by it need no exchange. */
@@ -132,6 +145,10 @@ export const node = rules(
     keyedOnly,
     needs("window", "aggregate", "window belongs to a node with aggregate"),
     needs("window", "keyBy", "a window needs keyBy; for one window over everything write keyBy: '\"all\"'"),
+    needs("aggregate", "keyBy", "aggregate needs keyBy; for one result over everything write keyBy: '\"all\"'"),
+    needs("dedup", "keyBy", "dedup needs keyBy: the first record of each key passes; or use distinct"),
+    needs("topN", "keyBy", "topN needs keyBy; for one ranking over everything write keyBy: '\"all\"'"),
+    ttlFits,
     needs("schema", "source", "schema belongs to a source"),
     needs("partitionedBy", "source", "partitionedBy belongs to a source"),
     needs("eventTime", "source", "eventTime belongs to a source"),

@@ -88,15 +88,47 @@ export type PlanNode =
       readonly key: string;
       /** Field of the result that carries the key: the last name of the key's path, else "key". */
       readonly keyField: string;
-      readonly window: { readonly type: "tumbling"; readonly sizeMs: number; readonly offsetMs: number };
+      readonly window: PlanWindow;
       readonly allowedLatenessMs: number;
-      readonly aggregates: readonly {
-        readonly name: string;
-        readonly fn: AggregateFunction;
-        readonly arg: string | null;
-      }[];
-      /** declared: shard = split index of the source; local: shard = murmur2(key) % maxParallelism. */
-      readonly keying: "declared" | "local";
+      readonly aggregates: readonly PlanAggregate[];
+      readonly keying: Keying;
+    })
+  | (PlanNodeBase & {
+      readonly kind: "keyedAggregate";
+      readonly key: string;
+      readonly keyField: string;
+      readonly trigger: PlanTrigger;
+      /** After how much time without a change of it a key is forgotten; 0 is never. */
+      readonly ttlMs: number;
+      readonly aggregates: readonly PlanAggregate[];
+      readonly keying: Keying;
     });
+
+/** declared: shard = split index of the source; local: shard = murmur2(key) % maxParallelism. */
+export type Keying = "declared" | "local";
+
+/** Windows of event time. */
+export type PlanWindow =
+  | { readonly type: "tumbling"; readonly sizeMs: number; readonly offsetMs: number }
+  | { readonly type: "sliding"; readonly sizeMs: number; readonly everyMs: number }
+  | { readonly type: "cumulate"; readonly stepMs: number; readonly maxMs: number }
+  | { readonly type: "session"; readonly gapMs: number };
+
+/**
+ * When an aggregate without a window of time gives a result. record: after every record. fill: after `size` records of the
+ * key, and then starts anew. count: after every `every` records of the key. time: when event time passes a multiple of
+ * `everyMs`, for the keys that changed.
+ */
+export type PlanTrigger =
+  | { readonly type: "record" }
+  | { readonly type: "fill"; readonly size: number }
+  | { readonly type: "count"; readonly every: number }
+  | { readonly type: "time"; readonly everyMs: number };
+
+export interface PlanAggregate {
+  readonly name: string;
+  readonly fn: AggregateFunction;
+  readonly arg: string | null;
+}
 
 export type AggregateFunction = "count" | "sum" | "avg" | "min" | "max" | "first" | "last";

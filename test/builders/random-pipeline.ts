@@ -1,4 +1,5 @@
 import type { Pipeline, PipelineNode } from "../../src/api/pipeline.schema.ts";
+import { isTimed } from "../../src/api/window-check.ts";
 import type { Random } from "./random.ts";
 
 /** Random programs over the documents of `hostile-json.ts`: what a node reads may be missing, or of any type. */
@@ -70,7 +71,7 @@ export function randomPipeline(r: Random): Pipeline {
     open.push(...outputs(node));
     if (r.chance(0.2)) open.push(from[0] as string);
   }
-  const late = nodes.filter((n) => n.window !== undefined && r.chance(0.7)).map((n) => `${n.name}.late`);
+  const late = nodes.filter((n) => isTimed(n.window) && r.chance(0.7)).map((n) => `${n.name}.late`);
   open.push(...late);
   const dead = nodes.filter((n) => n.onError === "Dead").map((n) => `${n.name}.dead`);
   if (dead.length > 0) nodes.push({ name: "dead", from: dead, sink: { blackhole: {} } });
@@ -145,13 +146,30 @@ function mapOf(r: Random): Record<string, string> {
 
 function windowNode(r: Random, base: Pick<PipelineNode, "name" | "from" | "onError">): PipelineNode {
   const aggregates = AGGREGATES.filter(() => r.chance(0.4));
-  return {
+  const keyed = {
     ...base,
     keyBy: r.pick(KEYS),
-    window: {
-      tumbling: { size: r.pick(["1s", "10s", "7ms"]), ...(r.chance(0.3) ? { offset: "3ms" } : {}) },
-      ...(r.chance(0.5) ? { allowedLateness: r.pick(["1s", "15s"]) } : {}),
-    },
     aggregate: Object.fromEntries(aggregates.length === 0 ? [["n", "count()"]] : aggregates),
   };
+  if (r.chance(0.6)) return { ...keyed, window: timeWindow(r) };
+  const ttl = r.chance(0.5) ? { ttl: r.pick(["3s", "20s"]) } : {};
+  const window = r.pick([
+    undefined,
+    undefined,
+    { count: { size: 1 + r.below(4) } },
+    { global: { trigger: { count: 1 + r.below(4) } } },
+    { global: { trigger: { every: "2s" } } },
+  ]);
+  return { ...keyed, ...ttl, ...(window === undefined ? {} : { window }) };
+}
+
+function timeWindow(r: Random): NonNullable<PipelineNode["window"]> {
+  const cut = r.pick([
+    { tumbling: { size: r.pick(["1s", "10s", "7ms"]), ...(r.chance(0.3) ? { offset: "3ms" } : {}) } },
+    { tumbling: { size: "10s" } },
+    { sliding: { size: r.pick(["10s", "9s"]), every: r.pick(["3s", "2500ms", "9s"]) } },
+    { cumulate: { step: r.pick(["1s", "3s"]), max: "9s" } },
+    { session: { gap: r.pick(["100ms", "2s", "5s"]) } },
+  ]);
+  return { ...cut, ...(r.chance(0.5) ? { allowedLateness: r.pick(["1s", "15s"]) } : {}) };
 }

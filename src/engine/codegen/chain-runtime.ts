@@ -8,6 +8,7 @@ import type { Batch } from "../batch.ts";
 import { recordFailure } from "../record-failure.ts";
 import { shownMessage, shownRecord, without } from "../record-fields.ts";
 import { argumentProblem, keyProblem } from "../windows/argument.ts";
+import { overflowProblem } from "../windows/sum.ts";
 import { keyText, recordKey } from "../windows/key.ts";
 import type { AggregateFunction } from "../plan.ts";
 
@@ -76,6 +77,14 @@ export class ChainRuntime {
 
   malformed(node: string, where: string, cause: unknown): WeirError {
     return recordFailure(node, where, { code: "RECORD_MALFORMED", cause });
+  }
+
+  overflow(name: string): Failure {
+    return new Failure("Overflow", overflowProblem(name));
+  }
+
+  resultAt(ts: number): string {
+    return `of the result at ${ts}`;
   }
 
   windowAt(end: number): string {

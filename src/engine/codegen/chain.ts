@@ -1,13 +1,13 @@
 import { WeirError } from "../../errors.ts";
 import { plainPath } from "../planner/field-path.ts";
-import type { OnError, PlanNode, PlanSink } from "../plan.ts";
+import type { Keying, OnError, PlanNode, PlanSink } from "../plan.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
+import { aggregateSource } from "./aggregate-source.ts";
 import { emitExpression } from "./emit-expression.ts";
 import { dropSource, flatMapSource, peekSource, selectSource } from "./record-operators.ts";
 import { bytesOf } from "./serializer.ts";
 import { leaf, locate, readSource, tree, withPresence } from "./shape.ts";
 import type { Leaf, Shape, Slot } from "./shape.ts";
-import { windowSource } from "./window-source.ts";
 
 /** A union reached over many paths is generated once per path; a graph that explodes is refused. */
 const MAX_STEPS = 2000;
@@ -80,7 +80,8 @@ export class ChainWriter {
       case "map":
         return this.map(node, at);
       case "windowAggregate":
-        return windowSource(this, node, at);
+      case "keyedAggregate":
+        return aggregateSource(this, node, at);
       case "select":
         return selectSource(this, node, at);
       case "drop":
@@ -139,6 +140,11 @@ ${boolTest(y, fail)} if (${y}) ${x} = ${i}; else {`,
     const step = (fail: Fail): string => steps.map((s) => s(fail)).join("\n");
     const built: At = { shape: { kind: "built", root: tree(fields) }, raw: undefined, where: at.where };
     return this.guarded(node, at, { declared, step }, this.readers(node.name, "out", built));
+  }
+
+  /** The shard of a key: its source's split where that is declared to hold it, else a hash of it. */
+  shardSource(keying: Keying, hash: string): string {
+    return keying === "declared" ? "split" : `shardOf(${hash}, ${this.tables.maxParallelism})`;
   }
 
   /** The leaf of a field that an expression copies unchanged. */

@@ -11,40 +11,44 @@ import type { Plan, PlanNode, PlanSource } from "../plan.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 import type { NodeCounters, Program, ProgramInput, ProgramOptions } from "../program.ts";
 import { Watermarks } from "../watermarks.ts";
-import type { WindowNode } from "../windows/cells.ts";
 import { murmur2, shardOf } from "../windows/murmur2.ts";
-import { WindowState } from "../windows/window-state.ts";
+import { addSum, overflows } from "../windows/sum.ts";
 import type { Fire } from "../windows/window-state.ts";
 import { ChainRuntime } from "./chain-runtime.ts";
 import { ChainWriter } from "./chain.ts";
 import { Scratch } from "./scratch.ts";
 import { sourceFunction } from "./source-function.ts";
-import { fireSource } from "./window-source.ts";
+import { fireSource } from "./fire-source.ts";
+import { keyedState } from "./keyed-state.ts";
+import type { KeyedState } from "./keyed-state.ts";
 
-/** What the generated module gives back: by node name, a function per source and one per window. */
+/** What the generated module gives back: by node name, a function per source and one per aggregate. */
 interface Chains {
   readonly sources: Readonly<Record<string, (batch: Batch) => number>>;
   readonly fires: Readonly<Record<string, Fire>>;
 }
 
-/** Compiles a plan: one generated function per chain, from a source to its sinks and windows, and one below each window. */
+/** Compiles a plan: one generated function per chain, from a source to its sinks and keyed nodes, and one below each aggregate. */
 export function compile(plan: Plan, options: ProgramOptions): Program {
-  const windows = plan.nodes.filter((n) => n.kind === "windowAggregate").map((n) => new WindowState(n));
+  const keyed = plan.nodes.map(keyedState).filter((state) => state !== undefined);
   const counters = nodeCounters(plan);
-  const chains = chainsOf(plan, options, { windows, counters });
+  const chains = chainsOf(plan, options, { keyed, counters });
   const watermarks = new Watermarks(
     plan,
-    new Map(windows.map((w) => [w.node, (watermark: number) => w.advance(watermark, chains.fires[w.node] as Fire)])),
+    new Map(keyed.map((k) => [k.node, (watermark: number) => k.advance(watermark, chains.fires[k.node] ?? none)])),
   );
   return {
     inputs: new Map(plan.sources.map((s) => [s.node, inputOf(s, chains)])),
-    keyed: windows,
+    keyed,
     advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
     setIdle: (source, idle) => watermarks.setIdle(source, idle),
     end: (source) => watermarks.advance(source, Number.POSITIVE_INFINITY),
     counters: () => counters,
   };
 }
+
+/** For state that gives nothing when time passes. */
+const none: Fire = () => undefined;
 
 function inputOf(source: PlanSource, chains: Chains): ProgramInput {
   const run = chains.sources[source.node] as (batch: Batch) => number;
@@ -58,11 +62,11 @@ function inputOf(source: PlanSource, chains: Chains): ProgramInput {
 }
 
 interface Parts {
-  readonly windows: readonly WindowState[];
+  readonly keyed: readonly KeyedState[];
   readonly counters: ReadonlyMap<string, NodeCounters>;
 }
 
-function chainsOf(plan: Plan, options: ProgramOptions, { windows, counters }: Parts): Chains {
+function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters }: Parts): Chains {
   const names = [...counters.keys()];
   const index = new Map(names.map((name, i) => [name, i]));
   const record: OutRecord = {
@@ -85,8 +89,10 @@ function chainsOf(plan: Plan, options: ProgramOptions, { windows, counters }: Pa
     decode: decoder(),
     Failure,
     MAX_SCAN_BYTES,
+    addSum,
     endOfName,
     murmur2,
+    overflows,
     plain,
     plainInt,
     scanString,
@@ -95,7 +101,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { windows, counters }: Pa
     skipSpace,
   };
   for (const [i, name] of names.entries()) scope[`C${i}`] = counters.get(name);
-  for (const window of windows) scope[`W${index.get(window.node)}`] = window;
+  for (const state of keyed) scope[`W${index.get(state.node)}`] = state;
   for (const sink of plan.sinks) scope[`S${index.get(sink.node)}`] = sinkOf(options, sink.node);
   return generatedFunction<Chains>(chainSource(plan, index), scope);
 }
@@ -111,27 +117,31 @@ function chainSource(plan: Plan, index: ReadonlyMap<string, number>): string {
   refuseOddNumbers(plan);
   const graph = programGraph(plan);
   const chain = new ChainWriter(graph, { nodes: index, maxParallelism: plan.maxParallelism });
-  const windows = plan.nodes.filter((n): n is WindowNode => n.kind === "windowAggregate");
+  const firing = plan.nodes.filter((n) => n.kind === "windowAggregate" || n.kind === "keyedAggregate");
   const functions = [
-    ...windows.map((w) => fireSource(chain, w)),
+    ...firing.map((n) => fireSource(chain, n)),
     ...plan.sources.map((s) => sourceFunction(chain, s, decodes(plan, s.node, graph))),
   ];
   const entry = (kind: string, name: string): string => `[${JSON.stringify(name)}]: ${kind}${index.get(name)}`;
   return `${functions.join("\n")}
 return {
   sources: { ${plan.sources.map((s) => entry("source", s.node)).join(", ")} },
-  fires: { ${windows.map((w) => entry("fire", w.name)).join(", ")} },
+  fires: { ${firing.map((n) => entry("fire", n.name)).join(", ")} },
 };`;
 }
 
 /** Numbers are written into the code as they are; a plan is read from a file, where they could be anything. */
 function refuseOddNumbers(plan: Plan): void {
-  const sizes = plan.nodes.map((n): unknown => numberOf(n));
-  const odd = [plan.maxParallelism, ...sizes].find((n) => !Number.isSafeInteger(n));
+  const odd = [plan.maxParallelism, ...plan.nodes.map(oddNumber)].find((n) => n !== undefined && !isWhole(n));
   if (odd !== undefined) throw new WeirError("PIPELINE_INVALID", `the plan has ${JSON.stringify(odd)} for a number`);
 }
 
-function numberOf(node: PlanNode): number {
-  if (node.kind === "windowAggregate") return node.window.sizeMs;
-  return node.kind === "peek" ? node.every : 1;
+const isWhole = (value: unknown): boolean => Number.isSafeInteger(value);
+
+/** A field that must be a number and is none, or not a whole one. */
+function oddNumber(node: PlanNode): unknown {
+  if (node.kind === "peek") return node.every;
+  if (node.kind !== "windowAggregate" && node.kind !== "keyedAggregate") return undefined;
+  const { type: _, ...numbers } = node.kind === "windowAggregate" ? node.window : node.trigger;
+  return Object.values(numbers).find((n) => !isWhole(n));
 }

@@ -8,19 +8,27 @@ import { eventTimeOf } from "../event-time.ts";
 import { nodeCounters } from "../node-counters.ts";
 import { ownField } from "../own-field.ts";
 import { shownMessage, shownRecord, without } from "../record-fields.ts";
-import type { Plan, PlanNode, PlanSink, PlanSource } from "../plan.ts";
+import type { Keying, Plan, PlanNode, PlanSink, PlanSource } from "../plan.ts";
+import { recordFailure } from "../record-failure.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
 import type { NodeCounters, Program, ProgramInput, ProgramOptions } from "../program.ts";
 import { Watermarks } from "../watermarks.ts";
 import { argumentProblem, keyProblem, takesArgument } from "../windows/argument.ts";
-import type { WindowNode } from "../windows/cells.ts";
+import type { KeyedAggregateNode, WindowNode } from "../windows/cells.ts";
+import { overflowProblem } from "../windows/sum.ts";
 import { keyText, recordKey } from "../windows/key.ts";
 import { murmur2, shardOf } from "../windows/murmur2.ts";
-import { NaiveWindows, resultRow } from "./naive-windows.ts";
-import type { NaiveEntry } from "./naive-windows.ts";
+import { overflowed, resultsOf } from "./naive-entry.ts";
+import { naiveState } from "./naive-states.ts";
+import type { AggregateState } from "./naive-states.ts";
+import type { NaiveRow } from "./naive-state.ts";
 import { fail, guarded } from "./operators.ts";
 import type { Flowing, Push, Stage } from "./operators.ts";
+
+type AggregateNode = WindowNode | KeyedAggregateNode;
+const isAggregate = (node: PlanNode): node is AggregateNode =>
+  node.kind === "windowAggregate" || node.kind === "keyedAggregate";
 
 type Expression = (event: unknown) => unknown;
 
@@ -30,7 +38,7 @@ export function interpret(plan: Plan, options: ProgramOptions): Program {
   const watermarks = new Watermarks(plan, interpreter.advances);
   return {
     inputs: new Map(plan.sources.map((source) => [source.node, interpreter.input(source)])),
-    keyed: [...interpreter.windows.values()],
+    keyed: [...interpreter.states.values()],
     advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
     setIdle: (source, idle) => watermarks.setIdle(source, idle),
     end: (source) => watermarks.advance(source, Number.POSITIVE_INFINITY),
@@ -40,7 +48,7 @@ export function interpret(plan: Plan, options: ProgramOptions): Program {
 
 class Interpreter {
   readonly counters: ReadonlyMap<string, NodeCounters>;
-  readonly windows = new Map<string, NaiveWindows>();
+  readonly states = new Map<string, AggregateState>();
   readonly advances = new Map<string, (watermark: number) => void>();
   private readonly plan: Plan;
   private readonly options: ProgramOptions;
@@ -52,10 +60,15 @@ class Interpreter {
     this.options = options;
     this.graph = programGraph(plan);
     this.counters = nodeCounters(plan);
-    for (const node of plan.nodes)
-      if (node.kind === "windowAggregate") this.windows.set(node.name, new NaiveWindows(node));
+    for (const node of plan.nodes) {
+      const state = naiveState(node);
+      if (state !== undefined) this.states.set(node.name, state);
+    }
     for (const node of plan.nodes.toReversed()) this.pushes.set(node.name, this.push(node));
-    for (const [name, state] of this.windows) this.advances.set(name, this.advance(name, state));
+    for (const node of plan.nodes) {
+      const state = this.states.get(node.name);
+      if (state !== undefined && isAggregate(node)) this.advances.set(node.name, this.advance(node, state));
+    }
   }
 
   private expression(text: string): Expression {
@@ -117,7 +130,8 @@ class Interpreter {
           node.otherwise,
         );
       case "windowAggregate":
-        return this.window(stage, node);
+      case "keyedAggregate":
+        return this.aggregate(stage, node);
       case "select":
         return (event) => stage.output("out")(changed(event, only(event.value, node.paths)));
       case "drop":
@@ -172,35 +186,37 @@ class Interpreter {
     };
   }
 
-  private window(stage: Stage, node: WindowNode): Push {
-    const state = this.windows.get(node.name) as NaiveWindows;
+  private aggregate(stage: Stage, node: AggregateNode): Push {
+    const state = this.states.get(node.name) as AggregateState;
     const key = this.expression(node.key);
     const args = node.aggregates.map((a) => (a.arg === null ? () => null : this.expression(a.arg)));
     return (event) => {
-      const record = guarded(stage, event, () => {
+      const added = guarded(stage, event, () => {
         const values = args.map((run) => run(event.value));
         node.aggregates.forEach(({ name, fn }, i) => {
           if (!takesArgument(fn, values[i])) throw new TypeError(argumentProblem(name, fn, values[i]));
         });
-        return { ts: event.ts, key: requireKey(key(event.value)), args: values };
+        const record = { ts: event.ts, key: requireKey(key(event.value)), args: values };
+        const shard = this.shardOf(node, event, record.key);
+        return { shard, rows: state.add(shard, record) };
       })?.value;
-      if (record === undefined) return;
-      const bytes = Buffer.from(record.key);
-      const local = shardOf(murmur2(bytes, 0, bytes.length), this.plan.maxParallelism);
-      const shard = node.keying === "declared" ? event.shard : local;
-      const added = state.add(shard, record);
-      if (added === "late") {
+      if (added === undefined) return;
+      if (added.rows === "late") {
         stage.counters.late++;
         stage.output("late")(event);
-      } else if (added.refire) stage.output("out")(rowOf(node, state, added, shard));
+      } else for (const row of added.rows) give(stage, { node, state, row }, added.shard);
     };
   }
 
-  private advance(name: string, state: NaiveWindows): (watermark: number) => void {
-    const node = this.plan.nodes.find((n) => n.name === name) as WindowNode;
-    const { output } = this.stage(name, node.onError);
-    return (watermark) =>
-      state.advance(watermark, (entry, end, shard) => output("out")(rowOf(node, state, { entry, end }, shard)));
+  private shardOf(node: { readonly keying: Keying }, event: Flowing, key: string): number {
+    if (node.keying === "declared") return event.shard;
+    const bytes = Buffer.from(key);
+    return shardOf(murmur2(bytes, 0, bytes.length), this.plan.maxParallelism);
+  }
+
+  private advance(node: AggregateNode, state: AggregateState): (watermark: number) => void {
+    const stage = this.stage(node.name, node.onError);
+    return (watermark) => state.advance(watermark, (row, shard) => give(stage, { node, state, row }, shard));
   }
 
   private sink(sink: PlanSink): Push {
@@ -312,9 +328,19 @@ function define(target: object, name: string, value: unknown): void {
   Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
-function rowOf(node: WindowNode, state: NaiveWindows, row: { entry: NaiveEntry; end: number }, shard: number): Flowing {
-  const value = resultRow(node, state.layout, row.entry, row.end);
-  return { value, raw: undefined, ts: row.end - 1, shard, where: `of the window ending at ${row.end}` };
+/** Passes a result on, unless a sum that was merged for it overflowed. */
+function give(stage: Stage, of: { node: AggregateNode; state: AggregateState; row: NaiveRow }, shard: number): void {
+  const { node, state, row } = of;
+  const wrong = overflowed(state.layout, row.entry);
+  if (wrong !== undefined) {
+    stage.counters.errors++;
+    const failure = { code: "EXPRESSION_FAILED", cause: overflowProblem(wrong) } as const;
+    if (stage.onError === "Fail") throw recordFailure(node.name, row.where, failure);
+    return;
+  }
+  const fields = [[node.keyField, JSON.parse(row.entry.key)], ...row.window, ...resultsOf(state.layout, row.entry)];
+  const value = Object.fromEntries(fields as [string, unknown][]);
+  stage.output("out")({ value, raw: undefined, ts: row.ts, shard, where: row.where });
 }
 
 function outRecord(event: Flowing, key: string | undefined): OutRecord {

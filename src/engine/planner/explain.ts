@@ -1,4 +1,14 @@
-import type { Plan, PlanInput, PlanNode, PlanSink, PlanSource } from "../plan.ts";
+import type {
+  Plan,
+  PlanAggregate,
+  PlanInput,
+  PlanNode,
+  PlanSink,
+  PlanSource,
+  PlanTrigger,
+  PlanWindow,
+} from "../plan.ts";
+import { panesPerWindow } from "../windows/panes.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 
 /**
@@ -47,9 +57,46 @@ function operationText(node: PlanNode): string {
     case "rateLimit":
       return `rateLimit ${node.perSecond} records per second, ${node.burst} at once`;
     case "windowAggregate":
-      return `tumbling window of ${node.window.sizeMs} ms by ${node.key}: ${node.aggregates.map((a) => `${a.name} = ${a.fn}(${a.arg ?? ""})`).join(", ")}`;
+      return `${windowText(node.window)} by ${node.key}: ${aggregatesText(node.aggregates)}`;
+    case "keyedAggregate":
+      return `aggregate by ${node.key}, ${triggerText(node.trigger)}${ttlText(node.ttlMs)}: ${aggregatesText(node.aggregates)}`;
   }
 }
+
+const aggregatesText = (aggregates: readonly PlanAggregate[]): string =>
+  aggregates.map((a) => `${a.name} = ${a.fn}(${a.arg ?? ""})`).join(", ");
+
+const ttlText = (ttlMs: number): string => (ttlMs === 0 ? "" : `, forgotten after ${ttlMs} ms`);
+
+function windowText(window: PlanWindow): string {
+  switch (window.type) {
+    case "tumbling":
+      return `tumbling window of ${window.sizeMs} ms`;
+    case "sliding":
+      return `sliding window of ${window.sizeMs} ms every ${window.everyMs} ms, in ${panesPerWindow(window)} panes`;
+    case "cumulate":
+      return `cumulating window in steps of ${window.stepMs} ms up to ${window.maxMs} ms`;
+    case "session":
+      return `session window with a gap of ${window.gapMs} ms`;
+  }
+}
+
+function triggerText(trigger: PlanTrigger): string {
+  switch (trigger.type) {
+    case "record":
+      return "a result after every record";
+    case "fill":
+      return `a result of each ${trigger.size} records`;
+    case "count":
+      return `a result after every ${trigger.every} records`;
+    case "time":
+      return `a result every ${trigger.everyMs} ms`;
+  }
+}
+
+const isKeyed = (node: PlanNode): node is Extract<PlanNode, { keying: unknown }> => "keying" in node;
+/** Nodes with a chain of their own: others fire when something comes. */
+const ownsChain = (node: PlanNode): boolean => node.kind === "windowAggregate" || node.kind === "keyedAggregate";
 
 /** A chain runs from a source or a window to sinks and the next windows, without leaving the function. */
 function chainLines(plan: Plan): string[] {
@@ -64,7 +111,7 @@ function chainLines(plan: Plan): string[] {
     for (const output of outputs(node))
       for (const reader of graph.readers(node, output)) {
         const name = reader.kind === "sink" ? reader.sink.node : reader.node.name;
-        const ends = reader.kind === "sink" || reader.node.kind === "windowAggregate";
+        const ends = reader.kind === "sink" || ownsChain(reader.node);
         lines.push(`${"  ".repeat(depth)}${output === "out" ? "" : `.${output} `}→ ${name}${ends ? " (end)" : ""}`);
         if (!ends) walk(name, depth + 1);
       }
@@ -74,15 +121,15 @@ function chainLines(plan: Plan): string[] {
     walk(source.node, 1);
   }
   for (const node of plan.nodes)
-    if (node.kind === "windowAggregate") {
-      lines.push(`${node.name} (fired windows)`);
+    if (ownsChain(node)) {
+      lines.push(`${node.name} (${node.kind === "windowAggregate" ? "fired windows" : "results"})`);
       walk(node.name, 1);
     }
   return lines;
 }
 
 function physicalLines(plan: Plan): string[] {
-  const keyed = plan.nodes.filter((n) => n.kind === "windowAggregate");
+  const keyed = plan.nodes.filter(isKeyed);
   return [
     `version ${plan.version}, hash ${plan.hash.slice(0, 12)}, maxParallelism ${plan.maxParallelism}`,
     ...keyed.map(

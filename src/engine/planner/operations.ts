@@ -1,15 +1,13 @@
 import { parseDuration } from "../../api/duration.ts";
 import type { PipelineNode } from "../../api/pipeline.schema.ts";
 import { WeirError } from "../../errors.ts";
-import type { PlanNode, PlanSource } from "../plan.ts";
-import { parseAggregate } from "./aggregates.ts";
+import type { Keying, PlanNode, PlanSource } from "../plan.ts";
 import type { VariableType } from "../../expression/value-type.ts";
 import { checkExpression } from "./expressions.ts";
 import type { CheckedNode } from "./expressions.ts";
 import { isWithin, plainPath } from "./field-path.ts";
+import { keyedOperation } from "./keyed-operations.ts";
 import type { GraphNode } from "./stream-graph.ts";
-
-type Keying = "declared" | "local";
 
 /** The physical operator of a node between sources and sinks. */
 export function operation(node: GraphNode, keying: Keying | undefined, event: VariableType | undefined): PlanNode {
@@ -28,7 +26,7 @@ export function operation(node: GraphNode, keying: Keying | undefined, event: Va
   }
   const simple = recordOperation(spec, at);
   if (simple !== undefined) return { ...base, ...simple };
-  return { ...base, ...windowAggregate(spec, keying ?? "local", at) };
+  return { ...base, ...keyedOperation(spec, keying ?? "local", at) };
 }
 
 /** Operations that take one record and give some. */
@@ -57,46 +55,6 @@ function fieldPaths(node: string, fields: readonly string[]): string[][] {
       );
   }
   return paths;
-}
-
-function windowAggregate(spec: PipelineNode, keying: Keying, at: CheckedNode) {
-  const { name, keyBy, window, aggregate } = spec;
-  const tumbling = window?.tumbling;
-  if (keyBy === undefined || window === undefined || tumbling === undefined || aggregate === undefined)
-    throw new WeirError("PIPELINE_INVALID", `node "${name}" needs keyBy, window and aggregate together`);
-  const sizeMs = parseDuration(tumbling.size);
-  if (sizeMs <= 0) throw new WeirError("PIPELINE_INVALID", `node "${name}": a window's size must be more than 0`);
-  const keyField = plainPath(keyBy)?.at(-1) ?? "key";
-  const aggregates = Object.entries(aggregate).map(([field, text]) => {
-    const parsed = parseAggregate(name, field, text);
-    if (parsed.arg !== null) checkExpression(at, parsed.arg);
-    return parsed;
-  });
-  checkResult(name, keyField, Object.keys(aggregate));
-  return {
-    kind: "windowAggregate",
-    key: checkExpression(at, keyBy),
-    keyField,
-    window: { type: "tumbling", sizeMs, offsetMs: tumbling.offset === undefined ? 0 : parseDuration(tumbling.offset) },
-    allowedLatenessMs: window.allowedLateness === undefined ? 0 : parseDuration(window.allowedLateness),
-    aggregates,
-    keying,
-  } as const;
-}
-
-function checkResult(node: string, keyField: string, names: readonly string[]): void {
-  const taken = [keyField, "windowStart", "windowEnd"];
-  for (const name of names) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
-      throw new WeirError("PIPELINE_INVALID", `node "${node}": aggregate "${name}" is not a field name`);
-    if (taken.includes(name))
-      throw new WeirError("PIPELINE_INVALID", `node "${node}": the result already has a field "${name}"; rename it`);
-  }
-  if (keyField === "windowStart" || keyField === "windowEnd")
-    throw new WeirError(
-      "PIPELINE_INVALID",
-      `node "${node}": the key's field cannot be called ${keyField}; map it first`,
-    );
 }
 
 function mapFields(at: CheckedNode, map: Readonly<Record<string, string>>) {

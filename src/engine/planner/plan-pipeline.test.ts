@@ -224,10 +224,26 @@ describe("a pipeline that cannot run is refused with its node and what to do", (
       /nodes\[d\].dedup: this version/,
     ],
     [
-      "a sliding window",
-      [events, { name: "w", from: ["events"], ...window, window: { sliding: { size: "1m", every: "10s" } } }, out("w")],
-      "SPEC_NOT_IMPLEMENTED",
-      /nodes\[w\].window.sliding: this version has tumbling windows only/,
+      "a slide that skips time",
+      [events, { name: "w", from: ["events"], ...window, window: { sliding: { size: "1m", every: "2m" } } }, out("w")],
+      "PIPELINE_INVALID",
+      /nodes\[w\].window.sliding.every: must not be longer than the size 1m/,
+    ],
+    [
+      "a late output of a window that counts",
+      [events, { name: "w", from: ["events"], ...window, window: { count: { size: 5 } } }, out("w", "w.late")],
+      "PIPELINE_INVALID",
+      /node "w" has no output "late"/,
+    ],
+    [
+      "results by time without event time",
+      [
+        { name: "events", source: { datagen: {} } },
+        { name: "w", from: ["events"], ...window, window: { global: { trigger: { every: "1s" } } } },
+        out("w"),
+      ],
+      "PIPELINE_INVALID",
+      /source "events" has no eventTime/,
     ],
     [
       "an unknown connection",
@@ -276,6 +292,19 @@ it("knows after select and drop which fields of the schema are left", () => {
   expect(() => plan(behind({ select: ["event.payload.lag"] }, "event.payload.lag > 1"))).not.toThrow();
   expect(refusal(behind({ select: ["event.payload"] }, "event.tenant == 'a'")).message).toMatch(/no field "tenant"/);
   expect(refusal(behind({ drop: ["event.payload"] }, "event.payload.lag > 1")).message).toMatch(/no field "payload"/);
+});
+
+it("explains each kind of window and trigger", () => {
+  const explained = (spec: Partial<PipelineNode>): string =>
+    explain(plan([events, { ...window, name: "w", from: ["events"], ...spec }, out("w")]));
+  expect(explained({ window: { sliding: { size: "1m", every: "25s" } } })).toMatch(
+    /sliding window of 60000 .* 12 panes/,
+  );
+  expect(explained({ window: { cumulate: { step: "1s", max: "1m" } } })).toContain("steps of 1000 ms up to 60000 ms");
+  expect(explained({ window: { session: { gap: "3s" } } })).toContain("session window with a gap of 3000 ms");
+  expect(explained({ window: { count: { size: 7 } } })).toContain("a result of each 7 records");
+  expect(explained({ window: { global: { trigger: { count: 7 } } } })).toContain("a result after every 7 records");
+  expect(explained({ window: undefined, ttl: "1h" })).toContain("after every record, forgotten after 3600000 ms");
 });
 
 it("explains the stream graph, the chains and the physical plan", () => {

@@ -1,6 +1,7 @@
 import { checkPipeline } from "../../api/check.ts";
 import type { Pipeline, PipelineNode } from "../../api/pipeline.schema.ts";
 import { summary } from "../../api/problem.ts";
+import { isTimed } from "../../api/window-check.ts";
 import { WeirError } from "../../errors.ts";
 import { PLAN_VERSION } from "../plan.ts";
 import type { Plan, PlanInput, PlanSink, PlanSource } from "../plan.ts";
@@ -93,7 +94,7 @@ function schemasOf(graph: StreamGraph): Schemas {
 }
 
 function outputSchema(spec: PipelineNode, input: PipelineNode["schema"]): PipelineNode["schema"] {
-  const makesOther = [spec.map, spec.flatMap, spec.window].some((operation) => operation !== undefined);
+  const makesOther = [spec.map, spec.flatMap, spec.aggregate].some((operation) => operation !== undefined);
   if (makesOther || input === undefined) return undefined;
   const { select, drop } = spec;
   if (select === undefined && drop === undefined) return input;
@@ -131,7 +132,7 @@ function checkEventTime(graph: StreamGraph, sources: ReadonlyMap<string, PlanSou
           ? node.name
           : undefined;
     timeless.set(node.name, missing);
-    if (node.spec.window !== undefined && missing !== undefined)
+    if (firesByTime(node.spec) && missing !== undefined)
       throw new WeirError(
         "PIPELINE_INVALID",
         `node "${node.name}" has a window of event time, but its source "${missing}" has no eventTime; add eventTime: {field: event.…}`,
@@ -155,6 +156,9 @@ function checkDeadReaders(graph: StreamGraph): void {
       );
   }
 }
+
+const firesByTime = ({ window }: PipelineNode): boolean =>
+  isTimed(window) || window?.global?.trigger.every !== undefined;
 
 function passesUnread({ union, rateLimit, peek }: PipelineNode): boolean {
   return union !== undefined || rateLimit !== undefined || (peek !== undefined && peek.message === undefined);

@@ -1,4 +1,4 @@
-import type { CellLayout } from "./cells.ts";
+import type { CellLayout, Held } from "./cells.ts";
 
 export const PAGE_BITS = 8;
 const PAGE = 1 << PAGE_BITS;
@@ -18,10 +18,10 @@ export class Bucket {
   /** Key of entry e is keys[keyAt[e]] … keys[keyAt[e + 1]]. */
   keyAt: Int32Array;
   cells: Float64Array;
-  texts: (string | undefined)[] = [];
+  texts: Held[] = [];
   /** Snapshot epoch in which a page was last made writable. */
   stamps: Int32Array;
-  private hashes: Int32Array;
+  hashes: Int32Array;
   private table: Int32Array;
 
   constructor(end: number, layout: CellLayout, fired: boolean) {
@@ -52,6 +52,21 @@ export class Bucket {
     const { keys } = this;
     for (let i = start, k = at; i < stop; i++, k++) if (bytes[i] !== keys[k]) return false;
     return true;
+  }
+
+  /** The entry of a key; a new one with initial cells where there is none. */
+  obtain(bytes: Uint8Array, start: number, stop: number, hash: number): number {
+    const e = this.find(bytes, start, stop, hash);
+    return e >= 0 ? e : this.insert(bytes, start, stop, { hash, place: e });
+  }
+
+  /** Adds a key anew whose entry is dead: that one is found no more, and the key is the last to have arrived. */
+  renew(dead: number, bytes: Uint8Array, start: number, stop: number): number {
+    const hash = this.hashes[dead] as number;
+    const mask = this.table.length - 1;
+    let at = hash & mask;
+    while (this.table[at] !== dead + 1) at = (at + 1) & mask;
+    return this.insert(bytes, start, stop, { hash, place: -1 - at });
   }
 
   /** Adds a key that `find` did not find, with initial cells. `place` is what `find` returned. */
@@ -87,10 +102,11 @@ export class Bucket {
   private rehash(): void {
     const table = new Int32Array(this.table.length * 2);
     const mask = table.length - 1;
-    for (let e = 0; e < this.n; e++) {
-      let at = (this.hashes[e] as number) & mask;
+    for (const place of this.table) {
+      if (place === 0) continue; // entries that no place names were renewed
+      let at = (this.hashes[place - 1] as number) & mask;
       while (table[at] !== 0) at = (at + 1) & mask;
-      table[at] = e + 1;
+      table[at] = place;
     }
     this.table = table;
   }

@@ -1,5 +1,5 @@
 import { WeirError } from "../../errors.ts";
-import type { CellLayout } from "./cells.ts";
+import type { CellLayout, Held } from "./cells.ts";
 
 /**
  * Saved window state, version 1. A chunk is: watermark of the shard (f64), number of entries (u32), entries. An entry is:
@@ -15,7 +15,7 @@ const NONE = 0xffffffff;
 export interface EntryValues {
   readonly cells: Float64Array;
   readonly cellAt: number;
-  readonly texts: readonly (string | undefined)[];
+  readonly texts: readonly Held[];
   readonly textAt: number;
 }
 
@@ -54,7 +54,7 @@ export class EntryWriter {
     this.entries++;
   }
 
-  private text(text: string | undefined): void {
+  private text(text: Held): void {
     const length = text === undefined ? 0 : Buffer.byteLength(text);
     this.room(4 + length);
     this.at = this.buffer.writeUInt32LE(text === undefined ? NONE : length, this.at);
@@ -84,7 +84,7 @@ export interface DecodedEntry {
   end: number;
   readonly key: { bytes: Buffer; start: number; stop: number };
   readonly cells: Float64Array;
-  readonly texts: (string | undefined)[];
+  readonly texts: Held[];
 }
 
 /** Calls `each` for every entry with one reused object, and returns the shard's watermark. */

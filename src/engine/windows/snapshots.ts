@@ -1,15 +1,15 @@
 import type { KeyedSnapshot } from "../program.ts";
 import { PAGE_BITS } from "./bucket.ts";
 import type { Bucket } from "./bucket.ts";
-import type { CellLayout } from "./cells.ts";
+import type { CellLayout, Held } from "./cells.ts";
 import { EntryWriter } from "./entry-codec.ts";
 
 interface Page {
   readonly cells: Float64Array;
-  readonly texts: readonly (string | undefined)[];
+  readonly texts: readonly Held[];
 }
 
-interface Held {
+interface AtBarrier {
   readonly bucket: Bucket;
   /** Entries at the barrier. */
   readonly n: number;
@@ -20,6 +20,8 @@ interface Held {
 export interface ShardAtBarrier {
   readonly watermark: number;
   readonly buckets: readonly Bucket[];
+  /** Which entries are worth saving; all, where it is not said. */
+  readonly alive?: (cells: Float64Array, at: number) => boolean;
 }
 
 /**
@@ -65,7 +67,7 @@ function copyOf(bucket: Bucket, page: number): Page {
 class Snapshot {
   readonly epoch: number;
   private readonly layout: CellLayout;
-  private readonly held = new Map<Bucket, Held>();
+  private readonly held = new Map<Bucket, AtBarrier>();
   private readonly shards: ReadonlyMap<number, ShardAtBarrier>;
 
   constructor(epoch: number, layout: CellLayout, shards: ReadonlyMap<number, ShardAtBarrier>) {
@@ -91,9 +93,9 @@ class Snapshot {
     if (at === undefined) return;
     const writer = new EntryWriter(this.layout, at.watermark);
     for (const bucket of at.buckets) {
-      const held = this.held.get(bucket) as Held;
+      const held = this.held.get(bucket) as AtBarrier;
       for (let page = 0; page << PAGE_BITS < held.n; page++) {
-        writePage(writer, held, page);
+        writePage(writer, held, page, at.alive);
         if (writer.full()) yield writer.take();
       }
     }
@@ -101,7 +103,7 @@ class Snapshot {
   }
 }
 
-function writePage(writer: EntryWriter, held: Held, page: number): void {
+function writePage(writer: EntryWriter, held: AtBarrier, page: number, alive?: ShardAtBarrier["alive"]): void {
   const { bucket, n, saved } = held;
   const copy = saved.get(page);
   const first = page << PAGE_BITS;
@@ -109,6 +111,7 @@ function writePage(writer: EntryWriter, held: Held, page: number): void {
   const from: Page = copy ?? bucket;
   const { cells, texts } = bucket.layout;
   for (let e = first; e < Math.min(n, first + (1 << PAGE_BITS)); e++) {
+    if (alive?.(from.cells, (e - base) * cells) === false) continue;
     const key = { bytes: bucket.keys, start: bucket.keyAt[e] as number, stop: bucket.keyAt[e + 1] as number };
     const values = { cells: from.cells, cellAt: (e - base) * cells, texts: from.texts, textAt: (e - base) * texts };
     writer.add(bucket.end, key, values);

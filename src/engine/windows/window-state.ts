@@ -2,29 +2,36 @@ import { WeirError } from "../../errors.ts";
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
 import { Bucket } from "./bucket.ts";
 import type { CellLayout, WindowNode } from "./cells.ts";
-import { cellLayout, stateSignature, windowEnd } from "./cells.ts";
+import { layoutOf, stateSignature } from "./cells.ts";
 import { readChunk, STATE_VERSION } from "./entry-codec.ts";
 import type { DecodedEntry } from "./entry-codec.ts";
+import { mergeEntry } from "./merge.ts";
 import { murmur2 } from "./murmur2.ts";
+import { paneEnd, panesOf, passedWindows } from "./panes.ts";
+import type { Panes, PaneWindow } from "./panes.ts";
 import { Snapshots } from "./snapshots.ts";
 import type { ShardAtBarrier } from "./snapshots.ts";
 
-/** Called for every row that is due: the entry's result goes down the row chain. */
-export type Fire = (bucket: Bucket, entry: number, shard: number) => void;
+/** Where the row chain finds an entry's key and values. */
+export type Rows = Pick<Bucket, "keys" | "keyAt" | "cells" | "texts">;
+
+/** Called for every row that is due: the entry's result goes down the row chain. `end` is the window's. */
+export type Fire = (rows: Rows, entry: number, shard: number, end: number) => void;
 
 interface Shard {
   readonly index: number;
   /** Watermark at the restored barrier: what was late then is late now, whatever the other shards say. */
   floor: number;
+  /** By the pane's end. */
   readonly buckets: Map<number, Bucket>;
-  /** The bucket of the last record: most batches stay in one window. */
+  /** The bucket of the last record: most batches stay in one pane. */
   last: Bucket | undefined;
 }
 
 /**
- * State of one windowed aggregate in memory: shard → window → keys. Windows fire in order of their end; within a
- * window by shard, and within a shard in order of the keys' first arrival. So the rows of a shard come in the same order
- * wherever the shard lives.
+ * State of one aggregate over tumbling, sliding or cumulating windows in memory: shard → pane → keys. Windows fire in
+ * order of their end; within a window by shard, and within a shard by pane and first arrival of the key in it. So the
+ * rows of a shard come in the same order wherever the shard lives.
  */
 export class WindowState implements KeyedNode {
   readonly node: string;
@@ -33,27 +40,31 @@ export class WindowState implements KeyedNode {
   readonly layout: CellLayout;
   readonly snapshots = new Snapshots();
   watermark = Number.NEGATIVE_INFINITY;
-  private readonly window: WindowNode["window"];
+  /** Place in the order of arrival, for first and last of merged panes. */
+  arrivals = 0;
+  private readonly panes: Panes;
+  private readonly paneMs: number;
   private readonly lateness: number;
   private readonly owned = new Map<number, Shard>();
   private readonly byIndex: (Shard | undefined)[] = [];
-  /** No bucket is due to fire or to be dropped below this watermark. */
+  /** No pane is due to fire or to be dropped below this watermark. */
   private nextDue = Number.POSITIVE_INFINITY;
 
-  constructor(node: WindowNode) {
+  constructor(node: WindowNode & { readonly window: PaneWindow }) {
     this.node = node.name;
-    this.window = node.window;
+    this.panes = panesOf(node.window);
+    this.paneMs = this.panes.paneMs;
     this.lateness = node.allowedLatenessMs;
-    this.layout = cellLayout(node.aggregates);
+    this.layout = layoutOf(node);
     this.stateSignature = stateSignature(node);
   }
 
-  /** The bucket that an event time falls into, or undefined when it is too late. */
+  /** The bucket that an event time falls into, or undefined when it is too late for all of its windows. */
   bucket(shardIndex: number, ts: number): Bucket | undefined {
     const shard = this.byIndex[shardIndex] ?? this.open(shardIndex);
     const { last } = shard;
-    if (last !== undefined && ts < last.end && ts >= last.end - this.window.sizeMs) return last;
-    const end = windowEnd(this.window, ts);
+    if (last !== undefined && ts < last.end && ts >= last.end - this.paneMs) return last;
+    const end = paneEnd(this.panes, ts);
     const bucket = shard.buckets.get(end) ?? this.openBucket(shard, end);
     shard.last = bucket;
     return bucket;
@@ -68,43 +79,101 @@ export class WindowState implements KeyedNode {
 
   private openBucket(shard: Shard, end: number): Bucket | undefined {
     const now = Math.max(this.watermark, shard.floor);
-    if (end - 1 + this.lateness <= now) return undefined;
-    const bucket = new Bucket(end, this.layout, end - 1 <= now);
+    if (this.panes.last(end) - 1 + this.lateness <= now) return undefined;
+    const bucket = new Bucket(end, this.layout, false);
     shard.buckets.set(end, bucket);
-    this.nextDue = Math.min(this.nextDue, this.due(bucket));
+    this.schedule(bucket, now);
     return bucket;
   }
 
-  private due(bucket: Bucket): number {
-    return bucket.fired ? bucket.end - 1 + this.lateness : bucket.end - 1;
+  /** Notes when the pane is due next: for its next window, or to be dropped. */
+  private schedule(bucket: Bucket, now: number): void {
+    const { first, last, stepMs } = this.panes;
+    const begin = first(bucket.end);
+    const end = last(bucket.end);
+    bucket.fired = begin - 1 <= now;
+    const next = bucket.fired ? begin + (Math.floor((now + 1 - begin) / stepMs) + 1) * stepMs : begin;
+    this.nextDue = Math.min(this.nextDue, next <= end ? next - 1 : end - 1 + this.lateness);
   }
 
-  /** Moves the watermark, fires windows that it passes and drops those whose lateness is over. */
+  /** Moves the watermark, fires windows that it passes and drops panes whose last window's lateness is over. */
   advance(watermark: number, fire: Fire): void {
     if (watermark <= this.watermark) return;
+    const from = this.watermark;
     this.watermark = watermark;
     if (watermark < this.nextDue) return;
-    for (const { shard, bucket } of this.passed(watermark)) {
-      bucket.fired = true;
-      for (let e = 0; e < bucket.n; e++) fire(bucket, e, shard.index);
-    }
+    for (const { shard, end } of this.passed(from, watermark)) this.fireWindow(shard, end, fire);
     this.drop(watermark);
   }
 
-  private passed(watermark: number): { shard: Shard; bucket: Bucket }[] {
-    const due: { shard: Shard; bucket: Bucket }[] = [];
-    for (const shard of this.owned.values())
-      for (const bucket of shard.buckets.values())
-        if (!bucket.fired && bucket.end - 1 <= watermark) due.push({ shard, bucket });
-    return due.toSorted((a, b) => a.bucket.end - b.bucket.end || a.shard.index - b.shard.index);
+  private passed(from: number, to: number): { shard: Shard; end: number }[] {
+    const due: { shard: Shard; end: number }[] = [];
+    for (const shard of this.owned.values()) {
+      const ends = new Set<number>();
+      for (const pane of shard.buckets.keys())
+        for (const end of passedWindows(this.panes, pane, Math.max(from, shard.floor), to)) ends.add(end);
+      for (const end of ends) due.push({ shard, end });
+    }
+    return due.toSorted((a, b) => a.end - b.end || a.shard.index - b.shard.index);
+  }
+
+  private fireWindow(shard: Shard, end: number, fire: Fire): void {
+    const [only, ...others] = this.panesIn(shard, end);
+    if (only === undefined) return;
+    const all = others.length === 0 ? only : this.merged([only, ...others], end);
+    for (let e = 0; e < all.n; e++) fire(all, e, shard.index, end);
+  }
+
+  private panesIn(shard: Shard, end: number): Bucket[] {
+    const start = this.panes.start(end);
+    const single = end - start === this.paneMs;
+    const within = single
+      ? [shard.buckets.get(end)].filter((b) => b !== undefined)
+      : [...shard.buckets.values()].filter((b) => b.end > start && b.end <= end);
+    return within.toSorted((a, b) => a.end - b.end);
+  }
+
+  private merged(panes: readonly Bucket[], end: number): Bucket {
+    const all = new Bucket(end, this.layout, true);
+    for (const pane of panes) for (let e = 0; e < pane.n; e++) this.mergeInto(all, pane, e);
+    return all;
+  }
+
+  private mergeInto(all: Bucket, pane: Bucket, e: number): void {
+    const { cells, texts } = this.layout;
+    const hash = pane.hashes[e] as number;
+    const to = all.obtain(pane.keys, pane.keyAt[e] as number, pane.keyAt[e + 1] as number, hash);
+    const into = { cells: all.cells, cellAt: to * cells, texts: all.texts, textAt: to * texts };
+    mergeEntry(this.layout, into, { cells: pane.cells, cellAt: e * cells, texts: pane.texts, textAt: e * texts });
+  }
+
+  /** A record came into a pane of which windows have fired: those that are still kept fire its key again, at once. */
+  refire(bucket: Bucket, entry: number, shardIndex: number, fire: Fire): void {
+    const shard = this.byIndex[shardIndex] as Shard;
+    const now = Math.max(this.watermark, shard.floor);
+    for (const end of passedWindows(this.panes, bucket.end, now - this.lateness, now))
+      this.fireKey(shard, end, { bucket, entry, fire });
+  }
+
+  private fireKey(shard: Shard, end: number, of: { bucket: Bucket; entry: number; fire: Fire }): void {
+    const { bucket, entry, fire } = of;
+    const panes = this.panesIn(shard, end);
+    if (panes.length === 1) return fire(bucket, entry, shard.index, end);
+    const [start, stop] = [bucket.keyAt[entry] as number, bucket.keyAt[entry + 1] as number];
+    const all = new Bucket(end, this.layout, true);
+    for (const pane of panes) {
+      const e = pane.find(bucket.keys, start, stop, bucket.hashes[entry] as number);
+      if (e >= 0) this.mergeInto(all, pane, e);
+    }
+    fire(all, 0, shard.index, end);
   }
 
   private drop(watermark: number): void {
     this.nextDue = Number.POSITIVE_INFINITY;
     for (const shard of this.owned.values()) {
       for (const [end, bucket] of shard.buckets) {
-        if (end - 1 + this.lateness <= watermark) shard.buckets.delete(end);
-        else this.nextDue = Math.min(this.nextDue, this.due(bucket));
+        if (this.panes.last(end) - 1 + this.lateness <= watermark) shard.buckets.delete(end);
+        else this.schedule(bucket, Math.max(watermark, shard.floor));
       }
       shard.last = undefined;
     }
@@ -132,20 +201,18 @@ export class WindowState implements KeyedNode {
       const floor = readChunk(chunk, this.layout, (entry) => this.add(shard, entry));
       shard.floor = Math.max(shard.floor, floor);
     }
-    for (const bucket of shard.buckets.values()) {
-      bucket.fired = bucket.end - 1 <= shard.floor;
-      this.nextDue = Math.min(this.nextDue, this.due(bucket));
-    }
+    for (const bucket of shard.buckets.values()) this.schedule(bucket, shard.floor);
   }
 
   private add(shard: Shard, entry: DecodedEntry): void {
     let bucket = shard.buckets.get(entry.end);
     if (bucket === undefined) shard.buckets.set(entry.end, (bucket = new Bucket(entry.end, this.layout, false)));
     const { bytes, start, stop } = entry.key;
-    const hash = murmur2(bytes, start, stop);
-    const e = bucket.insert(bytes, start, stop, { hash, place: bucket.find(bytes, start, stop, hash) });
+    const e = bucket.obtain(bytes, start, stop, murmur2(bytes, start, stop));
     bucket.cells.set(entry.cells, e * this.layout.cells);
     for (let i = 0; i < this.layout.texts; i++) bucket.texts[e * this.layout.texts + i] = entry.texts[i];
+    for (const { order } of this.layout.slots)
+      if (order >= 0) this.arrivals = Math.max(this.arrivals, entry.cells[order] as number);
   }
 
   size(): number {

@@ -1,0 +1,173 @@
+import { TRIGGER } from "../keyed-state/keyed-table.ts";
+import { PAGE_BITS } from "../windows/bucket.ts";
+import type { KeyedAggregateNode, Slot as CellSlot, WindowNode } from "../windows/cells.ts";
+import { isText, layoutOf, merges } from "../windows/cells.ts";
+import type { At, ChainWriter, Fail } from "./chain.ts";
+import { keySource } from "./key-source.ts";
+import type { KeyNames } from "./key-source.ts";
+
+/** The variables of one aggregating step: unique in a chain, which may have several. */
+interface Names {
+  readonly state: string;
+  readonly fire: string;
+  readonly keys: KeyNames;
+  readonly shard: string;
+  readonly bucket: string;
+  readonly entry: string;
+}
+
+/**
+ * One record into an aggregate: arguments, key bytes, shard, entry, and the aggregates folded in place. Everything that
+ * can fail on a record comes before the first change of what is counted.
+ */
+export function aggregateSource(chain: ChainWriter, node: WindowNode | KeyedAggregateNode, at: At): string {
+  const n = chain.id();
+  const w = chain.index(node.name);
+  const keys: KeyNames = { buffer: `kb${n}`, start: `ks${n}`, end: `ke${n}` };
+  const names: Names = {
+    state: `W${w}`,
+    fire: `fire${w}`,
+    keys,
+    shard: `shard${n}`,
+    bucket: `bucket${n}`,
+    entry: `entry${n}`,
+  };
+  const declared = [`${keys.buffer} = b`, `${keys.start} = 0`, `${keys.end} = 0`, names.shard, names.bucket];
+  declared.push(`${names.entry} = 0`, `hash${n} = 0`);
+  const layout = layoutOf(node);
+  const args = layout.slots.filter((s) => s.arg !== null).map((slot) => argument(chain, at, { slot, declared }));
+  const argOf = (slot: CellSlot): string => args.find((a) => a.slot === slot)?.name ?? "";
+  const key = keySource(chain, node.key, { at, keys, declared });
+  const locate = node.kind === "keyedAggregate" ? tableEntry : node.window.type === "session" ? session : pane;
+  const step = (fail: Fail): string =>
+    [
+      ...args.map((a) => a.step(fail)),
+      key(fail),
+      `hash${n} = murmur2(${keys.buffer}, ${keys.start}, ${keys.end});`,
+      `${names.shard} = ${chain.shardSource(node.keying, `hash${n}`)};`,
+      locate(names, `hash${n}`),
+      ...(mergesLater(node) ? [] : overflowTests(names, { layout, argOf, fail })),
+    ].join("\n");
+  const folds = layout.slots.map((slot) => fold(slot, argOf(slot), { layout, names, merged: mergesLater(node) }));
+  const change = `${touch(node, names)}
+  const cells = ${names.bucket}.cells, at = ${names.entry} * ${layout.cells};
+  ${folds.join("\n  ")}
+  ${result(node, names)}`;
+  if (node.kind === "keyedAggregate") return `{ ${chain.guarded(node, at, { declared, step }, `{ ${change} }`)} }`;
+  const late = chain.readers(node.name, "late", at);
+  const then = `if (${names.bucket} === undefined) {
+  C${w}.late++;
+  ${late}
+} else {
+  ${change}
+}`;
+  return `{ ${chain.guarded(node, at, { declared, step }, then)} }`;
+}
+
+const mergesLater = (node: WindowNode | KeyedAggregateNode): boolean => node.kind === "windowAggregate" && merges(node);
+
+function pane({ state, keys, shard, bucket, entry }: Names, hash: string): string {
+  const range = `${keys.buffer}, ${keys.start}, ${keys.end}`;
+  return `${bucket} = ${state}.bucket(${shard}, ts);
+if (${bucket} !== undefined) {
+  ${entry} = ${bucket}.find(${range}, ${hash});
+  if (${entry} < 0) ${entry} = ${bucket}.insert(${range}, { hash: ${hash}, place: ${entry} });
+}`;
+}
+
+const session = ({ state, keys, shard, bucket }: Names): string =>
+  `${bucket} = ${state}.session(${shard}, ts, ${keys.buffer}.subarray(${keys.start}, ${keys.end}));`;
+
+const tableEntry = ({ state, keys, shard, bucket, entry }: Names): string =>
+  `${entry} = ${state}.entry(${shard}, ${keys.buffer}, ${keys.start}, ${keys.end}); ${bucket} = ${state}.bucket;`;
+
+function overflowTests(
+  { bucket, entry }: Names,
+  of: { layout: ReturnType<typeof layoutOf>; argOf: (slot: CellSlot) => string; fail: Fail },
+): string[] {
+  const { layout, argOf, fail } = of;
+  return layout.slots
+    .filter((slot) => slot.fn === "sum")
+    .map((slot) => {
+      const cell = `${bucket}.cells[${entry} * ${layout.cells} + ${slot.at}]`;
+      const why = `R.overflow(${JSON.stringify(slot.name)})`;
+      return `if (${bucket} !== undefined && ${argOf(slot)} !== null && overflows(${cell}, ${argOf(slot)})) ${fail(why)}`;
+    });
+}
+
+/** A page that a snapshot may hold is copied before it changes; sessions and tables have done so when asked. */
+function touch(node: WindowNode | KeyedAggregateNode, { state, bucket, entry }: Names): string {
+  if (node.kind === "keyedAggregate" || node.window.type === "session") return "";
+  const page = `${entry} >> ${PAGE_BITS}`;
+  return `if (${bucket}.stamps[${page}] !== ${state}.snapshots.epoch) ${state}.snapshots.touch(${bucket}, ${page});`;
+}
+
+/** What a changed entry gives at once. */
+function result(node: WindowNode | KeyedAggregateNode, names: Names): string {
+  const { state, fire, shard, bucket, entry } = names;
+  if (node.kind === "windowAggregate") {
+    const { type } = node.window;
+    if (type === "session") return `if (${bucket}.fired) ${fire}(${bucket}, 0, ${shard}, ${bucket}.end);`;
+    if (type === "tumbling") return `if (${bucket}.fired) ${fire}(${bucket}, ${entry}, ${shard}, ${bucket}.end);`;
+    return `if (${bucket}.fired) ${state}.refire(${bucket}, ${entry}, ${shard}, ${fire});`;
+  }
+  const written = `${state}.written(${shard}, ${entry}, ts);`;
+  const now = `${fire}(${bucket}, ${entry}, ${shard}, ts);`;
+  const counter = `cells[at + ${TRIGGER}]`;
+  switch (node.trigger.type) {
+    case "record":
+      return `${written} ${now}`;
+    case "fill":
+      return `${written} if (++${counter} >= ${node.trigger.size}) { ${now} ${state}.remove(${shard}, ${entry}); }`;
+    case "count":
+      return `${written} if (++${counter} % ${node.trigger.every} === 0) ${now}`;
+    case "time":
+      return `${written} ${counter} = 1;`;
+  }
+}
+
+interface Argument {
+  readonly slot: CellSlot;
+  /** Variable of the value. */
+  readonly name: string;
+  readonly step: (fail: Fail) => string;
+}
+
+function argument(chain: ChainWriter, at: At, { slot, declared }: { slot: CellSlot; declared: string[] }): Argument {
+  const name = `a${chain.id()}`;
+  const value = chain.expression(slot.arg ?? "null", at, declared);
+  declared.push(name);
+  const wrong = isText(slot.fn)
+    ? `${name} instanceof Failure`
+    : `typeof ${name} !== "number" ? ${name} !== null : ${name} - ${name} !== 0`;
+  const why = `R.badArgument(${JSON.stringify(slot.name)}, ${JSON.stringify(slot.fn)}, ${name})`;
+  return { slot, name, step: (fail) => `${name} = ${value}; if (${wrong}) ${fail(why)}` };
+}
+
+function fold(
+  { fn, at, order }: CellSlot,
+  arg: string,
+  { layout, names, merged }: { layout: ReturnType<typeof layoutOf>; names: Names; merged: boolean },
+): string {
+  const cell = `cells[at + ${at}]`;
+  const text = `${names.bucket}.texts[${names.entry} * ${layout.texts} + ${at}]`;
+  const known = `${arg} !== null`;
+  const arrival = order < 0 ? "" : `cells[at + ${order}] = ++${names.state}.arrivals;`;
+  switch (fn) {
+    case "count":
+      return `${cell}++;`;
+    case "sum":
+      if (merged) return `if (${known}) ${cell} = addSum(${cell}, ${arg});`;
+      return `if (${known}) ${cell} = ${cell} !== ${cell} ? ${arg} : ${cell} + ${arg};`;
+    case "avg":
+      return `if (${known}) { ${cell} += ${arg}; cells[at + ${at + 1}]++; }`;
+    case "min":
+      return `if (${known} && !(${cell} <= ${arg})) ${cell} = ${arg};`;
+    case "max":
+      return `if (${known} && !(${cell} >= ${arg})) ${cell} = ${arg};`;
+    case "first":
+      return `if (${text} === undefined) { ${text} = R.text(${arg}); ${arrival} }`;
+    case "last":
+      return `${text} = R.text(${arg}); ${arrival}`;
+  }
+}

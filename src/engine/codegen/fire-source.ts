@@ -1,0 +1,68 @@
+import type { KeyedAggregateNode, Slot as CellSlot, WindowNode } from "../windows/cells.ts";
+import { isText, layoutOf, merges } from "../windows/cells.ts";
+import { SESSION_START } from "../windows/session-state.ts";
+import type { ChainWriter } from "./chain.ts";
+import { leaf, tree } from "./shape.ts";
+import type { Leaf, Slot } from "./shape.ts";
+
+type Fields = { path: string[]; leaf: Leaf }[];
+
+/** The chain below an aggregate: the function that an entry whose result is due goes through. */
+export function fireSource(chain: ChainWriter, node: WindowNode | KeyedAggregateNode): string {
+  const w = chain.index(node.name);
+  const key: Slot = { buffer: "b", start: "s", end: "e", type: "t", js: "(v !== U ? v : (v = decode(b, s, e, t)))" };
+  const layout = layoutOf(node);
+  const windowed = node.kind === "windowAggregate";
+  const fields: Fields = [
+    { path: [node.keyField], leaf: leaf(key.js, key) },
+    ...(windowed ? windowFields(node) : []),
+    ...layout.slots.map((slot) => ({ path: [slot.name], leaf: result(slot, layout.texts) })),
+  ];
+  const where = windowed ? "R.windowAt(end)" : "R.resultAt(end)";
+  const byEnd = windowed || node.trigger.type === "time";
+  const built = { shape: { kind: "built", root: tree(fields) }, raw: undefined, where } as const;
+  return `function fire${w}(bucket, entry, split, end) {
+  const b = bucket.keys, s = bucket.keyAt[entry], e = bucket.keyAt[entry + 1], t = scanValue(b, s, 0) & 15;
+  const cells = bucket.cells, at = entry * ${layout.cells}, ts = ${byEnd ? "end - 1" : "end"};
+  let v = U, w = 0, ob = o.bytes;
+  ${windowed && merges(node) ? overflowTest(node, w).join("\n") : ""}
+  ${chain.readers(node.name, "out", built)}
+}`;
+}
+
+function windowFields({ window }: WindowNode): Fields {
+  return [
+    { path: ["windowStart"], leaf: leaf(startSource(window), undefined, true) },
+    { path: ["windowEnd"], leaf: leaf("end", undefined, true) },
+  ];
+}
+
+function startSource(window: WindowNode["window"]): string {
+  switch (window.type) {
+    case "tumbling":
+    case "sliding":
+      return `(end - ${window.sizeMs})`;
+    case "cumulate":
+      return `(Math.floor((end - 1) / ${window.maxMs}) * ${window.maxMs})`;
+    case "session":
+      return `cells[at + ${SESSION_START}]`;
+  }
+}
+
+/** A merged sum that overflowed has no record to blame: its whole result fails. */
+function overflowTest(node: WindowNode, w: number): string[] {
+  return layoutOf(node)
+    .slots.filter((slot) => slot.fn === "sum")
+    .map(({ at, name }) => {
+      const failure = `R.failed(${JSON.stringify(node.name)}, R.windowAt(end), R.overflow(${JSON.stringify(name)}))`;
+      const then = node.onError === "Fail" ? `throw ${failure};` : "return;";
+      return `if (cells[at + ${at}] - cells[at + ${at}] !== 0 && cells[at + ${at}] === cells[at + ${at}]) { C${w}.errors++; ${then} }`;
+    });
+}
+
+function result({ fn, at }: CellSlot, texts: number): Leaf {
+  if (isText(fn)) return leaf(`R.parsed(bucket.texts[entry * ${texts} + ${at}])`);
+  const cell = `cells[at + ${at}]`;
+  const value = fn === "avg" ? `${cell} / cells[at + ${at + 1}]` : cell;
+  return leaf(`R.finite(${value})`);
+}

@@ -1,0 +1,82 @@
+import type { WindowNode } from "../windows/cells.ts";
+import { layoutOf, stateSignature } from "../windows/cells.ts";
+import { mergeEntry } from "../windows/merge.ts";
+import { SESSION_START } from "../windows/session-state.ts";
+import { fold, newEntry } from "./naive-entry.ts";
+import type { NaiveEntry, NaiveRecord } from "./naive-entry.ts";
+import { NaiveState } from "./naive-state.ts";
+import type { NaiveFire, NaiveRow, Saved } from "./naive-state.ts";
+import { at0 } from "./naive-windows.ts";
+
+interface NaiveSession {
+  readonly entry: NaiveEntry;
+  end: number;
+}
+
+/** Sessions of all keys of a shard in a list, in order of creation. */
+interface Sessions {
+  list: NaiveSession[];
+}
+
+export class NaiveSessions extends NaiveState<Sessions> {
+  private readonly gap: number;
+  private readonly lateness: number;
+
+  constructor(node: WindowNode, gapMs: number) {
+    super(node.name, layoutOf(node), stateSignature(node));
+    this.gap = gapMs;
+    this.lateness = node.allowedLatenessMs;
+  }
+
+  protected empty(): Sessions {
+    return { list: [] };
+  }
+
+  add(shardIndex: number, { ts, key, args }: NaiveRecord): readonly NaiveRow[] | "late" {
+    const shard = this.open(shardIndex);
+    const { held } = shard;
+    const touched = held.list.filter((s) => s.entry.key === key && start(s) <= ts + this.gap && s.end >= ts);
+    const end = Math.max(ts + this.gap, ...touched.map((s) => s.end));
+    if (end - 1 + this.lateness <= this.now(shard)) return "late";
+    const [first = { entry: newEntry(this.layout, key), end }, ...others] = touched;
+    if (touched.length === 0) held.list.push(first);
+    first.entry.cells[SESSION_START] = Math.min(ts, ...touched.map(start));
+    first.end = end;
+    for (const other of others) mergeEntry(this.layout, at0(first.entry), at0(other.entry));
+    held.list = held.list.filter((s) => !others.includes(s));
+    fold(this.layout, first.entry, args, this.arrival);
+    return end - 1 <= this.now(shard) ? [row(first)] : [];
+  }
+
+  advance(watermark: number, fire: NaiveFire): void {
+    const due: { session: NaiveSession; index: number }[] = [];
+    for (const [index, shard] of this.owned)
+      for (const session of shard.held.list)
+        if (session.end - 1 > this.now(shard) && session.end - 1 <= watermark) due.push({ session, index });
+    this.watermark = watermark;
+    for (const { session, index } of due.toSorted((a, b) => a.session.end - b.session.end || a.index - b.index))
+      fire(row(session), index);
+    for (const { held } of this.owned.values())
+      held.list = held.list.filter((s) => s.end - 1 + this.lateness > watermark);
+  }
+
+  protected saved({ list }: Sessions): readonly Saved[] {
+    return list;
+  }
+
+  protected load({ list }: Sessions, saved: Saved): void {
+    list.push({ ...saved });
+  }
+
+  protected count({ list }: Sessions): number {
+    return list.length;
+  }
+}
+
+const start = ({ entry }: NaiveSession): number => entry.cells[SESSION_START] as number;
+
+function row(session: NaiveSession): NaiveRow {
+  const { entry, end } = session;
+  const window = [["windowStart", start(session)] as const, ["windowEnd", end] as const];
+  return { entry, window, ts: end - 1, where: `of the window ending at ${end}` };
+}

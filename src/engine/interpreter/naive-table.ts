@@ -1,0 +1,117 @@
+import { passedBoundary, TRIGGER, WRITTEN_AT } from "../keyed-state/keyed-table.ts";
+import type { PlanTrigger } from "../plan.ts";
+import type { CellLayout } from "../windows/cells.ts";
+import { fold, newEntry, requireSums } from "./naive-entry.ts";
+import type { NaiveEntry, NaiveRecord } from "./naive-entry.ts";
+import { NaiveState } from "./naive-state.ts";
+import type { NaiveFire, NaiveRow, Saved } from "./naive-state.ts";
+
+/** By key, in order of arrival. */
+type Entries = Map<string, NaiveEntry>;
+
+export interface NaiveTableOptions {
+  readonly node: string;
+  readonly layout: CellLayout;
+  readonly stateSignature: string;
+  readonly ttlMs: number;
+  readonly trigger: PlanTrigger;
+}
+
+/** Keys without windows. */
+export class NaiveTable extends NaiveState<Entries> {
+  private readonly ttl: number;
+  private readonly trigger: PlanTrigger;
+  private time = Number.NEGATIVE_INFINITY;
+
+  constructor({ node, layout, stateSignature, ttlMs, trigger }: NaiveTableOptions) {
+    super(node, layout, stateSignature);
+    this.ttl = ttlMs;
+    this.trigger = trigger;
+  }
+
+  protected empty(): Entries {
+    return new Map();
+  }
+
+  /** The end of the input forgets nothing. */
+  protected override now({ floor }: { floor: number }): number {
+    return Math.max(this.time, floor);
+  }
+
+  private forgotten({ cells }: NaiveEntry, now: number): boolean {
+    return this.ttl > 0 && (cells[WRITTEN_AT] as number) + this.ttl <= now;
+  }
+
+  /** The key's entry, made anew at the end where it is forgotten; `change` may throw before it changes something. */
+  change(
+    shardIndex: number,
+    { key, ts }: { key: string; ts: number },
+    change: (entry: NaiveEntry) => void,
+  ): NaiveEntry {
+    const shard = this.open(shardIndex);
+    const now = this.now(shard);
+    const held = shard.held.get(key);
+    if (held !== undefined && this.forgotten(held, now)) shard.held.delete(key);
+    const entry = shard.held.get(key) ?? newEntry(this.layout, key);
+    change(entry);
+    entry.cells[WRITTEN_AT] = Math.max(ts, now);
+    shard.held.set(key, entry);
+    return entry;
+  }
+
+  has(shardIndex: number, key: string): boolean {
+    const shard = this.open(shardIndex);
+    const held = shard.held.get(key);
+    return held !== undefined && !this.forgotten(held, this.now(shard));
+  }
+
+  add(shardIndex: number, record: NaiveRecord): readonly NaiveRow[] {
+    const entry = this.change(shardIndex, record, (changed) => {
+      requireSums(this.layout, changed, record.args);
+      fold(this.layout, changed, record.args);
+    });
+    const row = { entry, window: [], ts: record.ts, where: `of the result at ${record.ts}` };
+    const { trigger } = this;
+    if (trigger.type === "record") return [row];
+    if (trigger.type === "time") {
+      entry.cells[TRIGGER] = 1;
+      return [];
+    }
+    const counted = (entry.cells[TRIGGER] as number) + 1;
+    entry.cells[TRIGGER] = counted;
+    if (trigger.type === "count") return counted % trigger.every === 0 ? [row] : [];
+    if (counted < trigger.size) return [];
+    this.open(shardIndex).held.delete(record.key);
+    return [row];
+  }
+
+  advance(watermark: number, fire: NaiveFire): void {
+    const from = this.watermark;
+    this.watermark = watermark;
+    if (watermark < Infinity) this.time = watermark;
+    if (this.trigger.type !== "time") return;
+    const { everyMs } = this.trigger;
+    const boundary = passedBoundary(everyMs, watermark);
+    for (const [index, { floor, held }] of [...this.owned].toSorted(([a], [b]) => a - b)) {
+      if (boundary <= passedBoundary(everyMs, Math.max(from, floor))) continue;
+      for (const entry of [...held.values()].filter((e) => e.cells[TRIGGER] === 1)) {
+        entry.cells[TRIGGER] = 0;
+        const last = passedBoundary(everyMs, entry.cells[WRITTEN_AT] as number) + everyMs;
+        const end = boundary === Infinity ? last : boundary;
+        fire({ entry, window: [], ts: end - 1, where: `of the result at ${end}` }, index);
+      }
+    }
+  }
+
+  protected saved(held: Entries, now: number): readonly Saved[] {
+    return [...held.values()].filter((e) => !this.forgotten(e, now)).map((entry) => ({ end: 0, entry }));
+  }
+
+  protected load(held: Entries, { entry }: Saved): void {
+    held.set(entry.key, entry);
+  }
+
+  protected count(held: Entries, now: number): number {
+    return [...held.values()].filter((e) => !this.forgotten(e, now)).length;
+  }
+}

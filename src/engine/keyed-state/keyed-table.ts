@@ -1,0 +1,226 @@
+import { WeirError } from "../../errors.ts";
+import type { PlanTrigger } from "../plan.ts";
+import type { KeyedNode, KeyedSnapshot } from "../program.ts";
+import { Bucket, PAGE_BITS } from "../windows/bucket.ts";
+import type { CellLayout } from "../windows/cells.ts";
+import { readChunk, STATE_VERSION } from "../windows/entry-codec.ts";
+import type { DecodedEntry } from "../windows/entry-codec.ts";
+import { murmur2 } from "../windows/murmur2.ts";
+import { Snapshots } from "../windows/snapshots.ts";
+import type { ShardAtBarrier } from "../windows/snapshots.ts";
+import type { Fire } from "../windows/window-state.ts";
+
+/** Own cells of an entry: when it was last written (NaN: it is gone), and what its trigger counts. */
+export const WRITTEN_AT = 0;
+export const TRIGGER = 1;
+
+/** Below this many entries a table is not worth being made smaller. */
+const SMALL = 1024;
+
+export interface TableOptions {
+  readonly node: string;
+  readonly stateSignature: string;
+  readonly layout: CellLayout;
+  /** 0: keys are never forgotten. */
+  readonly ttlMs: number;
+  /** Of time, where results are given by it. */
+  readonly trigger?: PlanTrigger;
+}
+
+interface Shard {
+  readonly index: number;
+  floor: number;
+  bucket: Bucket;
+  /** Entries of the bucket that are gone. */
+  dead: number;
+  /** When it is next looked for keys that were forgotten. */
+  sweepAt: number;
+}
+
+/**
+ * Keyed state without windows: shard → keys. Time is event time, as in windows: a key was last written at its record's
+ * time or the watermark, whichever is later, and is forgotten when the watermark has come `ttlMs` further. So it does not
+ * depend on when a worker runs, and a restored job forgets what it would have forgotten.
+ */
+export class KeyedTable implements KeyedNode {
+  readonly node: string;
+  readonly stateVersion = STATE_VERSION;
+  readonly stateSignature: string;
+  readonly layout: CellLayout;
+  readonly snapshots = new Snapshots();
+  watermark = Number.NEGATIVE_INFINITY;
+  /** Where the entry is that was asked for last. */
+  bucket: Bucket;
+  private readonly ttl: number;
+  private readonly everyMs: number;
+  private readonly owned = new Map<number, Shard>();
+  private readonly byIndex: (Shard | undefined)[] = [];
+  /** The end of time is not a time: a bounded input that ended forgets nothing. */
+  private time = Number.NEGATIVE_INFINITY;
+
+  constructor({ node, stateSignature, layout, ttlMs, trigger }: TableOptions) {
+    this.node = node;
+    this.stateSignature = stateSignature;
+    this.layout = layout;
+    this.ttl = ttlMs;
+    this.everyMs = trigger?.type === "time" ? trigger.everyMs : 0;
+    this.bucket = new Bucket(0, layout, false);
+  }
+
+  private open(index: number): Shard {
+    const bucket = new Bucket(0, this.layout, false);
+    const shard: Shard = { index, floor: Number.NEGATIVE_INFINITY, bucket, dead: 0, sweepAt: Number.NEGATIVE_INFINITY };
+    this.owned.set(index, shard);
+    this.byIndex[index] = shard;
+    return shard;
+  }
+
+  private now(shard: Shard): number {
+    return Math.max(this.time, shard.floor);
+  }
+
+  /** The entry of a key, which may be changed now; a new one where there was none or it is forgotten. */
+  entry(shardIndex: number, bytes: Uint8Array, start: number, stop: number): number {
+    const shard = this.byIndex[shardIndex] ?? this.open(shardIndex);
+    if (shard.dead > SMALL && shard.dead * 2 > shard.bucket.n) this.compact(shard);
+    const { bucket } = shard;
+    this.bucket = bucket;
+    const hash = murmur2(bytes, start, stop);
+    let e = bucket.find(bytes, start, stop, hash);
+    if (e < 0) {
+      e = bucket.insert(bytes, start, stop, { hash, place: e });
+      bucket.cells[e * this.layout.cells + WRITTEN_AT] = Number.NEGATIVE_INFINITY;
+    } else if (!this.alive(bucket.cells, e * this.layout.cells, this.now(shard))) {
+      this.remove(shardIndex, e);
+      e = bucket.renew(e, bytes, start, stop);
+      bucket.cells[e * this.layout.cells + WRITTEN_AT] = Number.NEGATIVE_INFINITY;
+    }
+    this.touch(bucket, e);
+    return e;
+  }
+
+  private touch(bucket: Bucket, e: number): void {
+    const page = e >> PAGE_BITS;
+    if (bucket.stamps[page] !== this.snapshots.epoch) this.snapshots.touch(bucket, page);
+  }
+
+  /** Notes that an entry is written: −∞, as `entry` makes it, is one that never was. */
+  written(shardIndex: number, e: number, ts: number): void {
+    const shard = this.byIndex[shardIndex] as Shard;
+    this.bucket.cells[e * this.layout.cells + WRITTEN_AT] = Math.max(ts, this.now(shard));
+  }
+
+  private alive(cells: Float64Array, at: number, now: number): boolean {
+    const written = cells[at + WRITTEN_AT] as number;
+    return this.ttl === 0 ? !Number.isNaN(written) : written + this.ttl > now;
+  }
+
+  /** Makes an entry count as gone; it keeps its place until the table is made smaller. */
+  remove(shardIndex: number, e: number): void {
+    const shard = this.byIndex[shardIndex] as Shard;
+    this.touch(shard.bucket, e);
+    shard.bucket.cells[e * this.layout.cells + WRITTEN_AT] = Number.NaN;
+    shard.dead++;
+  }
+
+  /** Moves what lives into a new bucket; a snapshot that is being written keeps the old one. */
+  private compact(shard: Shard): void {
+    const { cells, texts } = this.layout;
+    const from = shard.bucket;
+    const to = new Bucket(0, this.layout, false);
+    const now = this.now(shard);
+    for (let e = 0; e < from.n; e++) {
+      if (!this.alive(from.cells, e * cells, now)) continue;
+      const k = to.obtain(from.keys, from.keyAt[e] as number, from.keyAt[e + 1] as number, from.hashes[e] as number);
+      to.cells.set(from.cells.subarray(e * cells, (e + 1) * cells), k * cells);
+      for (let i = 0; i < texts; i++) to.texts[k * texts + i] = from.texts[e * texts + i];
+    }
+    shard.bucket = to;
+    shard.dead = 0;
+  }
+
+  /** Moves the watermark: gives the results that are due by time, and forgets keys. */
+  advance(watermark: number, fire: Fire): void {
+    if (watermark <= this.watermark) return;
+    const from = this.watermark;
+    this.watermark = watermark;
+    if (watermark !== Number.POSITIVE_INFINITY) this.time = watermark;
+    if (this.everyMs > 0) this.fireChanged(from, watermark, fire);
+    if (this.ttl > 0) for (const shard of this.owned.values()) this.sweep(shard);
+  }
+
+  private fireChanged(from: number, to: number, fire: Fire): void {
+    const boundary = passedBoundary(this.everyMs, to);
+    for (const shard of [...this.owned.values()].toSorted((a, b) => a.index - b.index)) {
+      if (boundary <= passedBoundary(this.everyMs, Math.max(from, shard.floor))) continue;
+      const { bucket } = shard;
+      const { cells } = this.layout;
+      for (let e = 0; e < bucket.n; e++) {
+        if (bucket.cells[e * cells + TRIGGER] !== 1 || Number.isNaN(bucket.cells[e * cells + WRITTEN_AT])) continue;
+        this.touch(bucket, e);
+        bucket.cells[e * cells + TRIGGER] = 0;
+        fire(bucket, e, shard.index, Number.isFinite(boundary) ? boundary : this.next(bucket.cells, e * cells));
+      }
+    }
+  }
+
+  /** At the end of the input the last boundary is the one that the key's record would have waited for. */
+  private next(cells: Float64Array, at: number): number {
+    return passedBoundary(this.everyMs, cells[at + WRITTEN_AT] as number) + this.everyMs;
+  }
+
+  /** Looks for forgotten keys twice in their time to live, so that at most half as many again are held. */
+  private sweep(shard: Shard): void {
+    const now = this.now(shard);
+    if (now < shard.sweepAt) return;
+    shard.sweepAt = now + this.ttl / 2;
+    if (shard.bucket.n > SMALL && this.living(shard, now) * 2 < shard.bucket.n) this.compact(shard);
+  }
+
+  private living(shard: Shard, now: number): number {
+    const { cells, n } = shard.bucket;
+    let living = 0;
+    for (let e = 0; e < n; e++) if (this.alive(cells, e * this.layout.cells, now)) living++;
+    return living;
+  }
+
+  shards(): readonly number[] {
+    return [...this.owned.keys()].toSorted((a, b) => a - b);
+  }
+
+  beginSnapshot(): KeyedSnapshot {
+    const shards = new Map<number, ShardAtBarrier>();
+    for (const shard of this.owned.values()) {
+      const now = this.now(shard);
+      const alive = (cells: Float64Array, at: number): boolean => this.alive(cells, at, now);
+      shards.set(shard.index, { watermark: Math.max(this.watermark, shard.floor), buckets: [shard.bucket], alive });
+    }
+    return this.snapshots.begin(this.layout, shards);
+  }
+
+  restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
+    if (stateVersion !== STATE_VERSION)
+      throw new WeirError("RESTORE_REFUSED", `node "${this.node}": state version ${stateVersion} is not known`);
+    if (this.owned.has(index)) throw new WeirError("INTERNAL", `node "${this.node}": shard ${index} is restored twice`);
+    const shard = this.open(index);
+    for (const chunk of chunks) {
+      const floor = readChunk(chunk, this.layout, (entry) => this.add(shard.bucket, entry));
+      shard.floor = Math.max(shard.floor, floor);
+    }
+  }
+
+  private add(bucket: Bucket, { key, cells, texts }: DecodedEntry): void {
+    const e = bucket.obtain(key.bytes, key.start, key.stop, murmur2(key.bytes, key.start, key.stop));
+    bucket.cells.set(cells, e * this.layout.cells);
+    for (let i = 0; i < this.layout.texts; i++) bucket.texts[e * this.layout.texts + i] = texts[i];
+  }
+
+  size(): number {
+    let n = 0;
+    for (const shard of this.owned.values()) n += this.living(shard, this.now(shard));
+    return n;
+  }
+}
+
+/** The last multiple of `every` whose last millisecond the watermark has reached. */
+export const passedBoundary = (every: number, watermark: number): number => Math.floor((watermark + 1) / every) * every;
