@@ -47,7 +47,10 @@ const addons = [ADDON, ...["x64", "arm64"].map((arch) => `${ADDON}-linux-${arch}
   existsSync(join(root, "node_modules", name, "package.json")),
 );
 for (const name of addons) {
-  cpSync(join(root, "node_modules", name), join(out, "node_modules", name), { recursive: true });
+  cpSync(join(root, "node_modules", name), join(out, "node_modules", name), {
+    recursive: true,
+    filter: (path) => !/\.(d\.ts|md)$|browser\.js$/.test(path),
+  });
 }
 
 writeFileSync(join(out, "weir.mjs"), `await import(process.argv[2] === "worker" ? "./worker.mjs" : "./cli.mjs");\n`);

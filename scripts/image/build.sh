@@ -8,6 +8,8 @@ cd "$HERE/../.."
 VERSION=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
 IMAGE=${IMAGE:-localhost/weir:$VERSION}
 OUT=${OUT:-dist/weir.tar}
+PART=$OUT.$$ # two may build at once
+trap 'rm -f "$PART"' EXIT
 CACHE=${WEIR_CACHE:-$HOME/.cache/weir}/image
 
 builder() {
@@ -30,7 +32,7 @@ with_engine() { # docker or podman
   local base=()
   [ -z "${BASE:-}" ] || base=(--build-arg "BASE=$BASE")
   "$1" build --tag "$IMAGE" "${args[@]}" "${base[@]}" .
-  "$1" save --output "$OUT.part" "$IMAGE"
+  "$1" save --output "$PART" "$IMAGE"
 }
 
 # The repository's node_modules stand in for `npm ci`; the locally made base has no npm.
@@ -52,15 +54,14 @@ with_buildah() {
   fi
   "${buildah[@]}" bud --quiet --layers=false --build-arg "BASE=$base" --build-arg "BUILD=${BUILD:-$base}" \
     --volume "$PWD/node_modules:/src/node_modules:ro" "${args[@]}" --tag "$IMAGE" . >/dev/null
-  "${buildah[@]}" push --quiet --disable-compression "$IMAGE" "docker-archive:$OUT.part:$IMAGE"
+  "${buildah[@]}" push --quiet --disable-compression "$IMAGE" "docker-archive:$PART:$IMAGE"
   "${buildah[@]}" rmi --force "$IMAGE" >/dev/null # it is in the archive; the storage keeps the base only
 }
 
 began=$(date +%s)
 BUILDER=${BUILDER:-$(builder)}
 mkdir -p "$(dirname "$OUT")"
-rm -f "$OUT.part"
 mapfile -t args < <(arguments)
 case $BUILDER in buildah) with_buildah ;; *) with_engine "$BUILDER" ;; esac
-mv "$OUT.part" "$OUT"
+mv "$PART" "$OUT"
 echo "$IMAGE: $(($(stat -c %s "$OUT") / 1000000)) MB in $OUT, built by $BUILDER in $(($(date +%s) - began)) s"

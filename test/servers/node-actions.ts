@@ -15,6 +15,8 @@ export interface NodeActions {
   inside(command: readonly string[]): Promise<string>;
   /** The pid of a container's first process in the node's PID namespace. `id` as in a pod's status. */
   pidOf(containerId: string): Promise<number>;
+  /** When that process was started, ms since the epoch, to a hundredth of a second. */
+  startOf(containerId: string): Promise<number>;
   /** kill -9 to a container's first process, as the kernel would. */
   killContainer(containerId: string): Promise<void>;
   /** Empties a volume that was released, and offers it again. */
@@ -44,6 +46,13 @@ export function nodeActions(cluster: number): NodeActions {
     },
     inside,
     pidOf,
+    startOf: async (containerId) => {
+      // proc(5): field 22 of stat, counted from the name's closing bracket, in ticks of 10 ms since the boot.
+      const stat = await inside(["cat", `/proc/${await pidOf(containerId)}/stat`, "/proc/uptime"]);
+      const ticks = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+      const uptime = Number(stat.trimEnd().split("\n").at(-1)?.split(" ")[0]);
+      return Date.now() - (uptime * 1000 - ticks * 10);
+    },
     killContainer: async (containerId) => void (await inside(["kill", "-9", String(await pidOf(containerId))])),
     recycle: async (volume) => void (await run("recycle", volume)),
   };

@@ -1,0 +1,45 @@
+/** When things happened to the pods of a namespace, to the millisecond: an object's own times are whole seconds. */
+import { createKubeClient } from "../../src/kube/client.ts";
+import { createInformer } from "../../src/kube/informer.ts";
+import { serverFromKubeconfig } from "../../src/kube/kubeconfig.ts";
+import { pods } from "../../src/kube/resource.ts";
+import { createTransport } from "../../src/kube/transport.ts";
+import type { NodeCluster } from "./node-cluster.ts";
+import type { NodeNamespace, NodePod } from "./node-namespace.ts";
+
+export interface PodTimes {
+  /** Date.now() of the first event of each pod. */
+  readonly created: ReadonlyMap<string, number>;
+  /** The addresses of pods whose container runs. */
+  readonly addresses: ReadonlyMap<string, string>;
+  stop(): Promise<void>;
+}
+
+export async function watchPods(cluster: NodeCluster, namespace: NodeNamespace): Promise<PodTimes> {
+  const transport = createTransport({ server: await serverFromKubeconfig(cluster.facts.kubeconfigPath) });
+  const created = new Map<string, number>();
+  const addresses = new Map<string, string>();
+  const informer = createInformer<NodePod>({
+    client: createKubeClient(transport),
+    resource: pods,
+    selection: { namespace: namespace.name },
+  });
+  informer.onChange(({ object }) => {
+    const { name } = object.metadata;
+    if (!created.has(name)) created.set(name, Date.now());
+    const running = object.status.containerStatuses?.[0]?.state?.["running"] !== undefined;
+    if (running && object.status.podIP !== undefined) addresses.set(name, object.status.podIP);
+  });
+  const abort = new AbortController();
+  const reflecting = informer.run(abort.signal);
+  await informer.waitForSync();
+  return {
+    created,
+    addresses,
+    stop: async () => {
+      abort.abort();
+      await reflecting;
+      await transport.close();
+    },
+  };
+}
