@@ -12,7 +12,8 @@ import { z } from "zod";
  *                                             stop (they go on by themselves when this worker's part fails)
  *   GET  /v1/savepoints/:id                   SavepointStatus
  *   PUT  /v1/savepoints/:id/metadata          writes `_metadata.json` over all parts, last; any one worker does it
- *   POST /v1/pause   /v1/resume               204, sources stop or go on; state and checkpoints stay
+ *   POST /v1/pause   /v1/resume               204, sources stop or go on, also over a restart of the container; state and
+ *                                             checkpoints stay
  *   POST /v1/stop    {mode, drain}            202, the process exits 0 when done
  *
  * Every /v1 call carries `Authorization: Bearer <token>` and may carry `X-Weir-Term: <leader term>`; a term below the

@@ -90,8 +90,8 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
         return { status: 200, json: await completeSavepoint(openStorage(uri, target.resolvePath), parts) };
       },
     },
-    { method: "POST", path: "/v1/pause", run: () => (target.slot().pause(), { status: 204 }) },
-    { method: "POST", path: "/v1/resume", run: () => (target.slot().resume(), { status: 204 }) },
+    { method: "POST", path: "/v1/pause", run: () => steer(target.slot(), (slot) => slot.pause()) },
+    { method: "POST", path: "/v1/resume", run: () => steer(target.slot(), (slot) => slot.resume()) },
     {
       method: "POST",
       path: "/v1/stop",
@@ -102,6 +102,14 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
       },
     },
   ];
+}
+
+/** A worker that is restarted by the kubelet goes by its newest checkpoint: the next regular one may come too late. */
+function steer(slot: RunningSlot, order: (slot: RunningSlot) => void): Answer {
+  const before = slot.paused;
+  order(slot);
+  if (slot.paused !== before) void slot.checkpoint();
+  return { status: 204 };
 }
 
 const accepted = (json: unknown): Answer => ({ status: 202, json });

@@ -140,6 +140,28 @@ describe("the control API", () => {
     await expect.poll(async () => (await event(w, "metrics")).metrics.totalIn).toBeGreaterThan(0);
   });
 
+  it("is paused or not as it was told last when its container is restarted without an operator", async () => {
+    const checkpoint = { ...startDocumentOf().checkpoint, intervalMs: 3_600_000 };
+    const first = await worker({ checkpoint });
+    await event(first, "started");
+    await call(first, "POST /v1/pause");
+    expect((await event(first, "checkpoint")).checkpoint.ok).toBe(true);
+    first.terminate();
+    await first.exit;
+
+    const again = await begin();
+    await event(again, "started");
+    expect(await (await call(again, "GET /v1/status")).json()).toMatchObject({ phase: "Paused" });
+    await call(again, "POST /v1/resume");
+    expect((await event(again, "checkpoint")).checkpoint.ok).toBe(true);
+    again.terminate();
+    await again.exit;
+
+    const last = await begin();
+    await event(last, "started");
+    expect(await (await call(last, "GET /v1/status")).json()).toMatchObject({ phase: "Running" });
+  });
+
   it("sends a late reader the newest event of each kind, then a heartbeat every second", async () => {
     const w = await worker();
     await event(w, "checkpoint");

@@ -59,6 +59,8 @@ export const manifestSchema = z.object({
   takenAt: z.number(),
   /** A savepoint held the sources: a worker that restarts in the same epoch must not read past it either. */
   held: z.boolean().default(false),
+  /** Whether the user had paused the sources, which may be otherwise than at the epoch's launch; absent in savepoints. */
+  paused: z.boolean().optional(),
   planHash: z.string(),
   maxParallelism: z.int(),
   sources: z.array(sourceState),

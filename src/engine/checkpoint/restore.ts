@@ -24,6 +24,8 @@ export interface RestoredState {
   readonly allowNonRestoredState: boolean;
   /** The epoch's own checkpoint was taken while a savepoint held the sources. */
   readonly held: boolean;
+  /** What the epoch's own checkpoint says of the user's pause; `undefined` goes by how the epoch was launched. */
+  readonly paused?: boolean | undefined;
   /** Why an older checkpoint than the newest was taken. */
   readonly fellBack: string | undefined;
 }
@@ -157,8 +159,8 @@ async function newestCheckpoint(
       throw unusable(damage, `output was committed after the older checkpoint ${id}`);
     }
     const fellBack = damage === undefined ? undefined : `${damage.message}; went back to checkpoint ${id}`;
-    const { held } = found.manifest;
-    return { uri: found.uri, checkpointId: id, parts: [found], allowNonRestoredState: false, held, fellBack };
+    const { held, paused } = found.manifest;
+    return { uri: found.uri, checkpointId: id, parts: [found], allowNonRestoredState: false, held, paused, fellBack };
   }
   if (damage !== undefined) throw unusable(damage, "there is no older checkpoint");
   return undefined;

@@ -10,6 +10,7 @@ import type { SegmentWriter, Storage } from "./storage.ts";
 export interface Capture {
   readonly takenAt: number;
   readonly held: boolean;
+  readonly paused?: boolean | undefined;
   readonly sources: readonly SourceState[];
   readonly keyed: readonly CapturedNode[];
 }
@@ -118,6 +119,7 @@ export async function writeManifest(
     ...rest,
     takenAt: state.capture.takenAt,
     held: state.capture.held,
+    ...(state.capture.paused === undefined ? {} : { paused: state.capture.paused }),
     sources: [...state.capture.sources],
     keyed: state.keyed,
   };

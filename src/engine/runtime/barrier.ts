@@ -19,12 +19,22 @@ export interface Barrier {
  * Takes the cut in this very turn: positions, entries and sinks agree because nothing runs between them. They do not when
  * a record has ended the slot: its batch counts as read and was processed in part.
  */
-export function takeBarrier(slot: OpenSlot, clock: Clock, { id, held }: { id?: number; held: boolean }): Barrier {
+export function takeBarrier(
+  slot: OpenSlot,
+  clock: Clock,
+  { id, held, paused }: { id?: number; held: boolean; paused?: boolean },
+): Barrier {
   if (slot.torn) throw new WeirError("WORKER_UNREACHABLE", "the slot has ended; its last checkpoint is what remains");
   const { tasks, program, sinks } = slot;
   const flushed = Promise.all([...sinks].map(([node, writer]) => flush(node, writer, id)));
   return {
-    capture: { takenAt: clock.now(), held, sources: tasks.map((t) => t.state()), keyed: captureKeyed(program.keyed) },
+    capture: {
+      takenAt: clock.now(),
+      held,
+      paused,
+      sources: tasks.map((t) => t.state()),
+      keyed: captureKeyed(program.keyed),
+    },
     flushed: flushed.then((handles) => handles.filter((h) => h !== undefined)),
   };
 }

@@ -18,8 +18,8 @@ export interface CheckpointerOptions {
   readonly retention: Retention;
   readonly problems: Problems;
   readonly exclusive: Exclusive;
-  /** A savepoint holds the sources now. */
-  readonly held: () => boolean;
+  /** Whether a savepoint holds the sources now, and whether their user does. */
+  readonly holds: () => { readonly held: boolean; readonly paused: boolean };
   /** Ends the slot. */
   readonly fail: (e: unknown) => void;
 }
@@ -100,7 +100,7 @@ async function attempt(of: CheckpointerOptions, id: number): Promise<number> {
   const { slot, options, identity } = of;
   const { timeoutMs } = options.start.checkpoint;
   const folder = `${slotFolder(identity)}/${id}`;
-  const barrier = takeBarrier(slot, options.clock, { id, held: of.held() });
+  const barrier = takeBarrier(slot, options.clock, { id, ...of.holds() });
   let waitsFor = "its sinks";
   const late = (): WeirError =>
     new WeirError(

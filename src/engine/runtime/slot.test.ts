@@ -315,6 +315,30 @@ describe("a slot that a savepoint holds", () => {
   });
 });
 
+describe("a slot that its user pauses", () => {
+  it.each([
+    { launched: false, asked: true },
+    { launched: true, asked: false },
+  ])("is as it was told last after its process was restarted: launched $launched, told $asked", async (how) => {
+    const first = await run({ start: { paused: how.launched } });
+    expect(first.paused).toBe(how.launched);
+    if (how.asked) first.pause();
+    else first.resume();
+    await first.checkpoint();
+    await first.stop("Cancel", false);
+    expect((await run({ start: { paused: how.launched } })).paused).toBe(how.asked);
+  });
+
+  it("is launched as its next epoch says, whatever it was told before", async () => {
+    const first = await run();
+    first.pause();
+    await first.checkpoint();
+    await first.stop("Cancel", false);
+    const restore = { kind: "checkpoint", epoch: 1, slots: 1 } as const;
+    expect((await run({ epoch: 2, restore })).paused).toBe(false);
+  });
+});
+
 describe("checkpoints by themselves", () => {
   it("come every interval, and stop with the slot", async () => {
     const reports: CheckpointReport[] = [];

@@ -45,7 +45,7 @@ export async function startSlot(options: SlotOptions): Promise<RunningSlot> {
     retention,
     problems: found,
     exclusive: once,
-    held: () => reading.held("savepoint"),
+    holds: () => ({ held: reading.held("savepoint"), paused: reading.held("user") }),
     fail: ending.fail,
   });
   const reading = readingOf(open, options, {
@@ -56,7 +56,8 @@ export async function startSlot(options: SlotOptions): Promise<RunningSlot> {
     reading.stop();
     checkpoints.stop();
   });
-  if (options.start.paused) reading.hold("user");
+  // A worker that restarts by itself finds the last word here; the plan only knows how the epoch was launched.
+  if (open.restored?.paused ?? options.start.paused) reading.hold("user");
   if (open.restored?.held === true) reading.hold("savepoint");
   checkpoints.start();
   reading.wake();
