@@ -96,6 +96,8 @@ export interface Observed {
   readonly newestPlan: { readonly epoch: number; readonly slots: number; readonly lineage: string } | undefined;
   /** Workers whose pods this operator has made and its cache has seen, also when they are gone again: safe to lose. */
   readonly created: readonly WorkerIdentity[];
+  /** Workers that the cluster has moved and whose pods are gone already; a memory: who loses it takes them for failed. */
+  readonly moved?: readonly MovedWorker[];
   /** Savepoints whose metadata this operator has written: a memory, safe to lose. */
   readonly sealed: readonly string[];
   /** Why the last action failed, for example a quota: shown until one succeeds. */
@@ -106,6 +108,10 @@ export interface WorkerIdentity {
   readonly epoch: number;
   readonly slot: number;
   readonly attempt: number;
+}
+
+export interface MovedWorker extends WorkerIdentity {
+  readonly disruption: Refusal;
 }
 
 export interface PodView extends WorkerIdentity {

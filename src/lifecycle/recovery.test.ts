@@ -83,6 +83,23 @@ describe("a worker that a drain takes away", () => {
     expect(world.status.state).toBe("RUNNING");
   });
 
+  it("counts as no failure also when it is gone before anybody looks", () => {
+    const { world, pod } = runningPair();
+    world.pods.splice(world.pods.indexOf(pod), 1);
+    world.moved.push({ epoch: 1, slot: 1, attempt: 0, disruption: { reason: "Drained", message: "a node leaves" } });
+    world.reconcile();
+    expect(world.status.operation?.target).toMatchObject({ because: "worker 1 is moved: Drained: a node leaves" });
+    world.settle(8);
+    expect(world.status.restarts).toBeUndefined();
+    expect(world.status.state).toBe("RUNNING");
+    world.pods.splice(
+      world.pods.findIndex((p) => p.name === "job-1-1-1"),
+      1,
+    );
+    world.reconcile();
+    expect(world.status.restarts?.count).toBe(1);
+  });
+
   it("does not end a job that is never to be restarted, however often", () => {
     const world = lifecycleWorld(lifecycleSpec({ restart: { kind: "Never" } }));
     world.settle(8);

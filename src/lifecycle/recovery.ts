@@ -47,13 +47,13 @@ function countFailures(draft: Draft, spec: LifecycleSpec, slots: readonly SlotVi
  * takes away by a drain is lost as well, but no failure: it uses up no try of the restart strategy, and nothing waits.
  */
 function freshFailures(slot: SlotView): number {
-  const { pod, memory } = slot;
+  const { pod, memory, disruption } = slot;
   const ended = Math.max(0, (pod?.failures ?? 0) - memory.failures);
   memory.failures += ended;
   if (!isLost(slot)) return ended;
   if (memory.lost === true) return 0;
   memory.lost = true;
-  return pod?.disruption === undefined ? Math.max(1, ended) : 0;
+  return disruption === undefined ? Math.max(1, ended) : 0;
 }
 
 /** Adds failures to the count; answers when that was one too many. */
@@ -113,12 +113,11 @@ function failureOf({ pod, worker }: SlotView): WorkerFailure | undefined {
   return worker?.failure ?? pod.exit?.failure;
 }
 
-export function reasonOf({ slot, pod, worker }: SlotView): string {
+export function reasonOf({ slot, pod, worker, disruption }: SlotView): string {
   const failure = worker?.failure ?? pod?.exit?.failure;
   if (failure !== undefined) return `worker ${slot}: ${failure.message}`;
+  if (disruption !== undefined) return `worker ${slot} is moved: ${disruption.reason}: ${disruption.message}`;
   if (pod === undefined) return `the pod of worker ${slot} is gone`;
-  if (pod.disruption !== undefined)
-    return `worker ${slot} is moved: ${pod.disruption.reason}: ${pod.disruption.message}`;
   if (pod.trouble !== undefined) return `worker ${slot}: ${pod.trouble.reason}: ${pod.trouble.message}`;
   if (pod.exit !== undefined) return `worker ${slot} ended with exit code ${pod.exit.code} (${pod.exit.reason})`;
   return `worker ${slot}: pod ${pod.name} is ${pod.deleting ? "being deleted" : pod.phase}`;

@@ -1,5 +1,5 @@
 import type { Draft } from "./draft.ts";
-import type { PodView, WorkerView } from "./input.ts";
+import type { PodView, Refusal, WorkerView } from "./input.ts";
 import type { Launched, SlotMemory } from "./memory.ts";
 
 /** One slot of the running epoch with everything that is known of it. */
@@ -9,6 +9,8 @@ export interface SlotView {
   /** The pod of the current attempt. */
   readonly pod: PodView | undefined;
   readonly worker: WorkerView | undefined;
+  /** Why the cluster takes or has taken the pod away through no fault of its own. */
+  readonly disruption: Refusal | undefined;
 }
 
 export function slotMemory(draft: Draft, slot: number): SlotMemory {
@@ -20,12 +22,14 @@ export function slotMemory(draft: Draft, slot: number): SlotMemory {
 }
 
 export function slotViews(draft: Draft, launched: Launched): SlotView[] {
-  const { pods, workers } = draft.input.observed;
+  const { pods, workers, moved = [] } = draft.input.observed;
   return Array.from({ length: launched.slots }, (_, slot) => {
     const memory = slotMemory(draft, slot);
     const same = (o: { epoch: number; slot: number; attempt: number }): boolean =>
       o.epoch === launched.epoch && o.slot === slot && o.attempt === memory.attempt;
-    return { slot, memory, pod: pods.find(same), worker: workers.find(same) };
+    const pod = pods.find(same);
+    const { disruption } = pod ?? moved.find(same) ?? {};
+    return { slot, memory, pod, worker: workers.find(same), disruption };
   });
 }
 

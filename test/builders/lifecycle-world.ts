@@ -6,6 +6,7 @@ import type { Action, JobEvent, LifecycleDecision } from "../../src/lifecycle/de
 import type {
   LifecycleInput,
   LifecycleSpec,
+  MovedWorker,
   PodView,
   Refusal,
   WorkerIdentity,
@@ -74,6 +75,8 @@ export function lifecycleWorld(spec: LifecycleSpec = lifecycleSpec()) {
     plans: new Map<number, Action & { kind: "ApplyPlan" }>(),
     /** Pods that came and went before a decision saw them. */
     vanished: [] as WorkerIdentity[],
+    /** Pods that a drain took away before a decision saw that. */
+    moved: [] as MovedWorker[],
     sealed: [] as string[],
     intents: [] as Intent[],
     events: [] as JobEvent[],
@@ -106,6 +109,7 @@ export function lifecycleWorld(spec: LifecycleSpec = lifecycleSpec()) {
       plans: [...world.plans.keys()],
       newestPlan: newest(world.plans),
       created: world.vanished,
+      moved: world.moved,
       sealed: world.sealed,
     },
     policy:

@@ -5,9 +5,9 @@ import type { Clock } from "../../clock.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { apiVersionOf, pods as podResource } from "../../kube/resource.ts";
 import type { KubeObject } from "../../kube/resource.ts";
-import type { LifecycleInput, Refusal, WorkerIdentity } from "../../lifecycle/input.ts";
+import type { LifecycleInput, MovedWorker, Refusal, WorkerIdentity } from "../../lifecycle/input.ts";
 import type { Caches } from "../caches.ts";
-import { BY_OWNER } from "../caches.ts";
+import { BY_OWNER, ownersOf } from "../caches.ts";
 import { policiesOf, windowsOf } from "../selection.ts";
 import type { JobObject } from "../weir-resources.ts";
 import { streamingJobs } from "../weir-resources.ts";
@@ -54,6 +54,7 @@ interface JobMemory {
   /** In force. */
   spec: LifecycleInput["spec"];
   created: readonly WorkerIdentity[];
+  moved: readonly MovedWorker[];
   sealed: string[];
   hindrance: Refusal | undefined;
 }
@@ -70,12 +71,24 @@ export function createGatherer(options: GatherOptions): Gatherer {
       planned: undefined,
       spec: undefined,
       created: [],
+      moved: [],
       sealed: [],
       hindrance: undefined,
     };
     memories.set(key, fresh);
     return fresh;
   };
+
+  // A worker that is drained may be gone before the next reconcile looks: only the last word on its pod says that it was moved.
+  options.caches.pods.onChange(({ type, object }) => {
+    const view = type === "Deleted" ? podView(object, options.clock.now()) : undefined;
+    if (view?.disruption === undefined) return;
+    const { epoch, slot, attempt, disruption } = view;
+    const owners = object.metadata.ownerReferences?.map((o) => o.uid) ?? [];
+    for (const memory of ownersOf(object).flatMap((key) => memories.get(key) ?? [])) {
+      if (owners.includes(memory.uid)) memory.moved = newestOf([...memory.moved, { epoch, slot, attempt, disruption }]);
+    }
+  });
 
   const planned = (memory: JobMemory, job: JobObject): PlannedJob => {
     const generation = job.metadata.generation ?? 0;
@@ -121,6 +134,7 @@ export function createGatherer(options: GatherOptions): Gatherer {
             plans: plans.map(epochOf),
             newestPlan: status.epoch === undefined ? newestPlan(plans) : undefined,
             created: memory.created,
+            moved: memory.moved,
             sealed: memory.sealed,
             hindrance: memory.hindrance,
           },
@@ -195,7 +209,7 @@ function workerOf(pod: KubeObject): WorkerIdentity[] {
 }
 
 /** The newest pod of each slot: older ones are answered for by the journal. */
-function newestOf(workers: readonly WorkerIdentity[]): readonly WorkerIdentity[] {
+function newestOf<W extends WorkerIdentity>(workers: readonly W[]): readonly W[] {
   return [...new Map(workers.map((w) => [w.slot, w])).values()];
 }
 
