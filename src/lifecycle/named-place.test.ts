@@ -41,6 +41,7 @@ describe("when the place that the user named turns out to be none", () => {
     world.annotations["weir.dev/stop"] = "1";
     world.settle(10);
     const own = world.status.savepoint?.uri;
+    world.spec = startFrom({ acceptReplay: "yes-1" });
     startInVain(world, { "weir.dev/start-from": "file:///state/typo" });
     world.annotations = { "weir.dev/start": "again" };
     world.settle(12);

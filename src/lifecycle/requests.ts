@@ -100,7 +100,9 @@ function start(draft: Draft, spec: LifecycleSpec, intent: Intent & { verb: "star
   }
   if (running) return accepted("the job runs already");
   delete draft.memory.ended;
-  if (intent.savepoint !== undefined) draft.memory.startAs = intent.savepoint;
+  // A start that names no place takes back what an earlier one, which did not come to be, had named.
+  if (intent.savepoint === undefined) delete draft.memory.startAs;
+  else draft.memory.startAs = intent.savepoint;
   return accepted("the job starts");
 }
 

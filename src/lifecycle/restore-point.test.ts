@@ -29,8 +29,33 @@ describe("where a start comes from", () => {
 
   it("is the place that the start verb names, for that start", () => {
     const world = stopped();
+    const uri = world.status.savepoint?.uri ?? "";
+    start(world, { "weir.dev/start-from": uri });
+    expect(world.plans.get(2)?.restore).toMatchObject({ kind: "savepoint", uri });
+  });
+
+  it("is not an older place that the start verb names, until the user accepts that output is written again", () => {
+    const world = stopped();
     start(world, { "weir.dev/start-from": "file:///state/older" });
+    expect(world.status.state).toBe("CREATED");
+    expect(stalled(world)).toMatchObject({
+      reason: "StateAtRisk",
+      message: expect.stringContaining("the annotation weir.dev/start-from, file:///state/older") as string,
+    });
+    world.spec = startFrom({ acceptReplay: "yes-1" });
+    world.generation += 1;
+    world.settle(12);
     expect(world.plans.get(2)?.restore).toMatchObject({ kind: "savepoint", uri: "file:///state/older" });
+    expect(stalled(world)).toBeUndefined();
+  });
+
+  it("is the newest state again when the start verb takes an older place back", () => {
+    const world = stopped();
+    start(world, { "weir.dev/start-from": "file:///state/older" });
+    expect(stalled(world)).toMatchObject({ reason: "StateAtRisk" });
+    delete world.annotations["weir.dev/start-from"];
+    start(world);
+    expect(world.plans.get(2)?.restore).toMatchObject({ kind: "savepoint", uri: world.status.savepoint?.uri });
   });
 
   it("is not an older savepoint of the spec, until the user accepts that output is written again", () => {

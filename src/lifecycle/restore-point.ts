@@ -1,3 +1,4 @@
+import { ANNOTATION } from "../api/group.ts";
 import type { RestorePoint } from "../api/worker-protocol.ts";
 import type { Draft } from "./draft.ts";
 import type { LifecycleSpec, Refusal } from "./input.ts";
@@ -46,12 +47,11 @@ export function resolveRestore(draft: Draft, spec: LifecycleSpec, epoch: number)
 function askedFor(draft: Draft, spec: LifecycleSpec, epoch: number): Resolution | undefined {
   const { status, memory } = draft;
   const lineage = status.lineage?.id ?? freshLineage(draft, epoch);
-  const { savepoint, acceptEmptyState, allowNonRestoredState } = spec.startFrom;
-  if (memory.startAs !== undefined) {
-    const restore: RestorePoint = { kind: "savepoint", uri: memory.startAs, allowNonRestoredState };
-    return { restore, lineage, used: wordsOf(spec), named: true };
-  }
-  if (isNew(savepoint, memory.used.startFrom)) return fromSpec(draft, spec, { uri: savepoint, lineage });
+  const { savepoint, acceptEmptyState } = spec.startFrom;
+  if (memory.startAs !== undefined)
+    return fromNamed(draft, spec, { uri: memory.startAs, lineage, by: `the annotation ${ANNOTATION.startFrom},` });
+  if (isNew(savepoint, memory.used.startFrom))
+    return fromNamed(draft, spec, { uri: savepoint, lineage, by: "spec.startFrom.savepoint" });
   if (status.lineage?.hadState !== true || !isNew(acceptEmptyState, memory.used.emptyState)) return undefined;
   return { restore: NONE, lineage: freshLineage(draft, epoch), used: wordsOf(spec) };
 }
@@ -77,7 +77,8 @@ const MISSING: Refusal = {
     "the job had state and no place to resume from is recorded; set spec.startFrom.savepoint, or spec.startFrom.acceptEmptyState to a new value to start empty",
 };
 
-function fromSpec(draft: Draft, spec: LifecycleSpec, at: { uri: string; lineage: string }): Resolution {
+/** A place that the user names, whichever way: going back behind the newest state needs a second word. */
+function fromNamed(draft: Draft, spec: LifecycleSpec, at: { uri: string; lineage: string; by: string }): Resolution {
   const { allowNonRestoredState, acceptReplay } = spec.startFrom;
   const { memory, status } = draft;
   const restore: RestorePoint = { kind: "savepoint", uri: at.uri, allowNonRestoredState };
@@ -89,7 +90,7 @@ function fromSpec(draft: Draft, spec: LifecycleSpec, at: { uri: string; lineage:
   return {
     blocked: {
       reason: "StateAtRisk",
-      message: `spec.startFrom.savepoint ${at.uri} is older than the job's newest state (${describeRestore(newest)}): output would be written again; set spec.startFrom.acceptReplay to a new value to allow it for one start`,
+      message: `${at.by} ${at.uri} is older than the job's newest state (${describeRestore(newest)}): output would be written again; set spec.startFrom.acceptReplay to a new value to allow it for one start`,
     },
   };
 }
