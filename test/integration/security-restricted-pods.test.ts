@@ -167,6 +167,8 @@ describe("a job that asks for more", () => {
     const pod = JSON.parse(plan.data?.["pod.json"] ?? "{}") as { spec: { containers: { securityContext: object }[] } };
     Object.assign(pod.spec, { hostNetwork: true });
     Object.assign(pod.spec.containers[0]?.securityContext ?? {}, { privileged: true });
+    // It would write the ConfigMap again, perhaps sooner than it is done here.
+    await weir.operator.stop();
     // The namespace's own check would hide that Weir has one.
     await plane.kubectl(["label", "ns", namespace, "pod-security.kubernetes.io/enforce=privileged", "--overwrite"]);
     await weir.client.delete(configMaps, ref);
@@ -177,6 +179,7 @@ describe("a job that asks for more", () => {
       data: { ...plan.data, "pod.json": JSON.stringify(pod) },
     });
     await weir.client.delete(pods, { namespace, name: "tampered-1-0-0" }, { gracePeriodSeconds: 0 });
+    await weir.startOperator();
     await expect
       .poll(() => ready("tampered"), PATIENCE)
       .toMatch(/tampered-1 was changed.*hostNetwork.*privileged off/s);

@@ -116,7 +116,7 @@ export async function startGround(server: ApiServer): Promise<Ground> {
         log,
         ...options,
       }),
-    until: async (what, isSo, shown, timeoutMs = 30_000) => {
+    until: async (what, isSo, shown, timeoutMs = 120_000) => {
       const deadline = performance.now() + timeoutMs;
       while (!isSo()) {
         if (performance.now() > deadline) throw new Error(`never ${what}: ${JSON.stringify(shown(), null, 1)}`);
