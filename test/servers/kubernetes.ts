@@ -117,17 +117,25 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   };
 }
 
-/** Installs the product's kinds and waits until they are served. */
-export async function applyCrds(
-  cluster: Pick<ControlPlane, "kubectl">,
-  folder = join(repository, "crds"),
-): Promise<void> {
-  for (const args of [
-    ["apply", "--server-side", "-f", folder],
-    ["wait", "--for=condition=Established", "--timeout=120s", "-f", folder],
-  ]) {
-    const result = await cluster.kubectl(args);
-    if (result.code !== 0) throw new Error(`kubectl ${args.join(" ")} failed: ${result.stderr}`);
+/** Installs definitions, by default those of the product's kinds, and waits until they are served. */
+export async function applyCrds(cluster: Pick<ControlPlane, "kubectl">, ...paths: readonly string[]): Promise<void> {
+  const files = (paths.length === 0 ? [join(repository, "crds")] : paths).flatMap((path) => ["-f", path]);
+  const applied = await cluster.kubectl(["apply", "--server-side", ...files]);
+  if (applied.code !== 0) throw new Error(`the definitions were not applied: ${applied.stderr}`);
+  for (const deadline = Date.now() + 120_000; ;) {
+    const result = await cluster.kubectl(["wait", "--for=condition=Established", "--timeout=120s", ...files]);
+    if (result.code === 0) break;
+    // It fails at once where the conditions of a definition are null: the server has not looked at it yet.
+    const isTooEarly = result.stderr.includes("accessor error");
+    if (!isTooEarly || Date.now() > deadline) throw new Error(`the definitions are not served: ${result.stderr}`);
+  }
+  // Established is said before every part of the server has heard of it.
+  const named = await cluster.kubectl(["get", "-o", "name", ...files]);
+  const kinds = named.stdout.trim().replaceAll(/^.*\//gm, "").split("\n").join(",");
+  for (const deadline = Date.now() + 120_000; ;) {
+    const listed = await cluster.kubectl(["get", kinds, "-A"]);
+    if (listed.code === 0) return;
+    if (Date.now() > deadline) throw new Error(`${kinds} are not served: ${listed.stderr}`);
   }
 }
 
