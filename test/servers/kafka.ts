@@ -60,25 +60,29 @@ export interface KafkaServer {
   close(): Promise<void>;
 }
 
-/** `secured` names the security protocols of further listeners; `settings` must say how they prove who is who. */
+/**
+ * `secured` names the security protocols of further listeners; `settings` must say how they prove who is who. `host` is the
+ * address of this machine that the plain listener is reached at.
+ */
 export async function startKafka(
   settings: Readonly<Record<string, string>> = {},
   secured: readonly ("SSL" | "SASL_SSL" | "SASL_PLAINTEXT")[] = [],
+  host = "127.0.0.1",
 ): Promise<KafkaServer> {
   const home = await install();
   const dir = mkdtempSync(join(tmpdir(), "weir-kafka-"));
   const [port, controllerPort, ...others] = await freePorts(2 + secured.length);
-  const at = (host: string): string[] => secured.map((protocol, i) => `${protocol}://${host}:${others[i]}`);
+  const at = (name: string): string[] => secured.map((protocol, i) => `${protocol}://${name}:${others[i]}`);
   const cleanUp = (): void => rmSync(dir, { recursive: true, force: true });
   process.on("exit", cleanUp);
   const config = join(dir, "server.properties");
   cpSync(join(home, "formatted"), join(dir, "data"), { recursive: true });
   cpSync(join(folder, "server.properties"), config);
   const own = {
-    listeners: [`PLAINTEXT://127.0.0.1:${port}`, `CONTROLLER://127.0.0.1:${controllerPort}`, ...at("127.0.0.1")].join(
+    listeners: [`PLAINTEXT://${host}:${port}`, `CONTROLLER://127.0.0.1:${controllerPort}`, ...at("127.0.0.1")].join(
       ",",
     ),
-    "advertised.listeners": [`PLAINTEXT://127.0.0.1:${port}`, ...at("localhost")].join(","),
+    "advertised.listeners": [`PLAINTEXT://${host}:${port}`, ...at("localhost")].join(","),
     "listener.security.protocol.map":
       ["PLAINTEXT", ...secured].map((p) => `${p}:${p}`).join(",") + ",CONTROLLER:PLAINTEXT",
     "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
@@ -91,7 +95,7 @@ export async function startKafka(
       .map(([name, value]) => `${name}=${value}\n`)
       .join(""),
   );
-  const brokers = [`127.0.0.1:${port}`];
+  const brokers = [`${host}:${port}`];
   let broker = await launch(home, dir);
   return {
     brokers,
