@@ -78,6 +78,27 @@ describe("a job in trouble", () => {
     await remove("too-wide");
   });
 
+  it("says that workers have nothing to read where there are more of them than splits, and what would do", async () => {
+    const job = datagenJob("too-many", { parallelism: 3 });
+    const { pipeline } = job.spec as { pipeline: { nodes: { source?: { datagen: { splits: number } } }[] } };
+    for (const { source } of pipeline.nodes) if (source !== undefined) source.datagen.splits = 2;
+    await create(job);
+    const limited = await weir.until(
+      "too-many",
+      "limited",
+      (j) => condition(j, "ScalingLimited")?.status === "True" && condition(j, "Ready")?.status === "True",
+    );
+    expect(condition(limited, "ScalingLimited")).toMatchObject({ reason: "NotEnoughSplits" });
+    expect(condition(limited, "ScalingLimited")?.message).toContain("1 of 3 workers have no split to read");
+    await weir.client.patch(streamingJobs, limited.metadata, { spec: { parallelism: 2 } });
+    await weir.until(
+      "too-many",
+      "not limited any more",
+      (j) => condition(j, "ScalingLimited") === undefined && j.status?.parallelism?.ready === 2,
+    );
+    await remove("too-many");
+  });
+
   it("replaces a worker whose pod is deleted, with the next attempt of the same slot", async () => {
     await create(datagenJob("bereft", { restart: { strategy: "FixedDelay", delay: "100ms", maxAttempts: -1 } }));
     await weir.until(
