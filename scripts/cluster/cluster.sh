@@ -104,10 +104,10 @@ reserve() {
   exit 1
 }
 
-# Its reservation's process ended without `down`, and no node was left running for somebody to look at.
+# The process that reserved it ended without `down`. Clusters of `make cluster-up` have no owner and stay.
 is_abandoned() {
   local pid started
-  [ -s "$STATE/owner" ] && ! is_running init && read -r pid started <"$STATE/owner" && [ "$(start_time "$pid")" != "$started" ]
+  [ -s "$STATE/owner" ] && read -r pid started <"$STATE/owner" && [ "$(start_time "$pid")" != "$started" ]
 }
 
 is_network_free() {

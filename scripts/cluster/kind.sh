@@ -9,14 +9,14 @@ for tool in docker kind; do
 done
 case ${1:-} in
   up)
-    mkdir -p .weir/cluster
+    mkdir -p .weir/cluster .weir/kind/volumes
     kind get clusters | grep -qx weir || kind create cluster --config config/kind/cluster.yaml --wait 120s
     kind load image-archive dist/weir.tar --name weir
     echo "export KUBECONFIG=$KUBECONFIG"
     ;;
   down)
     kind delete cluster --name weir
-    rm -f "$KUBECONFIG"
+    rm -rf "$KUBECONFIG" .weir/kind
     ;;
   *) echo "usage: kind.sh up|down" >&2; exit 2 ;;
 esac

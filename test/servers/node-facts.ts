@@ -8,8 +8,8 @@ export interface NodeFacts {
   readonly hostAddress: string | undefined;
   /** One JSON line for each call of anyone but Kubernetes' own parts; undefined on KinD. */
   readonly auditLog: string | undefined;
-  /** Folder of the volumes by their names; undefined on KinD. */
-  readonly volumes: string | undefined;
+  /** Folder of the volumes. */
+  readonly volumes: string;
   /** Seconds that `make cluster-up` took, from binaries in the cache; undefined for a cluster that was up before. */
   readonly upSeconds: number | undefined;
   /** Bytes of the image's layers, not compressed. */

@@ -37,7 +37,7 @@ export interface NodeNamespace {
   pods(selector?: string): Promise<NodePod[]>;
   /** Of the pod's container, also after it ended. */
   logs(pod: string, ...flags: readonly string[]): Promise<string>;
-  /** Folder on this machine that the claim is; rejects on KinD. */
+  /** Folder on this machine that the claim is. */
   volume(claim?: string): Promise<string>;
   /** Pods, jobs, events and the ends of the logs. Never rejects. */
   diagnosis(): Promise<string>;
@@ -88,9 +88,10 @@ export async function openNamespace(cluster: NodeCluster, name: string): Promise
     pods,
     logs: (pod, ...flags) => kubectl(["logs", pod, ...flags]),
     volume: async (claim = "weir-state") => {
-      const folder = cluster.facts.volumes;
-      if (folder === undefined) throw new Error("the volumes of KinD are in its own container");
-      return join(folder, await volumeOf(claim));
+      const volume = await volumeOf(claim);
+      const own = join(cluster.facts.volumes, volume);
+      // KinD's provisioner adds whose it is to the name.
+      return cluster.actions === undefined ? `${own}_${name}_${claim}` : own;
     },
     diagnosis: async () => {
       const parts = [`--- namespace ${name}`, await tried(["get", "streamingjobs,pods,pvc,leases", "-o", "wide"])];

@@ -90,7 +90,7 @@ async function kindFacts(): Promise<NodeFacts> {
     image: imageOf(`localhost/weir:${version}`),
     hostAddress: undefined,
     auditLog: undefined,
-    volumes: undefined,
+    volumes: join(repository, ".weir/kind/volumes"),
     upSeconds: undefined,
     imageBytes: statSync(archive).size,
   };

@@ -44,9 +44,11 @@ export async function installWeir(
   const { repository: image, tag } = cluster.facts.image;
   const run = (...args: readonly string[]): Promise<string> =>
     runScript(binary, [...args, "--namespace", namespace.name], { KUBECONFIG: cluster.facts.kubeconfigPath });
+  // KinD's provisioner makes no other volumes; on one node they do.
+  const forKind = cluster.actions === undefined ? { stateClaim: { accessModes: ["ReadWriteOnce"] } } : {};
   const set = (more: HelmValues): string[] => [
     "--set-json",
-    JSON.stringify({ image: { repository: image, tag }, ...more }),
+    JSON.stringify({ image: { repository: image, tag }, ...forKind, ...more }),
   ];
   const told = async (what: Promise<unknown>): Promise<void> => {
     await what.catch(async (e: unknown) => {
