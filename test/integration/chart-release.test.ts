@@ -21,6 +21,15 @@ const at = ["--namespace", HOME];
 const values = ["--set", "image.repository=weir,image.tag=test", "--set", `watchNamespaces={${TEAM}}`];
 const install = ["install", "weir", chart, ...at, "--create-namespace", ...values];
 
+const template = ["template", "weir", chart, "--show-only", "templates/monitors.yaml"];
+
+interface Policy {
+  readonly spec: {
+    readonly podSelector: { readonly matchLabels: Readonly<Record<string, string>> };
+    readonly ingress: readonly [{ readonly ports: readonly [{ readonly port: number }] }];
+  };
+}
+
 let plane: ControlPlane;
 let helm: Helm;
 beforeAll(async () => {
@@ -92,6 +101,21 @@ describe("a release with a running job", () => {
     await ground.until("running", ready(1), seen, PATIENCE_MS);
     first = await kept();
     expect(Buffer.from(first.key.data?.["key"] ?? "", "base64").toString()).toMatch(/^[A-Za-z0-9]{48}$/);
+  });
+
+  it("knows the workers: its network policy selects them, its PodMonitor names their port", async () => {
+    const policy = JSON.parse(await kubectl("get", "networkpolicy/weir-workers", "-n", TEAM, "-o", "json")) as Policy;
+    const labels = Object.entries(policy.spec.podSelector.matchLabels).map(([name, value]) => `${name}=${value}`);
+    const ports = ["-o", "jsonpath={.items[*].spec.containers[*].ports}"];
+    const found = await kubectl("get", "pods", "-n", TEAM, "-l", labels.join(","), ...ports);
+    const { port } = policy.spec.ingress[0].ports[0];
+    expect(JSON.parse(found)).toEqual([{ name: "control", containerPort: port, protocol: "TCP" }]);
+    const monitor = await helm.ok([
+      ...template,
+      "--set",
+      "metrics.podMonitor.enabled=true,workerKey.existingSecret=key",
+    ]);
+    expect(monitor).toContain("- port: control");
   });
 
   it("lets the cluster's own roles cover jobs: view reads, edit writes, neither touches status", async () => {
