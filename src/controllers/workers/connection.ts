@@ -33,6 +33,8 @@ export interface Connection {
 export interface ConnectionOptions {
   readonly client: WorkerClient;
   readonly timers: Timers;
+  /** When the worker that this one replaces saved last: its successor goes on from there, and is as old. */
+  readonly savedAt?: number | undefined;
   /** Something changed; `Live` may be looked at together with what follows. */
   readonly changed: (weight: Exclude<Weight, "None">) => void;
 }
@@ -40,7 +42,7 @@ export interface ConnectionOptions {
 /** Keeps one event stream open until it is closed: a lost node sends no FIN, so silence ends a stream too. */
 export function openConnection(address: WorkerAddress, options: ConnectionOptions): Connection {
   const { client, timers, changed } = options;
-  const state = freshState();
+  const state = { ...freshState(), savedAt: options.savedAt };
   const abort = new AbortController();
   const firstTry = Promise.withResolvers<void>();
   let wasReachable = false;

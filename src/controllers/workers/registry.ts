@@ -53,21 +53,42 @@ export interface RegistryOptions {
 
 interface Entry {
   readonly uid: string;
+  readonly epoch: number;
+  readonly slot: number;
   readonly host: string;
   readonly connection: Connection;
 }
 
+/** When the last worker of each slot saved last. */
+type Saves = Map<number, { readonly epoch: number; readonly at: number | undefined }>;
+
 export function createWorkerRegistry(options: RegistryOptions): WorkerRegistry {
   const jobs = new Map<string, Map<string, Entry>>();
+  const saves = new Map<string, Saves>();
+
+  const savesOf = (job: string): Saves => {
+    const known = saves.get(job) ?? new Map<number, never>();
+    saves.set(job, known);
+    return known;
+  };
+
+  const close = (job: string, { connection, epoch, slot }: Entry): void => {
+    savesOf(job).set(slot, { epoch, at: connection.state.savedAt });
+    connection.close();
+  };
 
   const open = (job: { key: string; uid: string }, { object, view }: ObservedPod, host: string): Entry => {
     const port = Number(object.metadata.annotations?.[POD_PORT_ANNOTATION] ?? WORKER_PORT);
     const token = workerToken(options.tokenKey, job.uid, view);
+    const { client, timers, changed } = options;
+    const before = savesOf(job.key).get(view.slot);
+    const savedAt = before?.epoch === view.epoch ? before.at : undefined;
     const connection = openConnection(
       { pod: view.name, host, port, token },
-      { client: options.client, timers: options.timers, changed: (weight) => options.changed(job.key, weight) },
+      { client, timers, savedAt, changed: (weight) => changed(job.key, weight) },
     );
-    return { uid: view.uid, host, connection };
+    const { uid, epoch, slot } = view;
+    return { uid, epoch, slot, host, connection };
   };
 
   const follow = (job: { key: string; uid: string }, pods: readonly ObservedPod[]): Map<string, Entry> => {
@@ -77,7 +98,7 @@ export function createWorkerRegistry(options: RegistryOptions): WorkerRegistry {
     for (const [name, entry] of known) {
       const pod = wanted.get(name);
       if (pod !== undefined && pod.view.uid === entry.uid && pod.object.status?.podIP === entry.host) continue;
-      entry.connection.close();
+      close(job.key, entry);
       known.delete(name);
     }
     for (const [name, pod] of wanted) {
@@ -90,6 +111,7 @@ export function createWorkerRegistry(options: RegistryOptions): WorkerRegistry {
   const drop = (job: string): void => {
     for (const entry of jobs.get(job)?.values() ?? []) entry.connection.close();
     jobs.delete(job);
+    saves.delete(job);
   };
 
   return {

@@ -79,6 +79,8 @@ export function applyEvent(state: WorkerState, event: WorkerEvent, now: number):
 
 function noteCheckpoint(state: WorkerState, report: NonNullable<WorkerView["checkpoint"]>): Weight {
   const before = state.checkpoint;
+  // A status has the newest good one, which may be older than a failure that was heard of.
+  if (before !== undefined && report.completedAt < before.completedAt) return "None";
   if (report.ok) {
     state.checkpointFailures = 0;
     state.savedAt = report.completedAt;

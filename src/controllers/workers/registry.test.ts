@@ -1,0 +1,94 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { systemTimers } from "../../kube/timers.ts";
+import type { PodView } from "../../lifecycle/input.ts";
+import { newCondition } from "../../worker/condition.ts";
+import type { ObservedPod, WorkerRegistry } from "./registry.ts";
+import { createWorkerRegistry } from "./registry.ts";
+import type { WorkerClient } from "./worker-client.ts";
+
+const registries: WorkerRegistry[] = [];
+afterEach(() => registries.splice(0).forEach((registry) => registry.close()));
+
+interface Said {
+  /** When its newest good checkpoint completed. */
+  readonly savedAt?: number;
+  readonly startedAt: number;
+}
+
+/** Workers by the name of their pod: what they answer, and then the event that they have started. */
+function registryOf(said: Readonly<Record<string, Said>>): WorkerRegistry {
+  const worker = (pod: string): Said => said[pod] ?? { startedAt: 0 };
+  const client: Pick<WorkerClient, "status" | "events"> = {
+    status: ({ pod }) => {
+      const { savedAt } = worker(pod);
+      const good = { id: 1, ok: true, completedAt: savedAt ?? 0, durationMs: 20, bytes: 100, uri: "file:///c" };
+      const { checkpoints: _counts, ...condition } = newCondition();
+      const who = { jobUid: "u", epoch: 1, slot: 0, attempt: 0 };
+      return Promise.resolve({
+        ...who,
+        ...condition,
+        phase: "Running",
+        checkpoint: savedAt === undefined ? null : good,
+      });
+    },
+    events: ({ pod }, signal) => Promise.resolve(events(worker(pod).startedAt, signal)),
+  };
+  const registry = createWorkerRegistry({
+    client: client as WorkerClient,
+    timers: systemTimers,
+    tokenKey: "key",
+    changed: () => {},
+  });
+  registries.push(registry);
+  return registry;
+}
+
+async function* events(startedAt: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const header = { seq: 0, at: startedAt, jobUid: "u", epoch: 1, slot: 0, attempt: 0 };
+  yield Buffer.from(`${JSON.stringify({ ...header, type: "started", restored: null })}\n`);
+  await new Promise((resolve) => signal.addEventListener("abort", resolve));
+}
+
+function pod(epoch: number, slot: number, attempt: number): ObservedPod {
+  const name = `j-${epoch}-${slot}-${attempt}`;
+  const view = { name, uid: name, epoch, slot, attempt, phase: "Running", deleting: false, lost: false, failures: 0 };
+  const object = { apiVersion: "v1", kind: "Pod", metadata: { name }, status: { podIP: "127.0.0.1" } };
+  return { view: { ...view, createdAt: 0 } as PodView, object };
+}
+
+const JOB = { key: "ns/j", uid: "u" };
+const savedAt = (registry: WorkerRegistry, workers: number): number | undefined =>
+  registry.live(JOB.key, workers).savedAt;
+
+describe("the age of a job's state", () => {
+  it("is that of the worker that saved longest ago; one that never has counts from its start", async () => {
+    const registry = registryOf({
+      "j-1-0-0": { savedAt: 9_000, startedAt: 1_000 },
+      "j-1-1-0": { startedAt: 2_000 },
+    });
+    await registry.sync(JOB, [pod(1, 0, 0), pod(1, 1, 0)], undefined);
+    await expect.poll(() => savedAt(registry, 2)).toBe(2_000);
+  });
+
+  it("is not known while one of the workers is missing", async () => {
+    const registry = registryOf({ "j-1-0-0": { savedAt: 9_000, startedAt: 1_000 } });
+    await registry.sync(JOB, [pod(1, 0, 0)], undefined);
+    await expect.poll(() => savedAt(registry, 1)).toBe(9_000);
+    expect(savedAt(registry, 2)).toBeUndefined();
+  });
+
+  it("does not begin anew with a worker that is replaced, but does with the next epoch", async () => {
+    const registry = registryOf({
+      "j-1-0-0": { savedAt: 9_000, startedAt: 1_000 },
+      "j-1-0-1": { startedAt: 20_000 },
+      "j-2-0-0": { startedAt: 30_000 },
+    });
+    await registry.sync(JOB, [pod(1, 0, 0)], undefined);
+    await expect.poll(() => savedAt(registry, 1)).toBe(9_000);
+    await registry.sync(JOB, [], undefined);
+    await registry.sync(JOB, [pod(1, 0, 1)], undefined);
+    expect(savedAt(registry, 1)).toBe(9_000);
+    await registry.sync(JOB, [pod(2, 0, 0)], undefined);
+    await expect.poll(() => savedAt(registry, 1)).toBe(30_000);
+  });
+});
