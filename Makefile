@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export CLUSTER
 STAMP := node_modules/.weir-installed
 
-.PHONY: help install demo test unit lint format check gen bench chaos install-yaml image cluster-up cluster-down kind-up kind-down e2e clean
+.PHONY: help install demo test unit lint format check gen bench chaos install-yaml chart image cluster-up cluster-down kind-up kind-down e2e clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ bench: install ## Measure; prints one table (never a pass/fail timer)
 
 chaos: install ## The long form of the fault-injection tests
 	@WEIR_LONG=1 node scripts/test.ts chaos property
+
+chart: install ## Package the Helm chart into dist/ (Helm, built with Go)
+	@"$$(bash scripts/servers/build-go.sh helm)" package charts/weir --destination dist
 
 image: install ## Build the image into dist/weir.tar (docker, podman, or buildah without an image registry)
 	@bash scripts/image/build.sh
