@@ -60,7 +60,7 @@ export const networkPolicyValues = z
           .array(z.int().min(1).max(65535))
           .min(1)
           .default([443, 6443])
-          .describe("Ports of it, before and behind its Service."),
+          .describe("Ports of it, before and behind its Service; minikube has 8443, MicroK8s 16443."),
       })
       .describe("How the operator reaches the API server."),
     operatorEgress: listOf("object").describe("More NetworkPolicyEgressRules of the operator."),
@@ -99,6 +99,10 @@ export const metricValues = z
           .default(false)
           .describe("Makes a PrometheusRule with Weir's alerts; the cluster must have the kind."),
         labels: stringMap().describe("Labels that your Prometheus selects rules by."),
+        runbookUrl: z
+          .string()
+          .default("docs/runbooks")
+          .describe("Address of the folder with the runbooks' pages, for the link in each alert."),
       })
       .describe("Alerts, each with a runbook page."),
     dashboards: z
