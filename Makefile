@@ -7,7 +7,7 @@ STAMP := node_modules/.weir-installed
 .PHONY: help install demo test unit lint format check gen bench chaos install-yaml chart image cluster-up cluster-down kind-up kind-down e2e clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## Install the pinned Node and every dependency
 $(STAMP): package.json package-lock.json scripts/install.sh
