@@ -3,6 +3,7 @@ import type { CrashPoint } from "../../src/local/faults/crash-point.ts";
 import type { ApiServer } from "../../src/kube/credentials.ts";
 import { fixedServer } from "../../src/kube/credentials.ts";
 import { startApiServer } from "../../src/local/api-server/start.ts";
+import { atOnce } from "../builders/at-once.ts";
 import { SCENARIOS } from "../builders/crash-scenarios.ts";
 import type { Scenario, Told } from "../builders/crash-story.ts";
 import { playCrash, playReference } from "../builders/crash-story.ts";
@@ -104,20 +105,20 @@ async function playAll(
   { reference, points }: { reference: Told; points: readonly CrashPoint[] },
 ): Promise<Run[]> {
   const runs: Run[] = [];
-  const next = points.values();
   const play = async (of: CrashPoint, point: CrashPoint, namespace: string): Promise<Told> => {
     const told = await playCrash(ground, scenario, { namespace, point, reference });
     runs.push({ of, point, told });
     return told;
   };
-  const work = async (): Promise<void> => {
-    for (const point of next) {
-      const namespace = `${scenario.name}-${point.write}-${point.when.slice(0, 3).toLowerCase()}`;
-      const { crashed, writes } = await play(point, point, namespace);
-      // What one run writes twice another one writes once, when more has happened until it looks: the last point is nearer there.
-      if (!crashed) await play(point, { ...point, write: writes.length }, `${namespace}-nearer`);
-    }
+  const strike = async (point: CrashPoint): Promise<void> => {
+    const namespace = `${scenario.name}-${point.write}-${point.when.slice(0, 3).toLowerCase()}`;
+    const { crashed, writes } = await play(point, point, namespace);
+    // What one run writes twice another one writes once, when more has happened until it looks: the last point is nearer there.
+    if (!crashed) await play(point, { ...point, write: writes.length }, `${namespace}-nearer`);
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  await atOnce(
+    AT_ONCE,
+    points.map((point) => () => strike(point)),
+  );
   return runs;
 }
