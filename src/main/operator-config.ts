@@ -81,7 +81,9 @@ export const operatorConfig = z
       .describe("Watched namespaces; each needs the Role. Default: the operator's own namespace."),
     allNamespaces: z.boolean().default(false).describe("Watches the whole cluster; needs the ClusterRole."),
     tokenKeyFile: z
-      .string({ error: "is missing: name the file with the key that worker tokens are made from" })
+      .string({
+        error: "is missing: name the file with the key that worker tokens are made from, here or by --token-key-file",
+      })
       .min(1)
       .describe("File with the key that worker tokens are made from: a mounted Secret."),
     metricsBind: z
