@@ -23,7 +23,7 @@ async function weir(...args: string[]): Promise<Said> {
     const { stderr } = await promisify(execFile)(process.execPath, [cli, ...args], {
       cwd: folder,
       env,
-      timeout: 20_000,
+      timeout: 120_000,
     });
     return { code: 0, err: stderr };
   } catch (e) {
