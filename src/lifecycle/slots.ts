@@ -8,6 +8,7 @@ export interface SlotView {
   readonly memory: SlotMemory;
   /** The pod of the current attempt. */
   readonly pod: PodView | undefined;
+  /** Its savepoint is the one of the operation in flight: a worker may still speak of that of an operation before. */
   readonly worker: WorkerView | undefined;
   /** Why the cluster takes or has taken the pod away through no fault of its own. */
   readonly disruption: Refusal | undefined;
@@ -23,13 +24,16 @@ export function slotMemory(draft: Draft, slot: number): SlotMemory {
 
 export function slotViews(draft: Draft, launched: Launched): SlotView[] {
   const { pods, workers, moved = [] } = draft.input.observed;
+  const current = draft.status.operation?.id;
   return Array.from({ length: launched.slots }, (_, slot) => {
     const memory = slotMemory(draft, slot);
     const same = (o: { epoch: number; slot: number; attempt: number }): boolean =>
       o.epoch === launched.epoch && o.slot === slot && o.attempt === memory.attempt;
     const pod = pods.find(same);
     const { disruption } = pod ?? moved.find(same) ?? {};
-    return { slot, memory, pod, worker: workers.find(same), disruption };
+    const said = workers.find(same);
+    const isForeign = said?.savepoint !== undefined && said.savepoint.id !== current;
+    return { slot, memory, pod, worker: isForeign ? { ...said, savepoint: undefined } : said, disruption };
   });
 }
 

@@ -158,10 +158,13 @@ export function lifecycleWorld(spec: LifecycleSpec = lifecycleSpec()) {
         return;
       case "TriggerSavepoint":
         return each(action.pods, (p) => {
-          p.worker.savepoint ??= { id: action.id, state: "InProgress" };
+          const { savepoint } = p.worker;
+          if (savepoint?.id !== action.id) p.worker.savepoint = { id: action.id, state: "InProgress" };
           if (action.pause) p.worker.phase = "Paused";
         });
       case "SealSavepoint":
+        if (action.parts.some((part) => !part.manifest.startsWith(`${action.id}/`)))
+          throw new Error(`${action.id} is sealed with parts of another savepoint`);
         world.sealed.push(action.id);
         return;
       case "StopWorkers":
@@ -206,8 +209,9 @@ export function lifecycleWorld(spec: LifecycleSpec = lifecycleSpec()) {
     if (pod.phase === "Pending" && world.schedulable) pod.phase = "Running";
     else if (pod.phase === "Running") work(pod);
     if (worker.savepoint?.state === "InProgress" && worker.reachable) {
-      const part = { slot: pod.slot, manifest: `slot-${pod.slot}`, bytes: 10, sha256: "00" };
-      worker.savepoint = { id: worker.savepoint.id, state: "Completed", part };
+      const { id } = worker.savepoint;
+      const part = { slot: pod.slot, manifest: `${id}/slot-${pod.slot}`, bytes: 10, sha256: "00" };
+      worker.savepoint = { id, state: "Completed", part };
     }
   };
 

@@ -40,4 +40,34 @@ describe("the savepoint of a deletion", () => {
     expect(world.sealed).toHaveLength(1);
     expect(world.released).toBe(true);
   });
+
+  it("is taken although the savepoint of the operation that it replaces is under way", () => {
+    const world = lifecycleWorld();
+    world.settle(8);
+    world.annotations[ANNOTATION.restart] = "1";
+    world.reconcile();
+    world.tick();
+    expect(world.status.operation).toMatchObject({ type: "Restart" });
+    world.deletedAt = world.now;
+    world.settle(8);
+    expect(world.sealed).toHaveLength(1);
+    expect(world.sealed[0]).toMatch(/^delete-/);
+    expect(world.released).toBe(true);
+  });
+});
+
+describe("a savepoint that a worker forgot", () => {
+  it("is asked for again", () => {
+    const world = lifecycleWorld();
+    world.settle(8);
+    world.annotations[ANNOTATION.savepoint] = "1";
+    world.reconcile();
+    const told = world.pods.map(({ worker }) => worker.savepoint?.id);
+    expect(told[0]).toMatch(/^savepoint-/);
+    world.reconcile();
+    for (const { worker } of world.pods) worker.savepoint = undefined;
+    world.settle(6);
+    expect(world.sealed).toEqual([told[0]]);
+    expect(world.status.operation).toBeUndefined();
+  });
 });

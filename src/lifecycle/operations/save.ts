@@ -13,17 +13,24 @@ const POLL_MS = 1_000;
 export function triggerSavepoint(context: StepContext): StepResult {
   const { draft, operation } = context;
   const launched = draft.memory.launched;
-  const { savepoint: uri, drain = false } = targetOf(operation);
+  const { savepoint: uri } = targetOf(operation);
   if (uri === undefined || launched === undefined) return "Done";
   const slots = slotViews(draft, launched);
   const trouble = obstacle(context, slots);
   if (trouble !== undefined) return trouble;
-  const untold = slots.filter((s) => s.worker?.savepoint === undefined);
-  if (untold.length === 0) return "Done";
-  const pods = untold.flatMap((s) => (s.pod === undefined ? [] : [s.pod.name]));
-  act(draft, { kind: "TriggerSavepoint", pods, id: operation.id, uri, pause: operation.type !== "Savepoint", drain });
+  if (!tellUntold(context, slots, uri)) return "Done";
   wakeAt(draft, draft.input.now + POLL_MS);
   return "Wait";
+}
+
+/** A worker that is told an id twice takes one savepoint; false when all know it. */
+function tellUntold({ draft, operation }: StepContext, slots: readonly SlotView[], uri: string): boolean {
+  const untold = slots.filter((s) => s.worker?.savepoint === undefined);
+  const pods = untold.flatMap((s) => (s.pod === undefined ? [] : [s.pod.name]));
+  if (pods.length === 0) return false;
+  const { drain = false } = targetOf(operation);
+  act(draft, { kind: "TriggerSavepoint", pods, id: operation.id, uri, pause: operation.type !== "Savepoint", drain });
+  return true;
 }
 
 /** AwaitSavepoint, Await: all parts are durable, and the metadata that ties them together is written last. */
@@ -41,7 +48,7 @@ export function awaitSavepoint(context: StepContext): StepResult {
   const pod = slots[0]?.pod?.name;
   if (parts.length === slots.length && pod !== undefined) {
     act(draft, { kind: "SealSavepoint", pod, id: operation.id, uri, parts });
-  }
+  } else tellUntold(context, slots, uri); // one that was restarted since knows nothing of it
   wakeAt(draft, draft.input.now + POLL_MS);
   return "Wait";
 }
