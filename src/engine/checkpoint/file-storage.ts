@@ -106,10 +106,13 @@ async function readRange(path: string, range: { offset: number; length: number }
   const file = await open(path, "r");
   try {
     if (range === undefined) return await file.readFile();
-    const bytes = Buffer.allocUnsafe(range.length);
+    // What is asked for may come from a damaged manifest: no more memory than there are bytes.
+    const { size } = await file.stat();
+    const length = Math.max(0, Math.min(range.length, size - range.offset));
+    const bytes = Buffer.allocUnsafe(length);
     let done = 0;
-    while (done < range.length) {
-      const { bytesRead } = await file.read(bytes, done, range.length - done, range.offset + done);
+    while (done < length) {
+      const { bytesRead } = await file.read(bytes, done, length - done, range.offset + done);
       if (bytesRead === 0) break;
       done += bytesRead;
     }

@@ -1,8 +1,15 @@
 import { z } from "zod";
 
+/** Names and ids; a foreign document must not be a way to fill memory or a log. */
+const name = z.string().max(4096);
+const MANY = 1_000_000;
+
 /** A run of encoded entries: one chunk of a snapshot. `file` is relative to the manifest's folder, so a savepoint can move. */
 const segment = z.object({
-  file: z.string().regex(/^(\.\.\/[0-9]+\/)?[A-Za-z0-9._-]+$/),
+  file: z
+    .string()
+    .max(512)
+    .regex(/^(\.\.\/[0-9]+\/)?[A-Za-z0-9._-]+$/),
   offset: z.int().min(0),
   length: z.int().min(0),
   crc32: z.int().min(0),
@@ -14,29 +21,31 @@ const watermark = z.union([z.number(), z.null(), z.literal("end")]);
 export type SavedWatermark = z.infer<typeof watermark>;
 
 const sourceState = z.object({
-  node: z.string(),
+  node: name,
   /** Number of splits of the whole source: keys of a declared source move when it changes. */
   splitCount: z.int(),
   /** Hash of the ids of all splits in index order: tells whether new ones came in between. */
-  listing: z.string().optional(),
+  listing: name.optional(),
   watermark,
-  splits: z.array(
-    z.object({
-      id: z.string(),
-      index: z.int(),
-      position: z.record(z.string(), z.unknown()),
-      watermark,
-    }),
-  ),
+  splits: z
+    .array(
+      z.object({
+        id: name,
+        index: z.int().min(0),
+        position: z.record(z.string(), z.unknown()),
+        watermark,
+      }),
+    )
+    .max(MANY),
 });
 export type SourceState = z.infer<typeof sourceState>;
 
 const keyedState = z.object({
-  node: z.string(),
+  node: name,
   stateVersion: z.int(),
-  stateSignature: z.string(),
+  stateSignature: z.string().max(65_536),
   watermark,
-  shards: z.array(z.object({ shard: z.int(), segments: z.array(segment) })),
+  shards: z.array(z.object({ shard: z.int().min(0), segments: z.array(segment).max(MANY) })).max(32_768),
 });
 export type KeyedState = z.infer<typeof keyedState>;
 
@@ -46,27 +55,27 @@ export type KeyedState = z.infer<typeof keyedState>;
  */
 export const manifestSchema = z.object({
   version: z.literal(1),
-  namespace: z.string(),
-  job: z.string(),
-  jobUid: z.string(),
-  lineage: z.string(),
+  namespace: name,
+  job: name,
+  jobUid: name,
+  lineage: name,
   epoch: z.int(),
   attempt: z.int(),
   slot: z.int(),
   slots: z.int(),
   /** Number of the checkpoint in its slot and epoch; the savepoint's name for a savepoint. */
-  id: z.union([z.int(), z.string()]),
+  id: z.union([z.int(), name]),
   takenAt: z.number(),
   /** A savepoint held the sources: a worker that restarts in the same epoch must not read past it either. */
   held: z.boolean().default(false),
   /** Whether the user had paused the sources, which may be otherwise than at the epoch's launch; absent in savepoints. */
   paused: z.boolean().optional(),
-  planHash: z.string(),
+  planHash: name,
   maxParallelism: z.int(),
-  sources: z.array(sourceState),
-  keyed: z.array(keyedState),
+  sources: z.array(sourceState).max(1_000),
+  keyed: z.array(keyedState).max(1_000),
   /** What sinks must finish or undo; only of sinks that commit. */
-  sinks: z.array(z.object({ node: z.string(), handle: z.unknown() })),
+  sinks: z.array(z.object({ node: name, handle: z.unknown() })).max(1_000),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 

@@ -12,7 +12,7 @@ import {
 } from "./layout.ts";
 import { seal, unseal } from "./sealed.ts";
 import { loadSavepoint } from "./savepoint.ts";
-import { loadPart, readManifest, type LoadedPart } from "./snapshot-reader.ts";
+import { loadPart, readDocument, readManifest, type LoadedPart } from "./snapshot-reader.ts";
 import type { Storage } from "./storage.ts";
 
 /** What a slot starts from: parts of one snapshot, already cut down to the slot's own shards, and verified. */
@@ -118,7 +118,7 @@ async function fromOrigin(
 ): Promise<RestoredState | undefined> {
   const { storage, identity } = request;
   const path = originPath(identity, epoch);
-  const bytes = await storage.read(path);
+  const bytes = await readDocument(storage, path);
   if (bytes === undefined) {
     const folder = `${storage.uri}/${epochFolder(identity, epoch)}`;
     throw new WeirError(

@@ -5,7 +5,7 @@ import { WeirError } from "../../errors.ts";
 import { MANIFEST, SAVEPOINT_METADATA, type SlotIdentity } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { seal, sha256, unseal } from "./sealed.ts";
-import { loadPart, readManifest, type LoadedPart } from "./snapshot-reader.ts";
+import { loadPart, readDocument, readManifest, type LoadedPart } from "./snapshot-reader.ts";
 import { stateFileName } from "./snapshot-writer.ts";
 import type { Storage } from "./storage.ts";
 
@@ -19,15 +19,20 @@ const metadataSchema = z.object({
   slots: z.int(),
   maxParallelism: z.int(),
   planHash: z.string(),
-  nodes: z.array(z.string()),
+  nodes: z.array(z.string().max(4096)).max(2_000),
   bytes: z.int(),
-  parts: z.array(
-    z.object({
-      slot: z.int(),
-      manifest: z.string().regex(/^s[0-9]+\/[A-Za-z0-9._-]+\/manifest\.json$/),
-      sha256: z.string(),
-    }),
-  ),
+  parts: z
+    .array(
+      z.object({
+        slot: z.int().min(0),
+        manifest: z
+          .string()
+          .max(512)
+          .regex(/^s[0-9]+\/[A-Za-z0-9._-]+\/manifest\.json$/),
+        sha256: z.string().max(64),
+      }),
+    )
+    .max(32_768),
 });
 export type SavepointMetadata = z.infer<typeof metadataSchema>;
 
@@ -40,7 +45,7 @@ export async function completedPart(
   { epoch, slot }: Pick<SlotIdentity, "epoch" | "slot">,
   id: string,
 ): Promise<SavepointPart | undefined> {
-  const bytes = await storage.read(SAVEPOINT_METADATA);
+  const bytes = await readDocument(storage, SAVEPOINT_METADATA);
   if (bytes === undefined) return undefined;
   const metadata = unseal(bytes, metadataSchema, `${storage.uri}/${SAVEPOINT_METADATA}`);
   const part = metadata.parts.find((p) => p.slot === slot);
@@ -79,7 +84,7 @@ export async function completeSavepoint(storage: Storage, parts: readonly Savepo
   };
   const bytes = seal(metadata);
   if (await storage.create(SAVEPOINT_METADATA, bytes)) return metadata;
-  if ((await storage.read(SAVEPOINT_METADATA))?.equals(bytes) === true) return metadata;
+  if ((await readDocument(storage, SAVEPOINT_METADATA))?.equals(bytes) === true) return metadata;
   throw new WeirError(
     "WORKER_REFUSED",
     `${storage.uri} already is a savepoint with other parts; take a new one elsewhere`,
@@ -128,7 +133,7 @@ async function readPart(
 
 /** The parts of a savepoint with the shards that `mine` wants. */
 export async function loadSavepoint(storage: Storage, mine: (shard: number) => boolean): Promise<LoadedPart[]> {
-  const bytes = await storage.read(SAVEPOINT_METADATA);
+  const bytes = await readDocument(storage, SAVEPOINT_METADATA);
   if (bytes === undefined) {
     throw new WeirError(
       "SAVEPOINT_NOT_FOUND",

@@ -19,9 +19,19 @@ export async function readManifest(
   storage: Storage,
   folder: string,
 ): Promise<{ manifest: Manifest; bytes: Buffer } | undefined> {
-  const bytes = await storage.read(`${folder}/${MANIFEST}`);
+  const bytes = await readDocument(storage, `${folder}/${MANIFEST}`);
   if (bytes === undefined) return undefined;
   return { manifest: unseal(bytes, manifestSchema, `${storage.uri}/${folder}/${MANIFEST}`), bytes };
+}
+
+/** Two hundred thousand segments; nothing that Weir wrote is larger. */
+const MAX_DOCUMENT = 64 * 1024 * 1024;
+
+/** A manifest, metadata or origin; what is larger than any of them is not read at all. */
+export async function readDocument(storage: Storage, path: string): Promise<Buffer | undefined> {
+  const bytes = await storage.read(path, { offset: 0, length: MAX_DOCUMENT + 1 });
+  if (bytes === undefined || bytes.length <= MAX_DOCUMENT) return bytes;
+  throw new WeirError("CHECKPOINT_CORRUPT", `${storage.uri}/${path} is larger than ${MAX_DOCUMENT} bytes`);
 }
 
 /** Reads the shards that `mine` wants and checks every byte against its checksum. */

@@ -25,6 +25,8 @@ describe.each(kinds)("%s as storage", (_name, make) => {
     expect(await storage.read("x/y/z.json")).toEqual(bytes("hello"));
     expect(await storage.read("x/y/z.json", { offset: 1, length: 3 })).toEqual(bytes("ell"));
     expect(await storage.read("x/y/z.json", { offset: 3, length: 9 })).toEqual(bytes("lo"));
+    expect(await storage.read("x/y/z.json", { offset: 3, length: 2 ** 50 })).toEqual(bytes("lo"));
+    expect(await storage.read("x/y/z.json", { offset: 2 ** 50, length: 3 })).toEqual(bytes(""));
     expect(await storage.read("x/none")).toBeUndefined();
   });
 

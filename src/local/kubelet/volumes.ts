@@ -22,22 +22,37 @@ export async function mountVolumes(pod: Pod, folders: PodFolders, reader: Object
   }
 }
 
+/** A path of the pod's below a folder of this machine. An API server refuses ".." in it; here a pod may come from anywhere. */
+function within(folder: string, path: string, what: string): string {
+  if (path.split("/").includes("..") || path.includes("\0"))
+    throw new NotReadyError("CreateContainerConfigError", `${what} must not contain "..": ${JSON.stringify(path)}`);
+  return join(folder, path);
+}
+
+/** One name, not a path. */
+function plain(name: string): string {
+  if (/^[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$/.test(name)) return name;
+  throw new NotReadyError("CreateContainerConfigError", `${JSON.stringify(name)} is not the name of an object`);
+}
+
 type Mount = NonNullable<Container["volumeMounts"]>[number];
 
 async function link(mount: Mount, sources: ReadonlyMap<string, string>, root: string): Promise<void> {
   const source = sources.get(mount.name);
   if (source === undefined)
     throw new NotReadyError("ContainerCreating", `volume "${mount.name}" of mount ${mount.mountPath} is not declared`);
-  const target = join(root, mount.mountPath);
+  const target = within(root, mount.mountPath, `mountPath of volume "${mount.name}"`);
   await mkdir(dirname(target), { recursive: true });
   await rm(target, { force: true, recursive: false }).catch(() => undefined);
-  await symlink(join(source, mount.subPath ?? ""), target).catch((e: NodeJS.ErrnoException) => {
-    if (e.code !== "EEXIST") throw e;
-  });
+  await symlink(within(source, mount.subPath ?? "", `subPath of volume "${mount.name}"`), target).catch(
+    (e: NodeJS.ErrnoException) => {
+      if (e.code !== "EEXIST") throw e;
+    },
+  );
 }
 
 async function materialise(volume: Volume, pod: Pod, folders: PodFolders, reader: ObjectReader): Promise<string> {
-  const own = join(folders.volumes, volume.name);
+  const own = within(folders.volumes, plain(volume.name), "the name of a volume");
   const { namespace } = pod.metadata;
   if (volume.configMap !== undefined) {
     const { name, optional, items } = volume.configMap;
@@ -63,7 +78,7 @@ async function materialise(volume: Volume, pod: Pod, folders: PodFolders, reader
   const folder =
     volume.persistentVolumeClaim === undefined
       ? own
-      : join(folders.claims, namespace, volume.persistentVolumeClaim.claimName);
+      : join(folders.claims, plain(namespace), plain(volume.persistentVolumeClaim.claimName));
   await mkdir(folder, { recursive: true });
   return folder;
 }
@@ -93,7 +108,8 @@ async function writeFiles(
     const content = data[key];
     if (content === undefined)
       throw new NotReadyError("ContainerCreating", `${from.object} has no key "${key}" for volume "${from.volume}"`);
-    await mkdir(dirname(join(folder, path)), { recursive: true });
-    await writeFile(join(folder, path), content, { mode: 0o600 });
+    const file = within(folder, path, `path of key "${key}" in volume "${from.volume}"`);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, content, { mode: 0o600 });
   }
 }
