@@ -7,7 +7,7 @@ const BUILD_MS = 1_800_000;
  * Waits end as soon as what they wait for is there. Their limits are for what never comes, and are far beyond what a busy
  * machine needs.
  */
-const patient = { testTimeout: 300_000, hookTimeout: BUILD_MS, expect: { poll: { timeout: 60_000 } } };
+const patient = { testTimeout: 600_000, hookTimeout: BUILD_MS, expect: { poll: { timeout: 60_000 } } };
 
 /** Tiers run in this order by `make test`; `npx vitest --project unit` runs one of them. */
 export default defineConfig({
