@@ -11,7 +11,7 @@ import type { PodObject } from "../../src/local/kubelet/pod-feed.ts";
 import type { FaultProxy } from "../../src/local/faults/proxy.ts";
 import { startFaultProxy } from "../../src/local/faults/proxy.ts";
 import { hurriedRules } from "../builders/alert-rules.ts";
-import { datagenJob } from "../builders/datagen-job.ts";
+import { datagenJob, kafkaJob } from "../builders/datagen-job.ts";
 import type { ControlPlane } from "../servers/kubernetes.ts";
 import { applyCrds, startControlPlane } from "../servers/kubernetes.ts";
 import type { Prometheus } from "../servers/prometheus.ts";
@@ -84,6 +84,18 @@ const ofJob = (name: string): Labels => ({ job_namespace: namespace, namespace, 
 const create = (name: string, spec: object = {}) => weir.client.create(streamingJobs, datagenJob(name, spec));
 const running = (name: string) => weir.until(name, "running", (j) => j.status?.state === "RUNNING");
 
+/** The worker may make the folder anew at any moment. */
+function putFile(path: string): void {
+  for (;;) {
+    try {
+      writeFileSync(path, "", { flag: "wx" });
+      return;
+    } catch {
+      rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+    }
+  }
+}
+
 describe("a real Prometheus", () => {
   it("scrapes the operator and its workers, and keeps the labels that say whose figures they are", async () => {
     await create("plain", { parallelism: 2 });
@@ -119,6 +131,13 @@ describe("each alert is raised by its fault and ends with it", { timeout: 300_00
     });
   });
 
+  it.concurrent("WeirJobNotReady: the broker to read from does not answer", async () => {
+    await raise("WeirJobNotReady", ofJob("waiting"), {
+      fault: once(() => weir.client.create(streamingJobs, kafkaJob("waiting", "127.0.0.1:1"))),
+      cure: () => weir.client.delete(streamingJobs, { namespace, name: "waiting" }),
+    });
+  });
+
   it.concurrent("WeirJobLagAboveObjective: records come faster than the worker reads", async () => {
     const job = datagenJob("late", { slo: { maxLag: "1s" } });
     const { pipeline } = job.spec as { pipeline: { nodes: { source?: { datagen: { readRate?: number } } }[] } };
@@ -145,7 +164,7 @@ describe("each alert is raised by its fault and ends with it", { timeout: 300_00
     await raise("WeirCheckpointStale", ofJob("stale"), {
       fault: once(() => {
         renameSync(folder, `${folder}-away`);
-        writeFileSync(folder, "");
+        putFile(folder);
       }),
       cure: async () => {
         rmSync(folder);
