@@ -37,21 +37,27 @@ cable_up() {
   ip route replace "$SERVICES" via "$NODE_IP"
 }
 
-# Version 1 has a tree for each controller, version 2 has one for all of them.
+# Version 1 has a tree for each controller, version 2 has one for all of them. All pods together count as one process where the
+# processor is shared out; a busy machine would starve them without the greater weight.
 cgroups_up() {
   local tree
   if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
     sed 's/\(\S\+\)/+\1/g' /sys/fs/cgroup/cgroup.controllers >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null || true
     mkdir -p "/sys/fs/cgroup/$CGROUP"
     sed 's/\(\S\+\)/+\1/g' "/sys/fs/cgroup/$CGROUP/cgroup.controllers" >"/sys/fs/cgroup/$CGROUP/cgroup.subtree_control"
+    echo 800 >"/sys/fs/cgroup/$CGROUP/cpu.weight" || true
     return
   fi
   for tree in /sys/fs/cgroup/{cpu,cpuacct,cpuset,memory,devices,freezer,blkio,pids,systemd,hugetlb,perf_event,net_cls,net_prio}; do
     [ -f "$tree/cgroup.procs" ] || continue
     mkdir -p "$tree/$CGROUP"
-    [ "${tree##*/}" = cpuset ] || continue
-    cat "$tree/cpuset.cpus" >"$tree/$CGROUP/cpuset.cpus" # empty in a new one, and then nothing may run in it
-    cat "$tree/cpuset.mems" >"$tree/$CGROUP/cpuset.mems"
+    case ${tree##*/} in
+      cpu) echo 8192 >"$tree/$CGROUP/cpu.shares" ;;
+      cpuset) # empty in a new one, and then nothing may run in it
+        cat "$tree/cpuset.cpus" >"$tree/$CGROUP/cpuset.cpus"
+        cat "$tree/cpuset.mems" >"$tree/$CGROUP/cpuset.mems"
+        ;;
+    esac
   done
 }
 
