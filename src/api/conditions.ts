@@ -15,6 +15,7 @@ export const CONDITIONS = {
   Paused: "The sources are stopped, as asked.",
   ReconciliationPaused: "Weir leaves the job alone, as asked.",
   ScalingLimited: "More workers would not help, or cannot be had.",
+  RecordsLost: "Records of a source were gone before they were read; the job went on because its source says so.",
   NoConsumer: "No selected job reacts to the maintenance window.",
 } as const satisfies Record<string, string>;
 export type ConditionType = keyof typeof CONDITIONS;
@@ -61,6 +62,7 @@ export const REASONS = {
   LagAboveObjective: "The lag is above slo.maxLag.",
   LagUnknown: "The lag of a worker is missing or old, so nothing is said about the objective.",
   NotEnoughSplits: "There are more workers than splits to read; some are idle.",
+  OffsetReset: "A source went on behind records that it never read, by its offsetReset; the message counts them.",
   // Pauses
   PausedByUser: "Weir leaves the job alone because of the annotation weir.dev/pause-reconciliation.",
   // Policies and windows

@@ -36,6 +36,8 @@ const kafkaSource = z.strictObject({
   /** Consumer group under which progress is shown to Kafka's tools. Default weir.<namespace>.<job>.<node>. */
   groupId: text(249).optional(),
   isolation: z.enum(["ReadCommitted", "ReadUncommitted"]).optional(),
+  /** Where to go on when retention has overtaken the job, or the topic was created anew. Fail ends the job: the rest loses records. */
+  offsetReset: z.enum(["Fail", "Earliest", "Latest"]).optional(),
 });
 const fileSource = z.strictObject({
   /** A file, or a folder whose files are read in order of their names. */

@@ -106,6 +106,8 @@ export const workerMetrics = z.object({
   watermark: z.number().nullable(),
   /** Splits that this worker reads, over all sources; absent from a worker of an older version. */
   splits: z.number().int().optional(),
+  /** Records that were gone before they were read, since the process started, and the words on the newest of them. */
+  lost: z.object({ records: z.number(), message: z.string() }).optional(),
 });
 export type WorkerMetrics = z.infer<typeof workerMetrics>;
 

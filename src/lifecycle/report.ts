@@ -6,6 +6,7 @@ import type { Draft } from "./draft.ts";
 import type { LifecycleSpec, Refusal } from "./input.ts";
 import { nextEpoch } from "./launch.ts";
 import { askedBy, refusalOf, wantedOf } from "./overrides.ts";
+import { reportLosses } from "./report-losses.ts";
 import { reportObjectives } from "./report-objectives.ts";
 import { isPaused, reportState } from "./report-state.ts";
 import { describeRestore, resolveRestore } from "./restore-point.ts";
@@ -39,6 +40,7 @@ export function report(draft: Draft): void {
     status.parallelism = { desired, effective: memory.launched?.slots ?? 0, ready: status.readyWorkers };
     reportState(draft, input.spec, slots);
     reportObjectives(draft, input.spec, slots);
+    reportLosses(draft, slots);
   }
   status.health = healthOf(draft, slots, trouble ?? stalled);
   status.internal = memory;

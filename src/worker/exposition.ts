@@ -18,6 +18,7 @@ export const workerFigures: readonly Figure[] = [
     "Records that are not valid in their source's format.",
     (c) => c.metrics.malformed,
   ),
+  counter("records_lost_total", "Records that were gone before they were read.", (c) => c.metrics.lost?.records ?? 0),
   counter("checkpoints_completed_total", "Checkpoints completed.", (c) => c.checkpoints.ok),
   counter("checkpoints_failed_total", "Checkpoints that failed or timed out.", (c) => c.checkpoints.failed),
   gauge("records_in_per_second", "Records read per second.", (c) => c.metrics.in),

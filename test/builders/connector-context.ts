@@ -8,6 +8,7 @@ export interface TestContext {
   readonly source: SourceContext;
   readonly sink: SinkContext;
   readonly problems: readonly Problem[];
+  readonly losses: readonly { readonly records: number; readonly message: string }[];
   /** The next report that matches. */
   reported(matches: (problem: Problem) => boolean): Promise<void>;
   abort(): void;
@@ -16,6 +17,7 @@ export interface TestContext {
 export function connectorContext(partitionedBy: readonly string[] | null = null): TestContext {
   const controller = new AbortController();
   const problems: Problem[] = [];
+  const losses: { records: number; message: string }[] = [];
   let waiters: { matches: (problem: Problem) => boolean; resolve: () => void }[] = [];
   const context: ConnectorContext = {
     node: "node",
@@ -34,9 +36,10 @@ export function connectorContext(partitionedBy: readonly string[] | null = null)
     },
   };
   return {
-    source: { ...context, partitionedBy },
+    source: { ...context, partitionedBy, lost: (records, message) => void losses.push({ records, message }) },
     sink: { ...context, lineage: "lineage", epoch: 1, slot: 0, attempt: 1 },
     problems,
+    losses,
     reported: (matches) => new Promise((resolve) => waiters.push({ matches, resolve })),
     abort: () => controller.abort(),
   };

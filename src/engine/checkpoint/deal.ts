@@ -16,6 +16,8 @@ export interface DealtSource {
   /** What the deal is about, for the next checkpoint: the number of splits, and which they are. */
   readonly splitCount: number;
   readonly listing: string;
+  /** An older deal is kept. */
+  readonly kept: boolean;
 }
 
 type SavedSplit = SourceState["splits"][number] & { readonly source: number };
@@ -50,6 +52,7 @@ export function dealSource(
     watermark: floors.length === 0 ? -Infinity : Math.min(...floors),
     splitCount: kept?.splitCount ?? splits.length,
     listing: kept?.listing ?? listingOf(splits),
+    kept: kept !== undefined,
   };
 }
 

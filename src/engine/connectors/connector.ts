@@ -43,6 +43,13 @@ export interface ConnectorContext {
 export interface SourceContext extends ConnectorContext {
   /** Path of the declared key below `event`: the source must keep every key in one split. */
   readonly partitionedBy: readonly string[] | null;
+  /** So many records, 0 where nobody knows, will never be read; the message says which and why. Counted and shown. */
+  readonly lost: (records: number, message: string) => void;
+  /**
+   * How the source's splits were dealt, for a source that takes on new ones while it runs: a split is read by slot
+   * `index % slots`. Only for `open`, and absent where an older deal is kept: then it takes on none.
+   */
+  readonly deal?: { readonly slot: number; readonly slots: number; readonly splits: readonly Split[] };
 }
 
 /** What a sink is told beyond its configuration: who is writing. */
@@ -85,6 +92,8 @@ export interface SourceReader {
   onReady(wake: () => void): void;
   /** Where each assigned split goes on, after the last polled batch. */
   positions(): ReadonlyMap<string, Position>;
+  /** Splits that it has taken on since it was opened; grows. Their positions are in `positions()`. */
+  added?(): readonly Split[];
   /** True for a bounded source that has handed out everything. */
   finished(): boolean;
   /** Records not read yet over the assigned splits, as far as known; `undefined` is unknown, never zero. */

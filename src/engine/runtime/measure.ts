@@ -2,17 +2,19 @@ import type { WorkerMetrics } from "../../api/worker-protocol.ts";
 import type { Clock } from "../../clock.ts";
 import type { SinkWriter } from "../connectors/connector.ts";
 import type { Program } from "../program.ts";
+import type { Losses } from "./losses.ts";
 import type { SourceTask } from "./source-task.ts";
 
 export interface Measured {
   readonly tasks: readonly SourceTask[];
   readonly sinks: ReadonlyMap<string, SinkWriter>;
   readonly program: Program;
+  readonly losses: Losses;
   readonly clock: Clock;
 }
 
 /** Each call gives the figures of now, with rates since the last call. */
-export function meter({ tasks, sinks, program, clock }: Measured): () => WorkerMetrics {
+export function meter({ tasks, sinks, program, losses, clock }: Measured): () => WorkerMetrics {
   const totals = (): { at: number; in: number; out: number } => ({
     at: clock.now(),
     in: tasks.reduce((sum, t) => sum + t.records, 0),
@@ -42,6 +44,7 @@ export function meter({ tasks, sinks, program, clock }: Measured): () => WorkerM
       busy: Number.isFinite(busy) ? Math.min(1, Math.max(0, busy)) : 0,
       watermark: Number.isFinite(watermark) ? watermark : null,
       splits: sum(tasks.map((t) => t.splits)),
+      lost: losses.current(),
     };
   };
 }

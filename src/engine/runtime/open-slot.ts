@@ -6,6 +6,7 @@ import { openStorage, type Storage } from "../checkpoint/storage.ts";
 import type { ConnectorContext, SinkWriter, SourceContext, SourceFactory, Split } from "../connectors/connector.ts";
 import type { PlanSink, PlanSource } from "../plan.ts";
 import type { Program } from "../program.ts";
+import { noteLosses, type Losses } from "./losses.ts";
 import type { Problems } from "./problems.ts";
 import { identityOf, type SlotOptions } from "./slot-options.ts";
 import { sourceTask, type OpenSource, type SourceTask } from "./source-task.ts";
@@ -17,6 +18,7 @@ export interface OpenSlot {
   readonly sinks: ReadonlyMap<string, SinkWriter>;
   readonly storage: Storage;
   readonly restored: RestoredState | undefined;
+  readonly losses: Losses;
   /** An error ended it, maybe in the middle of a batch: what it holds is no cut between two batches any more. */
   readonly torn: boolean;
   tear(): void;
@@ -34,6 +36,7 @@ interface ListedSource {
 export async function openSlot(options: SlotOptions, problems: Problems): Promise<OpenSlot> {
   const { plan, start } = options;
   const opened: { close(): Promise<void> }[] = [];
+  const losses = noteLosses((message) => options.listener.warning?.(message));
   let torn = false;
   const close = async (): Promise<void> => {
     await Promise.allSettled(opened.splice(0).map((o) => o.close()));
@@ -44,7 +47,7 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
     const restored = await restoreAndRecord(options, storage);
     const [sinks, sources] = await Promise.all([
       Promise.all(plan.sinks.map((sink) => openSink(sink, options, problems, opened))),
-      Promise.all(plan.sources.map((source) => listSource(source, options, problems))),
+      Promise.all(plan.sources.map((source) => listSource(source, options, problems, losses))),
     ]);
     const writers = new Map(sinks);
     const { slot } = options;
@@ -65,6 +68,7 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
       sinks: writers,
       storage,
       restored,
+      losses,
       get torn() {
         return torn;
       },
@@ -153,9 +157,18 @@ async function openSink(
   return [sink.node, writer];
 }
 
-async function listSource(plan: PlanSource, options: SlotOptions, problems: Problems): Promise<ListedSource> {
+async function listSource(
+  plan: PlanSource,
+  options: SlotOptions,
+  problems: Problems,
+  losses: Losses,
+): Promise<ListedSource> {
   const factory = await options.connectors.source(plan.connector);
-  const context = { ...contextOf(plan.node, plan.secretRef, options, problems), partitionedBy: plan.partitionedBy };
+  const context = {
+    ...contextOf(plan.node, plan.secretRef, options, problems),
+    partitionedBy: plan.partitionedBy,
+    lost: losses.note,
+  };
   return { plan, factory, context, splits: await factory.splits(plan.config, context) };
 }
 
@@ -166,7 +179,10 @@ async function openReader(
   opened: { close(): Promise<void> }[],
 ): Promise<OpenSource> {
   const dealt = dealSource(plan.node, splits, identityOf(options), restored);
-  const reader = await factory.open(plan.config, dealt.assigned, context);
+  const { slot } = options;
+  const { slots } = options.start;
+  const deal = dealt.kept ? {} : { deal: { slot, slots, splits } };
+  const reader = await factory.open(plan.config, dealt.assigned, { ...context, ...deal });
   opened.push(reader);
   return { plan, reader, dealt };
 }

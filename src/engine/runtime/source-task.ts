@@ -1,7 +1,7 @@
 import type { SourceState } from "../checkpoint/manifest.ts";
 import { saveWatermark } from "../checkpoint/manifest.ts";
 import type { DealtSource } from "../checkpoint/deal.ts";
-import type { SourceReader } from "../connectors/connector.ts";
+import type { SourceReader, Split } from "../connectors/connector.ts";
 import type { PlanSource } from "../plan.ts";
 import type { Program } from "../program.ts";
 import { splitWatermarks } from "./split-watermarks.ts";
@@ -35,10 +35,11 @@ export interface OpenSource {
 export function sourceTask({ plan, reader, dealt }: OpenSource, program: Program): SourceTask {
   const input = program.inputs.get(plan.node);
   if (input === undefined) throw new Error(`the program has no input for source ${plan.node}`);
-  const splits = dealt.assigned.map((a) => a.split);
+  const opened = dealt.assigned.map((a) => a.split);
+  let added: readonly Split[] = [];
   const rule = plan.eventTime ?? { maxOutOfOrdernessMs: 0, idleTimeoutMs: 0 };
   const times = splitWatermarks(
-    splits.map((s) => s.index),
+    opened.map((s) => s.index),
     rule,
     { splits: dealt.splitWatermarks, watermark: dealt.watermark },
   );
@@ -46,6 +47,11 @@ export function sourceTask({ plan, reader, dealt }: OpenSource, program: Program
   let ended = false;
   let records = 0;
 
+  const takeOn = (): void => {
+    const now = reader.added?.() ?? added;
+    for (const split of now.slice(added.length)) times.add(split.index);
+    added = [...now];
+  };
   const advance = (): void => {
     program.setIdle(plan.node, times.idle());
     const next = times.current();
@@ -66,6 +72,7 @@ export function sourceTask({ plan, reader, dealt }: OpenSource, program: Program
       if (ended) return false;
       const batch = reader.poll();
       if (batch === undefined) return false;
+      if (reader.added !== undefined) takeOn();
       records += batch.n;
       input.process(batch);
       if (input.maxEventTime > -Infinity) times.observe(batch.split, input.maxEventTime);
@@ -74,6 +81,7 @@ export function sourceTask({ plan, reader, dealt }: OpenSource, program: Program
     },
     rest: (now) => {
       if (ended) return;
+      takeOn();
       times.rest(reader.idleSplits(), reader.finishedSplits?.() ?? [], now);
       advance();
       if (!reader.finished()) return;
@@ -91,15 +99,18 @@ export function sourceTask({ plan, reader, dealt }: OpenSource, program: Program
     get records() {
       return records;
     },
-    splits: splits.length,
+    get splits() {
+      return opened.length + added.length;
+    },
     state: () => {
+      takeOn();
       const positions = reader.positions();
       return {
         node: plan.node,
         splitCount: dealt.splitCount,
         listing: dealt.listing,
         watermark: saveWatermark(watermark),
-        splits: splits.map(({ id, index }) => ({
+        splits: [...opened, ...added].map(({ id, index }) => ({
           id,
           index,
           position: { ...positions.get(id) },

@@ -11,6 +11,8 @@ export interface EventTimeRule {
  * another record with the highest time still may (Flink's BoundedOutOfOrdernessWatermarks).
  */
 export interface SplitWatermarks {
+  /** A split that joins: nothing is known of its time yet. */
+  add(split: number): void;
   observe(split: number, maxEventTime: number): void;
   /** Which splits have nothing to read now, and which never will again. */
   rest(idle: readonly number[], finished: readonly number[], now: number): void;
@@ -50,6 +52,9 @@ export function splitWatermarks(
   };
 
   return {
+    add: (split) => {
+      if (!at.has(split)) at.set(split, -Infinity);
+    },
     observe: (split, maxEventTime) => {
       quietSince.delete(split);
       idle.delete(split);

@@ -36,6 +36,8 @@ export interface KafkaSourceConfig extends KafkaConnectionConfig {
   /** Group under which progress is shown; weir.<namespace>.<job>.<node> without it. */
   readonly groupId?: string;
   readonly isolation?: "ReadCommitted" | "ReadUncommitted";
+  /** Where to go on when the next offset is not there any more; "Fail" (the default) ends the job. */
+  readonly offsetReset?: "Fail" | "Earliest" | "Latest";
 }
 
 export interface KafkaSinkConfig extends KafkaConnectionConfig {

@@ -1,11 +1,12 @@
 import type { SourceContext } from "../connector.ts";
-import { isWeirError, messageOf, WeirError } from "../../../errors.ts";
+import { isWeirError, messageOf } from "../../../errors.ts";
 import type { Metadata } from "./calls.ts";
 import { backOff, pause, untilReached, type Cluster } from "./cluster.ts";
 import { ErrorCode, errorName } from "./error-codes.ts";
 import { fetchRecords, type FetchedPartition, type FetchResponse, type FetchSettings } from "./fetch-call.ts";
 import type { Frame } from "./frames.ts";
-import { endOfChunk, type Chunk, type Partition } from "./partition.ts";
+import type { OutOfRange } from "./offset-reset.ts";
+import { endOfChunk, jumpTo, type Chunk, type Partition } from "./partition.ts";
 
 /** Keeps answers of all leaders ahead of the reader: a bounded number, whatever the network does. */
 export interface Fetcher {
@@ -13,6 +14,8 @@ export interface Fetcher {
   readonly chunks: Chunk[];
   /** The reader is done with a chunk of this answer; valid only after the batch is no longer used. */
   done(chunk: Chunk): void;
+  /** Looks for leaders and partitions now. */
+  look(): void;
   /** What ended the fetcher for good. */
   failure(): Error | undefined;
   close(): void;
@@ -21,10 +24,14 @@ export interface Fetcher {
 export interface FetcherOptions {
   readonly cluster: Cluster;
   readonly ctx: SourceContext;
+  readonly topics: readonly string[];
+  /** May grow; `look` begins to read what is new. */
   readonly partitions: readonly Partition[];
   readonly committedOnly: boolean;
   /** Looks at every metadata answer, for example for added partitions. */
   readonly onMetadata: (metadata: Metadata) => void;
+  readonly outOfRange: OutOfRange;
+  readonly refreshMs: number;
   readonly wake: () => void;
 }
 
@@ -36,22 +43,26 @@ const FETCH: Omit<FetchSettings, "committedOnly"> = {
   maxBytes: 4 * 1024 * 1024,
   maxBytesPerPartition: 1024 * 1024,
 };
-const REFRESH_MS = 30_000;
+/** While one partition is in trouble and others of its broker are not, its leader is looked up so often. */
+const TROUBLE_MS = 1_000;
 
 export function startFetcher(options: FetcherOptions): Fetcher {
-  const { cluster, partitions, wake } = options;
+  const { cluster, topics, partitions, wake } = options;
   const ending = new AbortController();
   const signal = AbortSignal.any([options.ctx.signal, ending.signal]);
   const ctx: SourceContext = { ...options.ctx, signal };
-  const topics = [...new Set(partitions.map((p) => p.topic))];
   const chunks: Chunk[] = [];
   /** Unread chunks of an answer; its buffer goes back when none is left. */
   const unread = new Map<Frame, { left: number; readonly address: string }>();
   const waitingAt = new Map<string, number>();
   const room = turnstile();
   const stale = turnstile();
-  /** A broker fills an answer in the order asked: whoever was served goes to the back. */
-  let order = partitions;
+  /** A broker fills an answer in the order asked: whoever was served last goes to the back. */
+  const served = new Map<Partition, number>();
+  let turn = 0;
+  /** Their next offset is not there any more. */
+  const lost = new Set<Partition>();
+  let lookedAt = 0;
   let failures = 0;
   let reported = false;
   let failure: Error | undefined;
@@ -72,15 +83,27 @@ export function startFetcher(options: FetcherOptions): Fetcher {
       p.leader = address;
       p.leaderEpoch = found.leaderEpoch;
     }
+    await resetLost();
     await Promise.all(leadersOf(partitions).map((leader) => cluster.connection(leader, PURPOSE)));
+  };
+  const resetLost = async (): Promise<void> => {
+    if (lost.size === 0) return;
+    const next = await options.outOfRange([...lost]);
+    for (const p of lost) {
+      p.fetchOffset = next.get(p.split.id) ?? 0;
+      p.readableEnd = undefined;
+      chunks.push(jumpTo(p, p.fetchOffset));
+    }
+    lost.clear();
+    wake();
   };
   const keep = (p: Partition, fetched: FetchedPartition, { frame }: FetchResponse): number => {
     const next = endOfChunk(frame, fetched);
     p.readableEnd = fetched.readableEnd;
     if (next === undefined) return 0;
+    chunks.push({ partition: p, frame, fetched, asked: p.fetchOffset, at: fetched.from, cursor: undefined });
     p.fetchOffset = next;
-    chunks.push({ partition: p, frame, fetched, at: fetched.from, cursor: undefined });
-    order = [...order.filter((x) => x !== p), p];
+    served.set(p, ++turn);
     return 1;
   };
   const accept = (response: FetchResponse, asked: readonly Partition[], offsets: readonly number[]): number => {
@@ -92,9 +115,15 @@ export function startFetcher(options: FetcherOptions): Fetcher {
       // Between two leaders the same offset may have been asked for twice: the second answer is void.
       if (p === undefined || p.fetchOffset !== offsets[i]) continue;
       if (fetched.error === ErrorCode.None) kept += keep(p, fetched, response);
-      else problems.push(problemOf(p, fetched));
+      else problems.push(`${p.split.id}: ${errorName(fetched.error)}`);
+      if (fetched.error === ErrorCode.OffsetOutOfRange) lost.add(p);
     }
-    if (problems.length > 0 && kept === 0) throw new Error(problems.join("; "));
+    if (problems.length === 0) return kept;
+    if (kept === 0) throw new Error(problems.join("; "));
+    if (ctx.clock.now() - lookedAt > TROUBLE_MS) {
+      lookedAt = ctx.clock.now();
+      stale.pass();
+    }
     return kept;
   };
   /** Fetches from one leader until something says that leaders must be looked up again. */
@@ -102,7 +131,9 @@ export function startFetcher(options: FetcherOptions): Fetcher {
     for (;;) {
       while ((waitingAt.get(address) ?? 0) >= AHEAD) await room.passed(signal);
       const connection = await cluster.connection(address, PURPOSE);
-      const mine = order.filter((p) => p.leader === address);
+      const mine = partitions
+        .filter((p) => p.leader === address && !lost.has(p))
+        .toSorted((a, b) => (served.get(a) ?? 0) - (served.get(b) ?? 0));
       if (mine.length === 0) return;
       const offsets = mine.map((p) => p.fetchOffset);
       const asked = mine.map((p) => ({
@@ -152,7 +183,7 @@ export function startFetcher(options: FetcherOptions): Fetcher {
             stale.pass();
           });
       }
-      await Promise.race([changed, pause(REFRESH_MS, signal)]);
+      await Promise.race([changed, pause(options.refreshMs, signal)]);
       if (failures > 0) await pause(backOff(failures), signal);
     }
   };
@@ -168,26 +199,14 @@ export function startFetcher(options: FetcherOptions): Fetcher {
       waitingAt.set(answer.address, (waitingAt.get(answer.address) ?? 1) - 1);
       room.pass();
     },
+    look: stale.pass,
     failure: () => failure,
     close: () => ending.abort(),
   };
 }
 
 function leadersOf(partitions: readonly Partition[]): string[] {
-  return [...new Set(partitions.map((p) => p.leader))];
-}
-
-/** A partition's error: thrown where no repetition can help, else the reason to look for the leader again. */
-function problemOf(p: Partition, fetched: FetchedPartition): string {
-  if (fetched.error === ErrorCode.OffsetOutOfRange) {
-    throw new WeirError(
-      "OFFSET_OUT_OF_RANGE",
-      `Kafka has no offset ${p.fetchOffset} in ${p.topic}[${p.number}] any more: retention removed it, or the topic was ` +
-        `created anew. Going on would lose records silently; start the job from a position that exists, ` +
-        `and give the topic a longer retention`,
-    );
-  }
-  return `${p.split.id}: ${errorName(fetched.error)}`;
+  return [...new Set(partitions.map((p) => p.leader))].filter((address) => address !== "");
 }
 
 /** Lets waiters through one `pass` at a time. */

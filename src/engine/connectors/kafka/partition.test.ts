@@ -19,6 +19,7 @@ function chunkFrom(offset: number): Chunk {
     partition: startPartition({ split, topic: "orders", number: 0, siblings: 1, offset }),
     frame: { reader: new WireReader(bytes, 0), end: bytes.length, release: () => undefined },
     fetched: { topic: "orders", partition: 0, error: 0, readableEnd: RECORDS, aborted: [], from: 0, to: bytes.length },
+    asked: offset,
     at: 0,
     cursor: undefined,
   };

@@ -15,6 +15,7 @@ import {
   type RecordColumns,
   type RecordCursor,
 } from "./record-batch.ts";
+import { WireReader } from "./wire.ts";
 
 /** One assigned partition: what was asked for, and where the records handed out end. */
 export interface Partition {
@@ -33,7 +34,7 @@ export interface Partition {
   readableEnd: number | undefined;
   /** Timestamp of the last record handed out. */
   lastTimestamp: number | undefined;
-  readonly aborted: AbortedTransactions;
+  aborted: AbortedTransactions;
 }
 
 export interface PartitionStart {
@@ -65,9 +66,26 @@ export interface Chunk {
   readonly partition: Partition;
   readonly frame: Frame;
   readonly fetched: FetchedPartition;
+  /** The offset that was asked for: usually where the chunk before it ends. */
+  readonly asked: number;
   /** Start of the next record batch. */
   at: number;
   cursor: RecordCursor | undefined;
+}
+
+const NOTHING: Omit<FetchedPartition, "topic" | "partition"> = {
+  error: 0,
+  readableEnd: 0,
+  aborted: [],
+  from: 0,
+  to: 0,
+};
+
+/** A chunk without records: when its turn comes, the partition's position is this offset. */
+export function jumpTo(partition: Partition, offset: number): Chunk {
+  const frame: Frame = { reader: new WireReader(Buffer.alloc(0), 0), end: 0, release: () => undefined };
+  const fetched = { ...NOTHING, topic: partition.topic, partition: partition.number };
+  return { partition, frame, fetched, asked: offset, at: 0, cursor: undefined };
 }
 
 /** Verifies the answer's batches and returns the offset to go on from; undefined where there is no whole batch. */
@@ -127,7 +145,12 @@ export function drainChunk(
 function nextCursor(chunk: Chunk): RecordCursor | undefined {
   const { partition, frame, fetched } = chunk;
   const { buf } = frame.reader;
-  if (chunk.at === fetched.from) partition.aborted.learn(fetched.aborted);
+  if (chunk.at === fetched.from) {
+    // After a jump nothing is known of transactions: the end of an aborted one may lie in what was jumped over.
+    if (partition.position !== chunk.asked) partition.aborted = abortedTransactions();
+    partition.position = chunk.asked;
+    partition.aborted.learn(fetched.aborted);
+  }
   for (;;) {
     const header = readBatchHeader(buf, chunk.at, fetched.to);
     if (header === undefined) return undefined;

@@ -1,0 +1,77 @@
+import { messageOf } from "../../../errors.ts";
+import type { SourceContext, Split } from "../connector.ts";
+import type { Metadata } from "./calls.ts";
+import type { Partition } from "./partition.ts";
+import { partitionCount, splitsOf } from "./splits.ts";
+
+/** Watches for partitions that are added while the job runs. */
+export interface Growth {
+  look(metadata: Metadata): void;
+  /** Reading must not go on. */
+  stalled(): boolean;
+}
+
+export interface GrowthOptions {
+  readonly topics: readonly string[];
+  readonly partitions: readonly Partition[];
+  readonly ctx: SourceContext;
+  /** Begins to read these, too. */
+  readonly takeOn: (splits: readonly Split[], metadata: Metadata) => Promise<void>;
+}
+
+/**
+ * With `partitionedBy` a new partition takes over keys whose state lies in another shard: going on would split their
+ * aggregates, so reading stalls with the reason. Elsewhere the new ones are read, each by the slot whose turn it is, which
+ * every slot works out by itself from the same list.
+ */
+export function partitionGrowth({ topics, partitions, ctx, takeOn }: GrowthOptions): Growth {
+  const before = new Map(partitions.map((p) => [p.topic, p.siblings]));
+  let dealt = ctx.deal?.splits.map((split) => split.id);
+  let stalled = false;
+  let taking = false;
+
+  const stall = (metadata: Metadata): void => {
+    for (const [topic, count] of before) {
+      const now = partitionCount(metadata, topic);
+      if (now === count) continue;
+      stalled = true;
+      const message = `reading stalls: ${growthMessage(topic, count, now)}`;
+      ctx.report({ code: "SOURCE_UNREACHABLE", message, nextTryAt: ctx.clock.now() });
+    }
+  };
+  const grow = async (metadata: Metadata): Promise<void> => {
+    const { deal } = ctx;
+    const splits = splitsOf(topics, metadata, ctx);
+    if (deal === undefined || dealt === undefined || splits.length <= dealt.length) return;
+    // Between the others, a new one would move them to other slots: it waits until all of them start again.
+    if (!dealt.every((id, i) => splits[i]?.id === id)) return;
+    const mine = splits.slice(dealt.length).filter((split) => split.index % deal.slots === deal.slot);
+    if (mine.length > 0) await takeOn(mine, metadata);
+    dealt = splits.map((split) => split.id);
+  };
+  return {
+    look: (metadata) => {
+      if (ctx.partitionedBy !== null) {
+        stall(metadata);
+        return;
+      }
+      if (taking) return;
+      taking = true;
+      grow(metadata)
+        .catch((error: unknown) => {
+          if (ctx.signal.aborted) return;
+          const message = `Kafka: added partitions cannot be read yet: ${messageOf(error)}`;
+          ctx.report({ code: "SOURCE_UNREACHABLE", message, nextTryAt: ctx.clock.now() });
+        })
+        .finally(() => (taking = false));
+    },
+    stalled: () => stalled,
+  };
+}
+
+export function growthMessage(topic: string, before: number, now: number): string {
+  return (
+    `topic "${topic}" had ${before} partitions and has ${now} now, so its keys have moved to other partitions than ` +
+    `their state. Start the job without state, or from a new topic`
+  );
+}

@@ -1,0 +1,131 @@
+import type { Batch } from "../../batch.ts";
+import { MAX_BATCH_BYTES, MAX_BATCH_RECORDS } from "../../batch.ts";
+import type { SourceContext, SourceReader, Split } from "../connector.ts";
+import type { Cluster } from "./cluster.ts";
+import type { KafkaSourceConfig } from "./config.ts";
+import { startFetcher } from "./fetcher.ts";
+import { groupProgress } from "./group-progress.ts";
+import { partitionGrowth } from "./growth.ts";
+import { resetPolicy } from "./offset-reset.ts";
+import { drainChunk, startPartition, type Chunk, type Partition, type PartitionStart } from "./partition.ts";
+import { recordColumns } from "./record-batch.ts";
+import { firstPositions, readsCommitted, type KafkaPosition } from "./start-offsets.ts";
+
+const LIMITS = { maxRecords: MAX_BATCH_RECORDS, maxBytes: MAX_BATCH_BYTES };
+
+export interface ReaderOptions {
+  readonly source: KafkaSourceConfig;
+  readonly starts: readonly PartitionStart[];
+  readonly cluster: Cluster;
+  readonly ctx: SourceContext;
+  /** How often it looks for new leaders and partitions without a reason. */
+  readonly refreshMs: number;
+}
+
+export function readPartitions({ source, starts, cluster, ctx, refreshMs }: ReaderOptions): SourceReader {
+  let wake = (): void => undefined;
+  const columns = recordColumns(MAX_BATCH_RECORDS);
+  const partitions = starts.map(startPartition);
+  const added: Split[] = [];
+  const growth = partitionGrowth({
+    topics: source.topics,
+    partitions,
+    ctx,
+    takeOn: async (splits, metadata) => {
+      const more = await firstPositions(splits, { source, cluster, metadata });
+      partitions.push(...more.map(startPartition));
+      added.push(...splits);
+      fetcher.look();
+    },
+  });
+  const fetcher = startFetcher({
+    cluster,
+    ctx,
+    topics: source.topics,
+    partitions,
+    committedOnly: readsCommitted(source),
+    onMetadata: growth.look,
+    outOfRange: resetPolicy({ source, cluster, ctx }),
+    refreshMs,
+    wake: () => wake(),
+  });
+  const group = source.groupId ?? (ctx.job === undefined ? undefined : `weir.${ctx.job}.${ctx.node}`);
+  const progress = group === undefined ? undefined : groupProgress(group, cluster);
+  /** Chunk of the last batch, when that was its last: its buffer may be reused once the batch is no longer read. */
+  let finished: Chunk | undefined;
+  let from: Partition | undefined;
+  const batch: Batch = {
+    split: 0,
+    n: 0,
+    buf: Buffer.alloc(0),
+    off: columns.off,
+    len: columns.len,
+    ts: columns.ts,
+    key: undefined,
+    describe: (i) => `${from?.topic}[${from?.number}]@${columns.offset[i]}`,
+  };
+  const key = { buf: batch.buf, off: columns.keyOff, len: columns.keyLen };
+  batch.key = key;
+
+  return {
+    poll: () => {
+      if (finished !== undefined) fetcher.done(finished);
+      finished = undefined;
+      const failure = fetcher.failure();
+      if (failure !== undefined) throw failure;
+      if (growth.stalled()) return undefined;
+      for (;;) {
+        const chunk = fetcher.chunks[0];
+        if (chunk === undefined) return undefined;
+        const { n, buf } = drainChunk(chunk, columns, LIMITS);
+        if (n === 0) {
+          fetcher.chunks.shift();
+          fetcher.done(chunk);
+          continue;
+        }
+        batch.n = n;
+        batch.buf = buf;
+        batch.split = chunk.partition.split.index;
+        key.buf = buf;
+        from = chunk.partition;
+        return batch;
+      }
+    },
+    onReady: (callback) => {
+      wake = callback;
+    },
+    positions: () =>
+      new Map(
+        partitions.map((p) => [p.split.id, { offset: p.position, partitions: p.siblings } satisfies KafkaPosition]),
+      ),
+    added: () => added,
+    finished: () => false,
+    lag: () => lagOf(partitions),
+    idleSplits: () =>
+      partitions.filter((p) => p.readableEnd !== undefined && p.position >= p.readableEnd).map((p) => p.split.index),
+    checkpointed: async (positions) => {
+      const offsets = [...positions].flatMap(([id, position]) => {
+        const p = partitions.find((x) => x.split.id === id);
+        return p === undefined ? [] : [{ topic: p.topic, partition: p.number, offset: Number(position["offset"]) }];
+      });
+      await progress?.commit(offsets);
+    },
+    close: () => {
+      fetcher.close();
+      cluster.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+function lagOf(partitions: readonly Partition[]): { records: number; oldestTimestamp?: number } | undefined {
+  let records = 0;
+  let oldest: number | undefined;
+  for (const p of partitions) {
+    if (p.readableEnd === undefined) return undefined;
+    const behind = Math.max(0, p.readableEnd - p.position);
+    records += behind;
+    if (behind > 0 && p.lastTimestamp !== undefined) oldest = Math.min(oldest ?? Infinity, p.lastTimestamp);
+  }
+  return oldest === undefined ? { records } : { records, oldestTimestamp: oldest };
+}
