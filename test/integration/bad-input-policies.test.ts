@@ -51,7 +51,7 @@ describe("a policy", () => {
     const seen = await current("ControlPolicy", "odd");
     expect(condition(seen, "Stalled")).toMatchObject({ status: "True", reason: "InvalidExpression" });
     expect(condition(seen, "Stalled")?.message).toMatch(says);
-    expect(condition(await cluster.see("StreamingJob", "steady"), "Ready")?.status).toBe("True");
+    await cluster.until("StreamingJob", "steady", (job) => condition(job, "Ready")?.status === "True");
   });
 
   it("with a broken rule goes on with its others, and says so", async () => {

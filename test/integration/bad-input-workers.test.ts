@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { WORKER_PORT } from "../../src/api/worker-protocol.ts";
+import { WORKER_PORT } from "../../src/api/ports.ts";
 import { datagenJob, kafkaJob } from "../builders/datagen-job.ts";
 import type { KafkaServer } from "../servers/kafka.ts";
 import { startKafka } from "../servers/kafka.ts";
@@ -185,8 +185,8 @@ describe("records that are not JSON", () => {
     await untilReady("skipping");
     await expect.poll(() => results("skipping"), { timeout: 60_000 }).toEqual(good);
     const pod = (await cluster.see("Pod", "skipping-1-0-0")) as { status?: { podIP?: string } };
-    const metrics = await fetch(`http://${pod.status?.podIP}:${WORKER_PORT}/metrics`);
-    expect(await metrics.text()).toMatch(/^weir_worker_records_malformed_total\{.*\} 2$/m);
+    const metrics = async () => (await fetch(`http://${pod.status?.podIP}:${WORKER_PORT}/metrics`)).text();
+    await expect.poll(metrics, { timeout: 60_000 }).toMatch(/^weir_worker_records_malformed_total\{.*\} 2$/m);
     await remove("skipping");
   });
 
