@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { WORKER_PORT } from "./ports.ts";
 
 /**
  * What the operator and a worker say to each other. The worker serves HTTP on port 8080 of its pod address:
@@ -20,7 +21,6 @@ import { z } from "zod";
  * highest seen is refused with 409. The token is HMAC-SHA256(operator key, `${jobUid}/${epoch}/${slot}`) in hex; the
  * worker is given only its SHA-256 (the pod's environment is readable by many).
  */
-export const WORKER_PORT = 8080;
 
 /** Environment of a worker container, read once in src/main/worker.ts. */
 export const workerEnvironment = z.object({

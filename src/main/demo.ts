@@ -4,7 +4,7 @@ import { join, resolve as absolute } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { FIELD_MANAGER, LABEL } from "../api/group.ts";
-import { WORKER_PORT } from "../api/worker-protocol.ts";
+import { WORKER_PORT } from "../api/ports.ts";
 import { EXIT, type Terminal } from "../cli/command.ts";
 import { quickstartActs } from "../cli/demo/acts.ts";
 import { followResults } from "../cli/demo/result-reader.ts";

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { duration, parseDuration } from "../api/duration.ts";
+import { OPERATOR_PORT } from "../api/ports.ts";
 import { quantity } from "../api/quantity.ts";
 import { objectName } from "../api/text.ts";
 
@@ -89,7 +90,7 @@ export const operatorConfig = z
     metricsBind: z
       .string()
       .regex(/^[^\s]*:\d{1,5}$/, "must be host:port, for example :8081")
-      .default(":8081")
+      .default(`:${OPERATOR_PORT}`)
       .describe("Where probes and metrics are served."),
     leaderElection: leaderElection.prefault({}),
     worker: worker.prefault({}),

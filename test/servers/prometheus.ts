@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { dump } from "js-yaml";
 import type { RuleFile } from "../builders/alert-rules.ts";
 import { LABEL } from "../../src/api/group.ts";
-import { WORKER_PORT } from "../../src/api/worker-protocol.ts";
+import { WORKER_PORT } from "../../src/api/ports.ts";
 import type { PodObject } from "../../src/controllers/streamingjob/pod-view.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { createInformer } from "../../src/kube/informer.ts";

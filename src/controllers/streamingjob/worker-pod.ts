@@ -3,7 +3,7 @@ import { parseDuration } from "../../api/duration.ts";
 import type { EffectiveSpec } from "../../api/effective-spec.ts";
 import type { Quantity } from "../../api/quantity.ts";
 import { LABEL, MANAGED_BY } from "../../api/group.ts";
-import { WORKER_PORT } from "../../api/worker-protocol.ts";
+import { WORKER_PORT } from "../../api/ports.ts";
 import type { Plan } from "../../engine/plan.ts";
 import type { KubeObject, OwnerReference } from "../../kube/resource.ts";
 import { isMounted, STATE_DIR } from "./mounts.ts";

@@ -1,4 +1,4 @@
-import { WORKER_PORT } from "../../api/worker-protocol.ts";
+import { WORKER_PORT } from "../../api/ports.ts";
 import type { Timers } from "../../kube/timers.ts";
 import { STALE_MS } from "../../lifecycle/figures.ts";
 import type { PodView, WorkerView } from "../../lifecycle/input.ts";
