@@ -2,12 +2,13 @@ import { refOfKey } from "../../kube/resource.ts";
 import type { Change } from "../../kube/store.ts";
 import { createWorkQueue } from "../../kube/work-queue.ts";
 import type { Controller, ControllerContext } from "../caches.ts";
-import { BY_NAMESPACE, cacheKey, ownersOf } from "../caches.ts";
+import { BY_NAMESPACE, BY_OWNER, cacheKey, ownersOf } from "../caches.ts";
 import type { WeirObject } from "../weir-resources.ts";
 import { createWorkerRegistry } from "../workers/registry.ts";
 import type { WorkerClient } from "../workers/worker-client.ts";
 import type { Written } from "./act.ts";
 import { createGatherer } from "./gather.ts";
+import { workersAtWork } from "./job-metrics.ts";
 import type { JobReading } from "./job-metrics.ts";
 import { reconcileJob } from "./reconcile.ts";
 import type { StateChange } from "./reconcile.ts";
@@ -75,7 +76,7 @@ export function createJobController(options: JobControllerOptions): JobControlle
       caches.jobs.list().map((job) => ({
         job,
         spec: gatherer.spec(cacheKey(job)),
-        live: registry.live(cacheKey(job), job.status?.parallelism?.effective ?? 0),
+        live: registry.live(cacheKey(job), workersAtWork(job, caches.pods.byIndex(BY_OWNER, job.metadata.uid ?? ""))),
         now: timers.now(),
       })),
     run: async (signal) => {

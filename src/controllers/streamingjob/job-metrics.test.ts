@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { datagenJob } from "../../../test/builders/datagen-job.ts";
 import type { LiveFigures } from "../workers/registry.ts";
-import { jobMetrics } from "./job-metrics.ts";
+import { LABEL } from "../../api/group.ts";
+import { jobMetrics, workersAtWork } from "./job-metrics.ts";
+import type { PodObject } from "./pod-view.ts";
 import { planJob } from "./planned-job.ts";
 
 type Status = NonNullable<ReturnType<typeof datagenJob>["status"]>;
@@ -49,6 +51,17 @@ describe("the metrics of a job", () => {
     expect(read("job_slo_max_lag_seconds", { state: "RUNNING" }, {}, { slo, desiredState: "Paused" })).toEqual([]);
     const checkpoint = { interval: "0s" };
     expect(read("job_checkpoint_max_age_seconds", {}, {}, { checkpoint })).toEqual([]);
+  });
+
+  it("come from the workers at work: one that is through with its input has none, and hides no other's", () => {
+    const pod = (epoch: number, slot: number, phase: "Running" | "Succeeded"): PodObject => {
+      const labels = { [LABEL.epoch]: String(epoch), [LABEL.slot]: String(slot), [LABEL.attempt]: "0" };
+      return { apiVersion: "v1", kind: "Pod", metadata: { name: `j-${epoch}-${slot}`, labels }, status: { phase } };
+    };
+    const job = { ...datagenJob("j"), status: { epoch: 2, parallelism: { effective: 3 } } };
+    const gone = pod(1, 0, "Succeeded");
+    expect(workersAtWork(job, [gone, pod(2, 0, "Succeeded"), pod(2, 1, "Running"), pod(2, 2, "Running")])).toBe(2);
+    expect(workersAtWork(job, [gone])).toBe(3);
   });
 
   it("show each condition with its status", () => {

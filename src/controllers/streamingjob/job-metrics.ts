@@ -3,6 +3,15 @@ import type { LifecycleSpec } from "../../lifecycle/input.ts";
 import { wantedOf } from "../../lifecycle/overrides.ts";
 import type { LiveFigures } from "../workers/registry.ts";
 import type { JobObject } from "../weir-resources.ts";
+import { identityOf } from "./pod-view.ts";
+import type { PodObject } from "./pod-view.ts";
+
+/** Workers of the running epoch that have figures: of a bounded input, some may be through already. */
+export function workersAtWork({ status }: JobObject, pods: readonly PodObject[]): number {
+  const isDone = (pod: PodObject): boolean =>
+    pod.status?.phase === "Succeeded" && identityOf(pod)?.epoch === status?.epoch;
+  return Math.max(0, (status?.parallelism?.effective ?? 0) - pods.filter(isDone).length);
+}
 
 /** A job as a scrape sees it. */
 export interface JobReading {
