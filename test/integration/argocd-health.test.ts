@@ -60,7 +60,7 @@ describe("the health that Argo CD shows", () => {
   });
 
   it("is Progressing for an object without any status", async () => {
-    const bare = fixtures.map(({ object: { status: _, ...object } }) => object);
+    const bare = fixtures.map(({ object }) => ({ ...object, status: undefined }));
     const alive = bare.filter((object) => object.metadata.deletionTimestamp === undefined);
     const answers = await askedArgo<Health>(alive.map((object) => ({ run: "health", object })));
     expect(new Set(answers.map((a) => a.status))).toEqual(new Set(["Progressing"]));

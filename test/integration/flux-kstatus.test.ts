@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { controlPolicies, maintenanceWindows, streamingJobs } from "../../src/controllers/weir-resources.ts";
 import type { Resource } from "../../src/kube/resource.ts";
@@ -6,6 +7,8 @@ import type { RunningOperator } from "../../src/main/operator.ts";
 import type { Version } from "../servers/status-stage.ts";
 import type { StatusFixture } from "../fixtures/status/fixtures.ts";
 import { allFixtures, readFixture } from "../fixtures/status/fixtures.ts";
+import { startReader } from "../servers/docs-page.ts";
+import { goModule } from "../servers/go-module.ts";
 import { kstatusOf } from "../servers/kstatus.ts";
 import type { ControlPlane } from "../servers/kubernetes.ts";
 import { applyCrds, startControlPlane } from "../servers/kubernetes.ts";
@@ -100,4 +103,21 @@ describe("on a real API server", () => {
     await until(resource, "echoed", (object) => Promise.resolve(object.status?.lastHandledReconcileAt === at));
     expect((await get(resource)).metadata.generation).toBe(1);
   });
+
+  it("the example is taken with Flux's own definitions, and taken away again", async () => {
+    const definitions = await Promise.all(FLUX.map(async ([module, file]) => join(await goModule(module), file)));
+    await applyCrds(plane, ...definitions);
+    const reader = await startReader(plane.kubeconfigPath);
+    try {
+      await reader.follow("install/flux.md");
+    } finally {
+      reader.stop();
+    }
+  });
 });
+
+const FLUX = [
+  ["github.com/fluxcd/source-controller@v1.7.0", "config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml"],
+  ["github.com/fluxcd/helm-controller@v1.4.0", "config/crd/bases/helm.toolkit.fluxcd.io_helmreleases.yaml"],
+  ["github.com/fluxcd/kustomize-controller@v1.7.3", "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml"],
+] as const;
