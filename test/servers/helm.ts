@@ -41,7 +41,7 @@ export async function runTool(
   env: Readonly<Record<string, string>> = {},
   stdin = "",
 ): Promise<CommandResult> {
-  const binary = await toolBinary(tool);
+  const binary = await binaryOf(tool);
   return new Promise((resolve) => {
     const child = execFile(
       binary,
@@ -55,4 +55,12 @@ export async function runTool(
     child.stdin?.on("error", () => undefined); // a tool that fails may not read it
     child.stdin?.end(stdin);
   });
+}
+
+const binaries = new Map<Tool, Promise<string>>();
+
+function binaryOf(tool: Tool): Promise<string> {
+  const binary = binaries.get(tool) ?? toolBinary(tool);
+  binaries.set(tool, binary);
+  return binary;
 }
