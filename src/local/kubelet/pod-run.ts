@@ -9,7 +9,7 @@ import type { ImageRunner } from "./images.ts";
 import { NotReadyError, type ObjectReader, rememberingReader } from "./object-reader.ts";
 import type { Pod, PodStatus } from "./pod.ts";
 import { podStatus } from "./status.ts";
-import { mountVolumes } from "./volumes.ts";
+import { mountVolumes, refreshSecrets } from "./volumes.ts";
 
 export interface PodRunDependencies {
   /** Folder of all pods' state. */
@@ -31,6 +31,9 @@ export interface PodRun {
   /** Frees the address and removes the pod's folder. */
   dispose(): Promise<void>;
 }
+
+/** Quicker than a real kubelet, which takes up to two minutes: people try things out here. */
+const REFRESH_MS = 5_000;
 
 export async function runPod(pod: Pod, deps: PodRunDependencies): Promise<PodRun> {
   const folder = join(deps.dataDir, "pods", pod.metadata.uid);
@@ -93,6 +96,10 @@ export async function runPod(pod: Pod, deps: PodRunDependencies): Promise<PodRun
     runs.push(run);
   }
   changed();
+  const holdsSecrets = pod.spec.volumes?.some((volume) => volume.secret !== undefined) === true;
+  // A Secret that is gone or cannot be read leaves the files as they are.
+  const refresh = (): void => void refreshSecrets(pod, folders, reader).catch(() => undefined);
+  const refreshing = holdsSecrets ? setInterval(refresh, REFRESH_MS).unref() : undefined;
 
   return {
     pod,
@@ -103,6 +110,7 @@ export async function runPod(pod: Pod, deps: PodRunDependencies): Promise<PodRun
       return previous ? previousLog(run.logFile()) : run.logFile();
     },
     stop: async (grace) => {
+      clearInterval(refreshing);
       for (const run of runs) run.stop(grace);
       await Promise.all(runs.map((run) => run.done));
     },

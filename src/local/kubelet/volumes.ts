@@ -1,4 +1,4 @@
-import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { NotReadyError, type ObjectReader } from "./object-reader.ts";
 import type { Container, Pod, Volume } from "./pod.ts";
@@ -33,6 +33,12 @@ function within(folder: string, path: string, what: string): string {
 function plain(name: string): string {
   if (/^[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$/.test(name)) return name;
   throw new NotReadyError("CreateContainerConfigError", `${JSON.stringify(name)} is not the name of an object`);
+}
+
+/** Brings changed Secrets to a pod that runs, as a kubelet does about once a minute. */
+export async function refreshSecrets(pod: Pod, folders: PodFolders, reader: ObjectReader): Promise<void> {
+  for (const volume of pod.spec.volumes ?? [])
+    if (volume.secret !== undefined) await materialise(volume, pod, folders, reader);
 }
 
 type Mount = NonNullable<Container["volumeMounts"]>[number];
@@ -110,6 +116,8 @@ async function writeFiles(
       throw new NotReadyError("ContainerCreating", `${from.object} has no key "${key}" for volume "${from.volume}"`);
     const file = within(folder, path, `path of key "${key}" in volume "${from.volume}"`);
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, content, { mode: 0o600 });
+    // Whoever reads it meanwhile finds the old or the new, never a part.
+    await writeFile(`${file}.new`, content, { mode: 0o600 });
+    await rename(`${file}.new`, file);
   }
 }
