@@ -1,54 +1,58 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Reader } from "../servers/docs-page.ts";
-import { startReader } from "../servers/docs-page.ts";
+import { commandsOf, startReader } from "../servers/docs-page.ts";
 import { nodeCluster } from "../servers/node-cluster.ts";
 
 const PUBLISHED = "ghcr.io/weir-dev/weir:0.1.0";
 
 describe("a reader of the installation pages, on a real node", () => {
   const node = nodeCluster();
+  const left = ["get", "streamingjobs,pods,deployments,roles,leases", "-n", "weir-system", "-o", "name"];
+  const workers = (): Promise<string> =>
+    node.kubectl(["get", "pods", "-n", "weir-system", "-l", "weir.dev/job", "-o", "jsonpath={.items[*].metadata.uid}"]);
   let reader: Reader;
-  const jobs = (): Promise<string> => node.kubectl(["get", "streamingjobs", "-A", "-o", "name"]);
+
+  /** A cluster that never saw Weir. */
+  const forget = async (): Promise<void> => {
+    const began = performance.now();
+    await node.tryKubectl(["delete", "streamingjobs", "--all", "-n", "weir-system", "--timeout=180s"]);
+    console.log(`jobs deleted in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    const waiting = ["--timeout=180s", "--ignore-not-found"];
+    await node.kubectl(["delete", "namespace", "weir-system", "team-a", ...waiting]);
+    await node.kubectl(["delete", "-k", "crds", ...waiting]);
+    await node.kubectl(["delete", "clusterroles", "-l", "app.kubernetes.io/name=weir", ...waiting]);
+  };
 
   beforeAll(async () => {
+    await forget();
     // The pages name the published image; the node has it under the name that it was built with.
     const { repository, tag } = node.facts.image;
-    const tagging = ["ctr", "-a", "/run/containerd/containerd.sock", "-n", "k8s.io", "images", "tag", "--force"];
-    await node.actions?.inside([...tagging, `${repository}:${tag}`, PUBLISHED]);
+    const images = ["ctr", "-a", "/run/containerd/containerd.sock", "-n", "k8s.io", "images"];
+    await node.actions?.inside([...images, "tag", "--force", `${repository}:${tag}`, PUBLISHED]);
     reader = await startReader(node.facts.kubeconfigPath);
   });
-
+  afterEach(forget);
   afterAll(() => reader?.stop());
 
-  it("installs with Helm, upgrades beside a running job without restarting its workers, and removes everything", async () => {
+  it("installs with Helm, upgrades beside a running job without restarting its workers, and uninstalls", async () => {
     await reader.follow("install/helm.md");
-    const workers = [
-      "get",
-      "pods",
-      "-n",
-      "weir-system",
-      "-l",
-      "weir.dev/job=realtime-etl",
-      "-o",
-      "jsonpath={.items[*].metadata.uid}",
-    ];
-    expect(await workersOf(workers)).not.toBe("");
-    await reader.follow("install/upgrade.md");
+    const job = ["streamingjob/realtime-etl", "-n", "weir-system", "--timeout=120s"];
+    await node.kubectl(["wait", ...job, "--for=jsonpath={.status.parallelism.ready}=4"]); // the sample's policy
+    const before = await workers();
+    const [upgrade = "", restart = ""] = commandsOf("install/upgrade.md");
+    await reader.run(upgrade);
+    expect(await workers()).toBe(before);
+    await reader.run(restart);
+    await node.kubectl(["wait", ...job, "--for=jsonpath={.status.requests[0].verb}=restart"]);
     await reader.follow("install/uninstall.md");
-    expect(await jobs().catch(String)).not.toContain("streamingjob.weir.dev/");
-    await node.kubectl(["delete", "namespace", "team-a", "--timeout=120s"]);
+    expect((await node.tryKubectl(left)).stdout).toBe("");
   });
 
   it("installs one file with kubectl, and a job becomes ready", async () => {
     await reader.follow("install/kubectl.md");
-    await node.kubectl(["delete", "--timeout=120s", "-n", "weir-system", "controlpolicies,streamingjobs", "--all"]);
-    await node.kubectl(["delete", "--timeout=180s", "--ignore-not-found", "-f", "config/install.yaml"]);
   });
 
   it("installs a Kustomize overlay", async () => {
     await reader.follow("install/kustomize.md");
-    await node.kubectl(["delete", "--timeout=180s", "--ignore-not-found", "-f", "config/install.yaml"]);
   });
-
-  const workersOf = (args: readonly string[]): Promise<string> => node.kubectl(args);
 });
