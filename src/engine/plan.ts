@@ -102,7 +102,29 @@ export type PlanNode =
       readonly ttlMs: number;
       readonly aggregates: readonly PlanAggregate[];
       readonly keying: Keying;
+    })
+  /** Passes the first record of a key on. `anyValue`: objects are keys, too, whatever the order of their fields. */
+  | (PlanNodeBase & {
+      readonly kind: "dedup";
+      readonly key: string;
+      readonly anyValue: boolean;
+      readonly ttlMs: number;
+      readonly keying: Keying;
+    })
+  /** Keeps the best records of a key, and gives those whose rank changed. */
+  | (PlanNodeBase & {
+      readonly kind: "topN";
+      readonly key: string;
+      readonly keyField: string;
+      readonly size: number;
+      readonly by: string;
+      readonly order: "Ascending" | "Descending";
+      readonly ttlMs: number;
+      readonly keying: Keying;
     });
+
+/** Nodes that keep state by key. */
+export type KeyedPlanNode = Extract<PlanNode, { readonly keying: Keying }>;
 
 /** declared: shard = split index of the source; local: shard = murmur2(key) % maxParallelism. */
 export type Keying = "declared" | "local";
@@ -129,6 +151,19 @@ export interface PlanAggregate {
   readonly name: string;
   readonly fn: AggregateFunction;
   readonly arg: string | null;
+  /** The limit of collect; the share of percentile, 0 … 1. */
+  readonly param?: number;
 }
 
-export type AggregateFunction = "count" | "sum" | "avg" | "min" | "max" | "first" | "last";
+export type AggregateFunction =
+  | "count"
+  | "sum"
+  | "avg"
+  | "min"
+  | "max"
+  | "first"
+  | "last"
+  | "collect"
+  | "countDistinct"
+  | "approxCountDistinct"
+  | "percentile";

@@ -42,6 +42,7 @@ const LISTS = [
   "[]",
 ] as const;
 const KEYS = ["event.tenant", "event.tenant", "event.type", "event.a", "[event.tenant, event.a]", "'all'"] as const;
+const RANKS = ["event.ts", "event.payload.lag", "event.a", "event.type"] as const;
 const AGGREGATES = [
   ["n", "count()"],
   ["sum", "sum(event.ts)"],
@@ -50,6 +51,10 @@ const AGGREGATES = [
   ["max", "max(event.ts)"],
   ["first", "first(event.type)"],
   ["last", "last(event.a)"],
+  ["some", "collect(event.type, 3)"],
+  ["kinds", "countDistinct(event.a)"],
+  ["about", "approxCountDistinct(event.ts)"],
+  ["p90", "percentile(event.ts, 0.9)"],
 ] as const satisfies readonly (readonly [string, string])[];
 const MAP_FIELDS = ["type", "tenant", "ts", "a", "b", "payload.lag", "payload.host", "c"] as const;
 
@@ -103,7 +108,7 @@ function outputs(node: PipelineNode): string[] {
 
 function step(r: Random, name: string, from: string[]): PipelineNode {
   const onError = r.pick(["Skip", "Skip", "Dead", "Dead", "Fail"] as const);
-  switch (r.below(10)) {
+  switch (r.below(12)) {
     case 0:
       return { name, from, onError, filter: r.pick(CONDITIONS) };
     case 1:
@@ -125,6 +130,8 @@ function step(r: Random, name: string, from: string[]): PipelineNode {
       return r.chance(0.7)
         ? { name, from, peek: { every: 1 + r.below(4), ...(r.chance(0.5) ? { message: r.pick(VALUES) } : {}) } }
         : { name, from, rateLimit: { perSecond: 1 + r.below(100) } };
+    case 7:
+      return distinctNode(r, { name, from, onError: r.pick(["Skip", "Dead"]) });
     default:
       return windowNode(r, { name, from, onError: r.pick(["Skip", "Dead"]) });
   }
@@ -142,6 +149,20 @@ function mapOf(r: Random): Record<string, string> {
   return Object.fromEntries(
     (fields.length === 0 ? ["a"] : fields).map((f) => [f, r.chance(0.4) ? `event.${f}` : r.pick(VALUES)]),
   );
+}
+
+function distinctNode(r: Random, base: Pick<PipelineNode, "name" | "from" | "onError">): PipelineNode {
+  const ttl = r.chance(0.5) ? { ttl: r.pick(["3s", "20s"]) } : {};
+  switch (r.below(3)) {
+    case 0:
+      return { ...base, keyBy: r.pick(KEYS), dedup: ttl };
+    case 1:
+      return { ...base, distinct: { ...ttl, ...(r.chance(0.7) ? { by: r.pick(VALUES) } : {}) } };
+    default: {
+      const order = r.chance(0.5) ? { order: r.pick(["Ascending", "Descending"] as const) } : {};
+      return { ...base, ...ttl, keyBy: r.pick(KEYS), topN: { size: 1 + r.below(3), by: r.pick(RANKS), ...order } };
+    }
+  }
 }
 
 function windowNode(r: Random, base: Pick<PipelineNode, "name" | "from" | "onError">): PipelineNode {

@@ -1,7 +1,9 @@
 import { TRIGGER } from "../keyed-state/keyed-table.ts";
+import { skipsNull } from "../accumulators/accumulator-kinds.ts";
+import { isNumeric } from "../windows/argument.ts";
 import { PAGE_BITS } from "../windows/bucket.ts";
 import type { KeyedAggregateNode, Slot as CellSlot, WindowNode } from "../windows/cells.ts";
-import { isText, layoutOf, merges } from "../windows/cells.ts";
+import { layoutOf, merges } from "../windows/cells.ts";
 import type { At, ChainWriter, Fail } from "./chain.ts";
 import { keySource } from "./key-source.ts";
 import type { KeyNames } from "./key-source.ts";
@@ -118,7 +120,7 @@ function result(node: WindowNode | KeyedAggregateNode, names: Names): string {
     case "record":
       return `${written} ${now}`;
     case "fill":
-      return `${written} if (++${counter} >= ${node.trigger.size}) { ${now} ${state}.remove(${shard}, ${entry}); }`;
+      return `${written} if (++${counter} >= ${node.trigger.size}) { ${state}.remove(${shard}, ${entry}); ${now} }`;
     case "count":
       return `${written} if (++${counter} % ${node.trigger.every} === 0) ${now}`;
     case "time":
@@ -137,7 +139,7 @@ function argument(chain: ChainWriter, at: At, { slot, declared }: { slot: CellSl
   const name = `a${chain.id()}`;
   const value = chain.expression(slot.arg ?? "null", at, declared);
   declared.push(name);
-  const wrong = isText(slot.fn)
+  const wrong = !isNumeric(slot.fn)
     ? `${name} instanceof Failure`
     : `typeof ${name} !== "number" ? ${name} !== null : ${name} - ${name} !== 0`;
   const why = `R.badArgument(${JSON.stringify(slot.name)}, ${JSON.stringify(slot.fn)}, ${name})`;
@@ -169,5 +171,12 @@ function fold(
       return `if (${text} === undefined) { ${text} = R.text(${arg}); ${arrival} }`;
     case "last":
       return `${text} = R.text(${arg}); ${arrival}`;
+    case "collect":
+    case "countDistinct":
+    case "approxCountDistinct":
+    case "percentile": {
+      const changed = `(${text} = own(${names.state}.layout.accumulators[${at}], ${text}, ${names.state}.snapshots.epoch))`;
+      return `${skipsNull(fn) ? `if (${known}) ` : ""}${changed}.add(${arg});`;
+    }
   }
 }

@@ -4,7 +4,10 @@ import { Failure } from "../../expression/failure.ts";
 import { evaluationError } from "../../expression/interpret.ts";
 import { read } from "../../expression/runtime/access.ts";
 import { eventTimeOf } from "../event-time.ts";
+import { canonicalJson } from "../canonical-json.ts";
+import { rankProblem } from "../accumulators/top-list.ts";
 import type { Batch } from "../batch.ts";
+import { heldResult } from "../accumulators/accumulator-kinds.ts";
 import { recordFailure } from "../record-failure.ts";
 import { shownMessage, shownRecord, without } from "../record-fields.ts";
 import { argumentProblem, keyProblem } from "../windows/argument.ts";
@@ -25,6 +28,17 @@ export class ChainRuntime {
     if (text === undefined) return new Failure("Type", keyProblem(value));
     this.keyLength = this.write(text);
     return undefined;
+  }
+
+  /** The same of any value: objects have one spelling by the order of their names. */
+  valueBytes(value: unknown): Failure | undefined {
+    if (value instanceof Failure) return value;
+    this.keyLength = this.write(canonicalJson(value));
+    return undefined;
+  }
+
+  badRank(value: unknown): Failure {
+    return value instanceof Failure ? value : new Failure("Type", rankProblem(value));
   }
 
   recordKey(record: OutRecord, value: unknown): void {
@@ -118,6 +132,8 @@ export class ChainRuntime {
   parsed(text: string | undefined): unknown {
     return text === undefined ? null : JSON.parse(text);
   }
+
+  readonly held = heldResult;
 
   finite(value: number): number | null {
     return Number.isFinite(value) ? value : null;

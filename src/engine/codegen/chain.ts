@@ -8,6 +8,7 @@ import { dropSource, flatMapSource, peekSource, selectSource } from "./record-op
 import { bytesOf } from "./serializer.ts";
 import { leaf, locate, readSource, tree, withPresence } from "./shape.ts";
 import type { Leaf, Shape, Slot } from "./shape.ts";
+import { dedupSource, topSource } from "./table-source.ts";
 
 /** A union reached over many paths is generated once per path; a graph that explodes is refused. */
 const MAX_STEPS = 2000;
@@ -82,6 +83,10 @@ export class ChainWriter {
       case "windowAggregate":
       case "keyedAggregate":
         return aggregateSource(this, node, at);
+      case "dedup":
+        return dedupSource(this, node, at);
+      case "topN":
+        return topSource(this, node, at);
       case "select":
         return selectSource(this, node, at);
       case "drop":

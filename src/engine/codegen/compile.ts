@@ -3,6 +3,8 @@ import { celRuntime } from "../../expression/runtime/runtime.ts";
 import { WeirError } from "../../errors.ts";
 import { decoder, plainInt } from "../json/decoder.ts";
 import { endOfName, MAX_SCAN_BYTES, plain, scanString, scanValue, skipSpace } from "../json/scan.ts";
+import { own } from "../accumulators/accumulator.ts";
+import { isRank } from "../accumulators/top-list.ts";
 import type { Batch } from "../batch.ts";
 import type { OutRecord, SinkWriter } from "../connectors/connector.ts";
 import { generatedFunction } from "../generated-function.ts";
@@ -18,6 +20,7 @@ import { ChainRuntime } from "./chain-runtime.ts";
 import { ChainWriter } from "./chain.ts";
 import { Scratch } from "./scratch.ts";
 import { sourceFunction } from "./source-function.ts";
+import { topRowSource } from "./table-source.ts";
 import { fireSource } from "./fire-source.ts";
 import { keyedState } from "./keyed-state.ts";
 import type { KeyedState } from "./keyed-state.ts";
@@ -91,8 +94,10 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters }: Part
     MAX_SCAN_BYTES,
     addSum,
     endOfName,
+    isRank,
     murmur2,
     overflows,
+    own,
     plain,
     plainInt,
     scanString,
@@ -120,6 +125,7 @@ function chainSource(plan: Plan, index: ReadonlyMap<string, number>): string {
   const firing = plan.nodes.filter((n) => n.kind === "windowAggregate" || n.kind === "keyedAggregate");
   const functions = [
     ...firing.map((n) => fireSource(chain, n)),
+    ...plan.nodes.filter((n) => n.kind === "topN").map((n) => topRowSource(chain, n)),
     ...plan.sources.map((s) => sourceFunction(chain, s, decodes(plan, s.node, graph))),
   ];
   const entry = (kind: string, name: string): string => `[${JSON.stringify(name)}]: ${kind}${index.get(name)}`;

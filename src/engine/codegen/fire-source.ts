@@ -61,7 +61,9 @@ function overflowTest(node: WindowNode, w: number): string[] {
 }
 
 function result({ fn, at }: CellSlot, texts: number): Leaf {
-  if (isText(fn)) return leaf(`R.parsed(bucket.texts[entry * ${texts} + ${at}])`);
+  const held = `bucket.texts[entry * ${texts} + ${at}]`;
+  if (fn === "first" || fn === "last") return leaf(`R.parsed(${held})`);
+  if (isText(fn)) return leaf(`R.held(${JSON.stringify(fn)}, ${held})`);
   const cell = `cells[at + ${at}]`;
   const value = fn === "avg" ? `${cell} / cells[at + ${at + 1}]` : cell;
   return leaf(`R.finite(${value})`);

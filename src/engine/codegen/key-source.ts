@@ -11,13 +11,13 @@ export interface KeyNames {
 export function keySource(
   chain: ChainWriter,
   key: string,
-  { at, keys, declared }: { at: At; keys: KeyNames; declared: string[] },
+  { at, keys, declared, anyValue = false }: { at: At; keys: KeyNames; declared: string[]; anyValue?: boolean },
 ): (fail: Fail) => string {
   const k = `k${chain.id()}`;
   const value = chain.expression(key, at, declared);
   const slot = chain.copied(key, at)?.slot;
   return (fail) => {
-    const general = `const ${k} = R.keyBytes(${value}); if (${k} !== undefined) ${fail(k)} ${keys.buffer} = R.key; ${keys.start} = 0; ${keys.end} = R.keyLength;`;
+    const general = `const ${k} = R.${anyValue ? "valueBytes" : "keyBytes"}(${value}); if (${k} !== undefined) ${fail(k)} ${keys.buffer} = R.key; ${keys.start} = 0; ${keys.end} = R.keyLength;`;
     if (slot === undefined) return general;
     const { buffer, start, end, type } = slot;
     const own = `${keys.buffer} = ${buffer}; ${keys.start} = ${start}; ${keys.end} = ${end};`;

@@ -1,7 +1,8 @@
 import { KeyedTable } from "../keyed-state/keyed-table.ts";
 import type { PlanNode } from "../plan.ts";
 import type { KeyedNode } from "../program.ts";
-import { layoutOf, stateSignature } from "../windows/cells.ts";
+import { dedupLayout, layoutOf, stateSignature, topLayout } from "../windows/cells.ts";
+import type { CellLayout, DedupNode, TopNode } from "../windows/cells.ts";
 import { SessionState } from "../windows/session-state.ts";
 import { WindowState } from "../windows/window-state.ts";
 import type { Fire } from "../windows/window-state.ts";
@@ -23,7 +24,15 @@ export function keyedState(node: PlanNode): KeyedState | undefined {
       const facts = { layout: layoutOf(node), stateSignature: stateSignature(node) };
       return new KeyedTable({ node: name, ttlMs, trigger, ...facts });
     }
+    case "dedup":
+      return table(node, dedupLayout());
+    case "topN":
+      return table(node, topLayout(node));
     default:
       return undefined;
   }
+}
+
+function table(node: DedupNode | TopNode, layout: CellLayout): KeyedTable {
+  return new KeyedTable({ node: node.name, ttlMs: node.ttlMs, layout, stateSignature: stateSignature(node) });
 }

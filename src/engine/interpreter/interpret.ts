@@ -2,7 +2,9 @@ import { messageOf } from "../../errors.ts";
 import { evaluate } from "../../expression/interpret.ts";
 import { read } from "../../expression/runtime/access.ts";
 import { parseExpression } from "../../expression/parse.ts";
+import { isRank, rankProblem } from "../accumulators/top-list.ts";
 import type { Batch } from "../batch.ts";
+import { canonicalJson } from "../canonical-json.ts";
 import type { OutRecord, SinkWriter } from "../connectors/connector.ts";
 import { eventTimeOf } from "../event-time.ts";
 import { nodeCounters } from "../node-counters.ts";
@@ -15,7 +17,7 @@ import type { ProgramGraph, Reader } from "../program-graph.ts";
 import type { NodeCounters, Program, ProgramInput, ProgramOptions } from "../program.ts";
 import { Watermarks } from "../watermarks.ts";
 import { argumentProblem, keyProblem, takesArgument } from "../windows/argument.ts";
-import type { KeyedAggregateNode, WindowNode } from "../windows/cells.ts";
+import type { DedupNode, KeyedAggregateNode, TopNode, WindowNode } from "../windows/cells.ts";
 import { overflowProblem } from "../windows/sum.ts";
 import { keyText, recordKey } from "../windows/key.ts";
 import { murmur2, shardOf } from "../windows/murmur2.ts";
@@ -23,6 +25,8 @@ import { overflowed, resultsOf } from "./naive-entry.ts";
 import { naiveState } from "./naive-states.ts";
 import type { AggregateState } from "./naive-states.ts";
 import type { NaiveRow } from "./naive-state.ts";
+import type { NaiveTable } from "./naive-table.ts";
+import { addRanked } from "./naive-top.ts";
 import { fail, guarded } from "./operators.ts";
 import type { Flowing, Push, Stage } from "./operators.ts";
 
@@ -67,7 +71,9 @@ class Interpreter {
     for (const node of plan.nodes.toReversed()) this.pushes.set(node.name, this.push(node));
     for (const node of plan.nodes) {
       const state = this.states.get(node.name);
-      if (state !== undefined && isAggregate(node)) this.advances.set(node.name, this.advance(node, state));
+      if (state === undefined) continue;
+      const quiet = (watermark: number): void => state.advance(watermark, () => undefined);
+      this.advances.set(node.name, isAggregate(node) ? this.advance(node, state) : quiet);
     }
   }
 
@@ -132,6 +138,10 @@ class Interpreter {
       case "windowAggregate":
       case "keyedAggregate":
         return this.aggregate(stage, node);
+      case "dedup":
+        return this.dedup(stage, node);
+      case "topN":
+        return this.top(stage, node);
       case "select":
         return (event) => stage.output("out")(changed(event, only(event.value, node.paths)));
       case "drop":
@@ -205,6 +215,42 @@ class Interpreter {
         stage.counters.late++;
         stage.output("late")(event);
       } else for (const row of added.rows) give(stage, { node, state, row }, added.shard);
+    };
+  }
+
+  private dedup(stage: Stage, node: DedupNode): Push {
+    const state = this.states.get(node.name) as NaiveTable;
+    const key = this.expression(node.key);
+    const text = node.anyValue ? canonicalJson : requireKey;
+    return (event) => {
+      const found = guarded(stage, event, () => text(key(event.value)));
+      if (found === undefined) return;
+      const shard = this.shardOf(node, event, found.value);
+      if (state.has(shard, found.value)) return;
+      state.change(shard, { key: found.value, ts: event.ts }, () => undefined);
+      stage.output("out")(event);
+    };
+  }
+
+  private top(stage: Stage, node: TopNode): Push {
+    const state = this.states.get(node.name) as NaiveTable;
+    const key = this.expression(node.key);
+    const by = this.expression(node.by);
+    return (event) => {
+      const { ts, value } = event;
+      const added = guarded(stage, event, () => {
+        const ranked = by(value);
+        if (!isRank(ranked)) throw new TypeError(rankProblem(ranked));
+        const name = requireKey(key(value));
+        const shard = this.shardOf(node, event, name);
+        return { name, shard, rows: addRanked(state, node, { shard, key: name, ts, by: ranked, value }) };
+      })?.value;
+      if (added === undefined) return;
+      for (const row of added.rows) {
+        const fields = { [node.keyField]: JSON.parse(added.name) as unknown, ...row };
+        const where = `of the result at ${ts}`;
+        stage.output("out")({ value: fields, raw: undefined, ts, shard: added.shard, where });
+      }
     };
   }
 

@@ -1,5 +1,8 @@
 import { isText } from "../windows/cells.ts";
-import type { CellLayout, Held, Slot } from "../windows/cells.ts";
+import { own } from "../accumulators/accumulator.ts";
+import { heldResult, skipsNull } from "../accumulators/accumulator-kinds.ts";
+import type { Held } from "../accumulators/accumulator.ts";
+import type { CellLayout, Slot } from "../windows/cells.ts";
 import type { DecodedEntry, EntryWriter } from "../windows/entry-codec.ts";
 import { addSum, overflowProblem, overflows } from "../windows/sum.ts";
 
@@ -22,10 +25,19 @@ export const newEntry = (layout: CellLayout, key: string): NaiveEntry => ({
   texts: Array.from<Held>({ length: layout.texts }),
 });
 
+/** Here every entry is written out when a snapshot is taken, so accumulators need no copies. */
+export const OWNED = 0;
+
 /** Folds a record into an entry. `arrival` numbers what came first and last, where entries are merged. */
 export function fold(layout: CellLayout, entry: NaiveEntry, args: readonly unknown[], arrival?: () => number): void {
   layout.slots.forEach((slot, i) => {
-    if (isText(slot.fn)) foldText(entry, slot, { arg: args[i], arrival });
+    const kind = isText(slot.fn) ? layout.accumulators[slot.at] : undefined;
+    if (kind !== undefined) {
+      if (args[i] === null && skipsNull(slot.fn)) return;
+      const held = own(kind, entry.texts[slot.at], OWNED);
+      held.add(args[i]);
+      entry.texts[slot.at] = held;
+    } else if (isText(slot.fn)) foldText(entry, slot, { arg: args[i], arrival });
     else foldNumber(entry, slot, { arg: args[i], merged: arrival !== undefined });
   });
 }
@@ -71,6 +83,7 @@ export function overflowed(layout: CellLayout, { cells }: NaiveEntry): string | 
 /** The aggregates of a result, in the user's order. */
 export function resultsOf(layout: CellLayout, { cells, texts }: NaiveEntry): [string, unknown][] {
   return layout.slots.map(({ name, fn, at }) => {
+    if (isText(fn) && layout.accumulators[at] !== undefined) return [name, heldResult(fn, texts[at])];
     if (isText(fn)) return [name, JSON.parse((texts[at] as string | undefined) ?? "null")];
     const held = cells[at] as number;
     const value = fn === "avg" ? held / (cells[at + 1] as number) : held;

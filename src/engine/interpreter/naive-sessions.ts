@@ -6,7 +6,7 @@ import { fold, newEntry } from "./naive-entry.ts";
 import type { NaiveEntry, NaiveRecord } from "./naive-entry.ts";
 import { NaiveState } from "./naive-state.ts";
 import type { NaiveFire, NaiveRow, Saved } from "./naive-state.ts";
-import { at0 } from "./naive-windows.ts";
+import { at0, MERGED } from "./naive-windows.ts";
 
 interface NaiveSession {
   readonly entry: NaiveEntry;
@@ -42,7 +42,7 @@ export class NaiveSessions extends NaiveState<Sessions> {
     if (touched.length === 0) held.list.push(first);
     first.entry.cells[SESSION_START] = Math.min(ts, ...touched.map(start));
     first.end = end;
-    for (const other of others) mergeEntry(this.layout, at0(first.entry), at0(other.entry));
+    for (const other of others) mergeEntry(this.layout, at0(first.entry), at0(other.entry), MERGED);
     held.list = held.list.filter((s) => !others.includes(s));
     fold(this.layout, first.entry, args, this.arrival);
     return end - 1 <= this.now(shard) ? [row(first)] : [];

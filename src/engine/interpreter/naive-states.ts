@@ -1,5 +1,6 @@
 import type { PlanNode } from "../plan.ts";
-import { layoutOf, stateSignature } from "../windows/cells.ts";
+import { dedupLayout, layoutOf, stateSignature, topLayout } from "../windows/cells.ts";
+import type { CellLayout, DedupNode, TopNode } from "../windows/cells.ts";
 import { NaiveSessions } from "./naive-sessions.ts";
 import { NaiveTable } from "./naive-table.ts";
 import { NaiveWindows } from "./naive-windows.ts";
@@ -18,7 +19,22 @@ export function naiveState(node: PlanNode): AggregateState | undefined {
       const facts = { layout: layoutOf(node), stateSignature: stateSignature(node) };
       return new NaiveTable({ node: name, ttlMs, trigger, ...facts });
     }
+    case "dedup":
+      return table(node, dedupLayout());
+    case "topN":
+      return table(node, topLayout(node));
     default:
       return undefined;
   }
+}
+
+function table(node: DedupNode | TopNode, layout: CellLayout): NaiveTable {
+  const { name, ttlMs } = node;
+  return new NaiveTable({
+    node: name,
+    ttlMs,
+    layout,
+    stateSignature: stateSignature(node),
+    trigger: { type: "record" },
+  });
 }

@@ -51,7 +51,7 @@ export class NaiveWindows extends NaiveState<PaneEntries> {
       for (const entry of entries.values()) {
         const into = all.get(entry.key);
         if (into === undefined) all.set(entry.key, { ...entry, cells: [...entry.cells], texts: [...entry.texts] });
-        else mergeEntry(this.layout, at0(into), at0(entry));
+        else mergeEntry(this.layout, at0(into), at0(entry), MERGED);
       }
     }
     return all;
@@ -88,5 +88,8 @@ export class NaiveWindows extends NaiveState<PaneEntries> {
     return [...held.values()].reduce((n, entries) => n + entries.size, 0);
   }
 }
+
+/** No accumulator has this epoch, so that a merge copies each. */
+export const MERGED = -3;
 
 export const at0 = ({ cells, texts }: NaiveEntry) => ({ cells, cellAt: 0, texts, textAt: 0 });

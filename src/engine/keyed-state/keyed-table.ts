@@ -99,6 +99,14 @@ export class KeyedTable implements KeyedNode {
     return e;
   }
 
+  /** The entry of a key that is not there, or is forgotten; −1 for one that is there. */
+  fresh(shardIndex: number, bytes: Uint8Array, start: number, stop: number): number {
+    const shard = this.byIndex[shardIndex] ?? this.open(shardIndex);
+    const e = shard.bucket.find(bytes, start, stop, murmur2(bytes, start, stop));
+    if (e >= 0 && this.alive(shard.bucket.cells, e * this.layout.cells, this.now(shard))) return -1;
+    return this.entry(shardIndex, bytes, start, stop);
+  }
+
   private touch(bucket: Bucket, e: number): void {
     const page = e >> PAGE_BITS;
     if (bucket.stamps[page] !== this.snapshots.epoch) this.snapshots.touch(bucket, page);

@@ -1,27 +1,65 @@
 import { WeirError } from "../../errors.ts";
-import type { AggregateFunction } from "../plan.ts";
+import type { AggregateFunction, PlanAggregate } from "../plan.ts";
 
-const FUNCTIONS: readonly AggregateFunction[] = ["count", "sum", "avg", "min", "max", "first", "last"];
-const CALL = /^\s*([a-z]+)\s*\(([\s\S]*)\)\s*$/;
-
-export interface Aggregate {
-  readonly name: string;
-  readonly fn: AggregateFunction;
-  readonly arg: string | null;
+/** What an aggregate takes beside its expression, with its bounds. */
+interface Parameter {
+  readonly holds: (n: number) => boolean;
+  readonly needs: string;
+  readonly standard?: number;
 }
 
-/** Reads `max(event.lag)`: one aggregate call around one expression. */
-export function parseAggregate(node: string, name: string, text: string): Aggregate {
+const limit: Parameter = {
+  holds: (n) => Number.isInteger(n) && n >= 1 && n <= 10_000,
+  needs: "a limit from 1 to 10000, for example collect(event.id, 100)",
+  standard: 100,
+};
+const share: Parameter = {
+  holds: (n) => n >= 0 && n <= 1,
+  needs: "a share from 0 to 1, for example percentile(event.lag, 0.99)",
+};
+
+const FUNCTIONS: Readonly<Record<AggregateFunction, Parameter | undefined>> = {
+  count: undefined,
+  sum: undefined,
+  avg: undefined,
+  min: undefined,
+  max: undefined,
+  first: undefined,
+  last: undefined,
+  collect: limit,
+  countDistinct: undefined,
+  approxCountDistinct: undefined,
+  percentile: share,
+};
+const NAMES = Object.keys(FUNCTIONS) as AggregateFunction[];
+const CALL = /^\s*([A-Za-z]+)\s*\(([\s\S]*)\)\s*$/;
+/** No expression ends in a comma and a number: that is the parameter. */
+const LAST_NUMBER = /^([\s\S]*),\s*([0-9]*\.?[0-9]+)\s*$/;
+
+/** Reads `max(event.lag)` or `percentile(event.lag, 0.99)`: one aggregate call around one expression. */
+export function parseAggregate(node: string, name: string, text: string): PlanAggregate {
   const invalid = (why: string): WeirError =>
     new WeirError("EXPRESSION_INVALID", `node "${node}", aggregate ${name}: "${text}" ${why}`);
   const call = CALL.exec(text);
-  const fn = FUNCTIONS.find((f) => f === call?.[1]);
-  if (call === null || fn === undefined) throw invalid(`is not one call of ${FUNCTIONS.join(", ")}`);
-  const arg = (call[2] as string).trim();
-  if (fn === "count") {
-    if (arg !== "") throw invalid("takes no argument: count() counts records; filter them before");
-    return { name, fn, arg: null };
-  }
-  if (arg === "") throw invalid("needs an argument, for example max(event.lag)");
-  return { name, fn, arg };
+  const fn = NAMES.find((f) => f === call?.[1]);
+  if (call === null || fn === undefined) throw invalid(`is not one call of ${NAMES.join(", ")}`);
+  const inside = (call[2] as string).trim();
+  if (fn !== "count") return { name, fn, ...argument(fn, inside, invalid) };
+  if (inside !== "") throw invalid("takes no argument: count() counts records; filter them before");
+  return { name, fn, arg: null };
+}
+
+function argument(
+  fn: AggregateFunction,
+  inside: string,
+  invalid: (why: string) => WeirError,
+): Pick<PlanAggregate, "arg" | "param"> {
+  const parameter = FUNCTIONS[fn];
+  const split = parameter === undefined ? null : LAST_NUMBER.exec(inside);
+  const arg = (split?.[1] ?? inside).trim();
+  if (arg === "") throw invalid(`needs an argument, for example ${fn}(event.lag${fn === "percentile" ? ", 0.5" : ""})`);
+  if (parameter === undefined) return { arg };
+  const param = split === null ? parameter.standard : Number(split[2]);
+  if (param === undefined || !parameter.holds(param)) throw invalid(`needs ${parameter.needs}`);
+  return { arg, param };
 }

@@ -58,13 +58,19 @@ function operationText(node: PlanNode): string {
       return `rateLimit ${node.perSecond} records per second, ${node.burst} at once`;
     case "windowAggregate":
       return `${windowText(node.window)} by ${node.key}: ${aggregatesText(node.aggregates)}`;
+    case "dedup":
+      return `the first record by ${node.key}${ttlText(node.ttlMs)}`;
+    case "topN":
+      return `the ${node.size} records with the ${node.order === "Descending" ? "highest" : "lowest"} ${node.by} by ${node.key}${ttlText(node.ttlMs)}`;
     case "keyedAggregate":
       return `aggregate by ${node.key}, ${triggerText(node.trigger)}${ttlText(node.ttlMs)}: ${aggregatesText(node.aggregates)}`;
   }
 }
 
 const aggregatesText = (aggregates: readonly PlanAggregate[]): string =>
-  aggregates.map((a) => `${a.name} = ${a.fn}(${a.arg ?? ""})`).join(", ");
+  aggregates
+    .map(({ name, fn, arg, param }) => `${name} = ${fn}(${arg ?? ""}${param === undefined ? "" : `, ${param}`})`)
+    .join(", ");
 
 const ttlText = (ttlMs: number): string => (ttlMs === 0 ? "" : `, forgotten after ${ttlMs} ms`);
 
@@ -96,7 +102,8 @@ function triggerText(trigger: PlanTrigger): string {
 
 const isKeyed = (node: PlanNode): node is Extract<PlanNode, { keying: unknown }> => "keying" in node;
 /** Nodes with a chain of their own: others fire when something comes. */
-const ownsChain = (node: PlanNode): boolean => node.kind === "windowAggregate" || node.kind === "keyedAggregate";
+const ownsChain = (node: PlanNode): boolean =>
+  node.kind === "windowAggregate" || node.kind === "keyedAggregate" || node.kind === "topN";
 
 /** A chain runs from a source or a window to sinks and the next windows, without leaving the function. */
 function chainLines(plan: Plan): string[] {

@@ -9,17 +9,46 @@ import { plainPath } from "./field-path.ts";
 
 /** The physical operator of a node that keeps state by key. */
 export function keyedOperation(spec: PipelineNode, keying: Keying, at: CheckedNode) {
-  const { name, keyBy, window, aggregate } = spec;
-  if (keyBy === undefined || aggregate === undefined)
-    throw new WeirError("PIPELINE_INVALID", `node "${name}" needs keyBy and aggregate together`);
-  const timed = window === undefined ? undefined : planWindow(window);
+  const { name, keyBy, aggregate, dedup, topN: ranking } = spec;
+  if (spec.distinct !== undefined) return distinct(spec.distinct, keying, at);
+  if (keyBy === undefined) throw new WeirError("PIPELINE_INVALID", `node "${name}" needs keyBy`);
+  const key = checkExpression(at, keyBy);
+  if (dedup !== undefined)
+    return { kind: "dedup", key, anyValue: false, ttlMs: milliseconds(dedup.ttl), keying } as const;
   const keyField = plainPath(keyBy)?.at(-1) ?? "key";
-  checkResult(name, [keyField, ...(timed === undefined ? [] : ["windowStart", "windowEnd"])], Object.keys(aggregate));
-  const keyed = { key: checkExpression(at, keyBy), keyField, aggregates: aggregates(aggregate, at), keying };
+  if (ranking !== undefined) return topN(spec, { key, keyField, ranking, keying }, at);
+  if (aggregate === undefined) throw new WeirError("PIPELINE_INVALID", `node "${name}" has no operation`);
+  return aggregation(spec, { key, keyField, aggregate, keying }, at);
+}
+
+interface Key {
+  readonly key: string;
+  readonly keyField: string;
+  readonly keying: Keying;
+}
+
+function aggregation(spec: PipelineNode, of: Key & { aggregate: Record<string, string> }, at: CheckedNode) {
+  const { name, window, ttl } = spec;
+  const { aggregate, ...keyed } = of;
+  const timed = window === undefined ? undefined : planWindow(window);
+  const own = [of.keyField, ...(timed === undefined ? [] : ["windowStart", "windowEnd"])];
+  checkResult(name, own, Object.keys(aggregate));
+  const counted = { ...keyed, aggregates: aggregates(aggregate, at) };
   if (timed === undefined)
-    return { kind: "keyedAggregate", ...keyed, trigger: planTrigger(window), ttlMs: milliseconds(spec.ttl) } as const;
+    return { kind: "keyedAggregate", ...counted, trigger: planTrigger(window), ttlMs: milliseconds(ttl) } as const;
   const allowedLatenessMs = milliseconds(window?.allowedLateness);
-  return { kind: "windowAggregate", ...keyed, window: timed, allowedLatenessMs } as const;
+  return { kind: "windowAggregate", ...counted, window: timed, allowedLatenessMs } as const;
+}
+
+function distinct({ by = "event", ttl }: NonNullable<PipelineNode["distinct"]>, keying: Keying, at: CheckedNode) {
+  return { kind: "dedup", key: checkExpression(at, by), anyValue: true, ttlMs: milliseconds(ttl), keying } as const;
+}
+
+function topN({ name, ttl }: PipelineNode, of: Key & { ranking: NonNullable<PipelineNode["topN"]> }, at: CheckedNode) {
+  const { ranking, ...keyed } = of;
+  const { size, by, order = "Descending" } = ranking;
+  checkResult(name, [of.keyField, "rank", "record"], []);
+  return { kind: "topN", ...keyed, size, by: checkExpression(at, by), order, ttlMs: milliseconds(ttl) } as const;
 }
 
 const milliseconds = (duration: string | undefined): number => (duration === undefined ? 0 : parseDuration(duration));

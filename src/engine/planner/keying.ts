@@ -24,17 +24,23 @@ export function keyings(graph: StreamGraph, sources: ReadonlyMap<string, PlanSou
       node.inputs.map((i) => streamOf(i, streams)),
       sources,
     );
-    if (node.spec.keyBy === undefined) {
+    const key = keyOf(node);
+    if (key === undefined) {
       streams.set(node.name, through(node, input, sources));
       continue;
     }
-    const keying = keyingOf(node.spec.keyBy, input);
+    const keying = keyingOf(key, input);
     found.set(node.name, keying);
-    streams.set(node.name, resultOf(node.spec.keyBy, keying, input));
+    const { dedup, distinct } = node.spec;
+    streams.set(node.name, (dedup ?? distinct) ? input : resultOf(key, keying, input));
     streams.set(`${node.name}.late`, input);
   }
   return found;
 }
+
+/** What a node keeps its state by. */
+const keyOf = ({ spec }: GraphNode): string | undefined =>
+  spec.distinct === undefined ? spec.keyBy : (spec.distinct.by ?? "event");
 
 const none = (why: string): Declared => ({ path: undefined, why });
 

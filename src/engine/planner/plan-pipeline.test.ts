@@ -130,6 +130,15 @@ describe("the keying of a window", () => {
     expect(after({ flatMap: "event.items" })).toMatch(/flatMap "x" makes other records/);
   });
 
+  it("stays declared through dedup and distinct, which pass the record on, and holds for their own state", () => {
+    const by = { name: "x", from: ["events"], distinct: { by: "event.tenant" } };
+    expect(limitOf(by, { name: "w", from: ["x"], ...window })).toBeUndefined();
+    const once = { name: "x", from: ["events"], keyBy: "event.tenant", dedup: {} };
+    expect(limitOf(once, { name: "w", from: ["x"], ...window })).toBeUndefined();
+    const whole = { name: "x", from: ["events"], distinct: {} };
+    expect(limitOf(whole, { name: "w", from: ["x"], ...window })).toMatch(/declared key is event.tenant, not event\. /);
+  });
+
   it("is local when sources meet whose splits may differ", () => {
     const other = (splits: number): PipelineNode => ({ ...events, name: "more", source: { datagen: { splits } } });
     const w: PipelineNode = { name: "w", from: ["events", "more"], ...window };
@@ -219,9 +228,33 @@ describe("a pipeline that cannot run is refused with its node and what to do", (
     ],
     [
       "an operator of a later version",
-      [events, { name: "d", from: ["events"], keyBy: "event.a", dedup: {} }, out("d")],
+      [events, { name: "d", from: ["events"], keyBy: "event.a", process: { function: "f" } }, out("d")],
       "SPEC_NOT_IMPLEMENTED",
-      /nodes\[d\].dedup: this version/,
+      /nodes\[d\].process: this version/,
+    ],
+    [
+      "a percentile without a share",
+      [events, { name: "w", from: ["events"], ...window, aggregate: { p: "percentile(event.lag)" } }, out("w")],
+      "EXPRESSION_INVALID",
+      /"percentile\(event.lag\)" needs a share from 0 to 1, for example/,
+    ],
+    [
+      "a percentile beyond all",
+      [events, { name: "w", from: ["events"], ...window, aggregate: { p: "percentile(event.lag, 99)" } }, out("w")],
+      "EXPRESSION_INVALID",
+      /needs a share from 0 to 1/,
+    ],
+    [
+      "a collect without bound",
+      [events, { name: "w", from: ["events"], ...window, aggregate: { c: "collect(event.lag, 1000000)" } }, out("w")],
+      "EXPRESSION_INVALID",
+      /needs a limit from 1 to 10000/,
+    ],
+    [
+      "a ranking by a key that is called rank",
+      [events, { name: "t", from: ["events"], keyBy: "event.rank", topN: { size: 3, by: "event.lag" } }, out("t")],
+      "PIPELINE_INVALID",
+      /key's field cannot be called rank/,
     ],
     [
       "a slide that skips time",

@@ -94,7 +94,7 @@ function schemasOf(graph: StreamGraph): Schemas {
 }
 
 function outputSchema(spec: PipelineNode, input: PipelineNode["schema"]): PipelineNode["schema"] {
-  const makesOther = [spec.map, spec.flatMap, spec.aggregate].some((operation) => operation !== undefined);
+  const makesOther = [spec.map, spec.flatMap, spec.aggregate, spec.topN].some((operation) => operation !== undefined);
   if (makesOther || input === undefined) return undefined;
   const { select, drop } = spec;
   if (select === undefined && drop === undefined) return input;

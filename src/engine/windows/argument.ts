@@ -1,8 +1,11 @@
 import type { AggregateFunction } from "../plan.ts";
 
+const NUMERIC: readonly AggregateFunction[] = ["sum", "avg", "min", "max", "percentile"];
+export const isNumeric = (fn: AggregateFunction): boolean => NUMERIC.includes(fn);
+
 /** Whether an aggregate takes a value. It is asked before any aggregate of the record has changed. */
 export function takesArgument(fn: AggregateFunction, value: unknown): boolean {
-  if (fn === "count" || fn === "first" || fn === "last" || value === null) return true;
+  if (!isNumeric(fn) || value === null) return true;
   return typeof value === "number" && Number.isFinite(value);
 }
 

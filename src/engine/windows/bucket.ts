@@ -1,4 +1,5 @@
-import type { CellLayout, Held } from "./cells.ts";
+import type { Held } from "../accumulators/accumulator.ts";
+import type { CellLayout } from "./cells.ts";
 
 export const PAGE_BITS = 8;
 const PAGE = 1 << PAGE_BITS;

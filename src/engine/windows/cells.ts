@@ -1,18 +1,22 @@
-import type { AggregateFunction, PlanAggregate, PlanNode } from "../plan.ts";
+import { accumulatorOf } from "../accumulators/accumulator-kinds.ts";
+import type { AccumulatorKind } from "../accumulators/accumulator.ts";
+import { topList } from "../accumulators/top-list.ts";
+import type { AggregateFunction, KeyedPlanNode, PlanAggregate, PlanNode } from "../plan.ts";
 
 export type WindowNode = Extract<PlanNode, { kind: "windowAggregate" }>;
 export type KeyedAggregateNode = Extract<PlanNode, { kind: "keyedAggregate" }>;
-
-/** What an entry holds beside its cells: JSON text, or nothing yet. */
-export type Held = string | undefined;
+export type DedupNode = Extract<PlanNode, { kind: "dedup" }>;
+export type TopNode = Extract<PlanNode, { kind: "topN" }>;
 
 /**
- * Where each aggregate lives in an entry: numbers in `cells` doubles of a typed array, first and last as JSON text in
- * `texts`. NaN in sum, min and max means "no value yet"; a value itself is never NaN.
+ * Where each aggregate lives in an entry: numbers in `cells` doubles of a typed array, everything
+ * else in `texts`: first and last as JSON, accumulators as they are. NaN in sum, min and max means "no value yet"; a value itself is never NaN.
  */
 export interface CellLayout {
   readonly cells: number;
   readonly texts: number;
+  /** By place among the texts; none for what is JSON text. */
+  readonly accumulators: readonly (AccumulatorKind | undefined)[];
   /** Cells of a new entry. */
   readonly initial: Float64Array;
   /** In the user's order; places are given in the order of the names, so that reordering YAML keeps the state. */
@@ -23,13 +27,13 @@ export interface Slot {
   readonly name: string;
   readonly fn: AggregateFunction;
   readonly arg: string | null;
-  /** First cell, or place among the texts for first and last. */
+  /** First cell, or place among the texts. */
   readonly at: number;
   /** Cell with the place in the order of arrival, for first and last where entries are merged; else −1. */
   readonly order: number;
 }
 
-/** Cells of a new entry by function; none for what is kept as text. */
+/** Cells of a new entry by function; none for what is kept among the texts. */
 const NEW_CELLS: Readonly<Record<AggregateFunction, readonly number[]>> = {
   count: [0],
   sum: [Number.NaN],
@@ -38,6 +42,10 @@ const NEW_CELLS: Readonly<Record<AggregateFunction, readonly number[]>> = {
   max: [Number.NaN],
   first: [],
   last: [],
+  collect: [],
+  countDistinct: [],
+  approxCountDistinct: [],
+  percentile: [],
 };
 
 export const isText = (fn: AggregateFunction): boolean => NEW_CELLS[fn].length === 0;
@@ -49,15 +57,18 @@ export function cellLayout(
 ): CellLayout {
   const initial: number[] = Array.from({ length: own }, () => 0);
   const places = new Map<string, { at: number; order: number }>();
-  let texts = 0;
-  for (const { name, fn } of aggregates.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+  const accumulators: (AccumulatorKind | undefined)[] = [];
+  for (const aggregate of aggregates.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const { name, fn } = aggregate;
     const ordered = merged && (fn === "first" || fn === "last");
-    places.set(name, { at: isText(fn) ? texts++ : initial.length, order: ordered ? initial.length : -1 });
+    places.set(name, { at: isText(fn) ? accumulators.length : initial.length, order: ordered ? initial.length : -1 });
     initial.push(...(ordered ? [0] : NEW_CELLS[fn]));
+    if (isText(fn)) accumulators.push(accumulatorOf(aggregate));
   }
   return {
     cells: initial.length,
-    texts,
+    texts: accumulators.length,
+    accumulators,
     initial: Float64Array.from(initial),
     slots: aggregates.map(({ name, fn, arg }) => ({ name, fn, arg, ...(places.get(name) ?? { at: 0, order: -1 }) })),
   };
@@ -72,14 +83,38 @@ export function layoutOf(node: WindowNode | KeyedAggregateNode): CellLayout {
   return cellLayout(node.aggregates, { own: node.window.type === "session" ? 1 : 0, merged: merges(node) });
 }
 
-/** What must be equal for saved state to fit: the key, the window, the aggregates, and what a shard is. */
-export function stateSignature(node: WindowNode | KeyedAggregateNode): string {
-  const aggregates = node.aggregates
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map((a) => `${a.name}=${a.fn}(${a.arg ?? ""})`);
-  const cut = node.kind === "windowAggregate" ? `window=${numbers(node.window)}` : `trigger=${numbers(node.trigger)}`;
-  return `key=${node.key};shards=${node.keying};${cut};${aggregates.join(";")}`;
+/** The time of an entry, and nothing else. */
+export const dedupLayout = (): CellLayout => cellLayout([], { own: 1 });
+
+/** The time of an entry and its list. */
+export function topLayout({ size, order }: TopNode): CellLayout {
+  const list = topList({ size, descending: order === "Descending" });
+  return { ...cellLayout([], { own: 1 }), texts: 1, accumulators: [list] };
 }
+
+/** What must be equal for saved state to fit: the key, what is kept of it and how it is cut, and what a shard is. */
+export function stateSignature(node: KeyedPlanNode): string {
+  return `key=${node.key};shards=${node.keying};${contentSignature(node)}`;
+}
+
+function contentSignature(node: KeyedPlanNode): string {
+  switch (node.kind) {
+    case "windowAggregate":
+      return `window=${numbers(node.window)};${aggregatesSignature(node.aggregates)}`;
+    case "keyedAggregate":
+      return `trigger=${numbers(node.trigger)};${aggregatesSignature(node.aggregates)}`;
+    case "dedup":
+      return `dedup=${node.anyValue ? "any" : "key"}`;
+    case "topN":
+      return `top=${node.size}/${node.order};by=${node.by}`;
+  }
+}
+
+const aggregatesSignature = (aggregates: readonly PlanAggregate[]): string =>
+  aggregates
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, fn, arg, param }) => `${name}=${fn}(${arg ?? ""}${param === undefined ? "" : `, ${param}`})`)
+    .join(";");
 
 /** `tumbling/10000/0`: the type and its numbers, in the order of the plan. */
 function numbers({ type, ...fields }: { readonly type: string }): string {

@@ -1,5 +1,7 @@
 import { WeirError } from "../../errors.ts";
-import type { CellLayout, Held } from "./cells.ts";
+import { textOf } from "../accumulators/accumulator.ts";
+import type { Held } from "../accumulators/accumulator.ts";
+import type { CellLayout } from "./cells.ts";
 
 /**
  * Saved window state, version 1. A chunk is: watermark of the shard (f64), number of entries (u32), entries. An entry is:
@@ -54,7 +56,8 @@ export class EntryWriter {
     this.entries++;
   }
 
-  private text(text: Held): void {
+  private text(held: Held): void {
+    const text = textOf(held);
     const length = text === undefined ? 0 : Buffer.byteLength(text);
     this.room(4 + length);
     this.at = this.buffer.writeUInt32LE(text === undefined ? NONE : length, this.at);
@@ -115,8 +118,11 @@ function decode(chunk: Buffer, layout: CellLayout, each: (entry: DecodedEntry) =
     for (let i = 0; i < layout.texts; i++) {
       const length = chunk.readUInt32LE(at);
       at += 4;
-      entry.texts[i] = length === NONE ? undefined : chunk.toString("utf8", at, at + length);
-      if (length !== NONE) at += length;
+      entry.texts[i] = undefined;
+      if (length === NONE) continue;
+      const text = chunk.toString("utf8", at, at + length);
+      entry.texts[i] = layout.accumulators[i]?.decode(text) ?? text;
+      at += length;
     }
     each(entry);
   }

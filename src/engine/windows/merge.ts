@@ -1,4 +1,5 @@
-import type { CellLayout, Held, Slot } from "./cells.ts";
+import type { Held } from "../accumulators/accumulator.ts";
+import type { CellLayout, Slot } from "./cells.ts";
 import { isText } from "./cells.ts";
 import { addSum } from "./sum.ts";
 
@@ -10,12 +11,28 @@ export interface EntryAt {
   readonly textAt: number;
 }
 
-/** Adds what `from` counted to `into`, as if its records had come there. */
-export function mergeEntry(layout: CellLayout, into: EntryAt, from: EntryAt): void {
+/**
+ * Adds what `from` counted to `into`, as if its records had come there. `epoch` is that of the accumulators which only
+ * `into` has: any other is copied before it changes.
+ */
+export function mergeEntry(layout: CellLayout, into: EntryAt, from: EntryAt, epoch: number): void {
   for (const slot of layout.slots) {
-    if (isText(slot.fn)) mergeText(slot, into, from);
-    else mergeNumber(slot, into, from);
+    if (!isText(slot.fn)) mergeNumber(slot, into, from);
+    else if (layout.accumulators[slot.at] === undefined) mergeText(slot, into, from);
+    else mergeAccumulator(into, from, { at: slot.at, epoch });
   }
+}
+
+function mergeAccumulator(into: EntryAt, from: EntryAt, { at, epoch }: { at: number; epoch: number }): void {
+  const mine = into.texts[into.textAt + at];
+  const other = from.texts[from.textAt + at];
+  if (typeof other !== "object") return;
+  const sum = typeof mine === "object" && mine.epoch === epoch ? mine : (mine ?? other);
+  if (typeof sum !== "object") return;
+  const merged = sum.epoch === epoch && sum === mine ? sum : sum.clone();
+  merged.epoch = epoch;
+  if (mine !== undefined) merged.merge(other);
+  into.texts[into.textAt + at] = merged;
 }
 
 function mergeText({ fn, at, order }: Slot, into: EntryAt, from: EntryAt): void {

@@ -1,6 +1,7 @@
 import { WeirError } from "../../errors.ts";
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
-import type { CellLayout, Held, WindowNode } from "./cells.ts";
+import type { Held } from "../accumulators/accumulator.ts";
+import type { CellLayout, WindowNode } from "./cells.ts";
 import { layoutOf, stateSignature } from "./cells.ts";
 import { EntryWriter, readChunk, STATE_VERSION } from "./entry-codec.ts";
 import type { DecodedEntry } from "./entry-codec.ts";
@@ -48,7 +49,8 @@ export class SessionState implements KeyedNode {
   private readonly lateness: number;
   private readonly owned = new Map<number, Shard>();
   private readonly timers = new Timers<{ readonly shard: Shard; readonly id: number }>();
-  private epoch = 0;
+  /** The epoch advances with every snapshot. */
+  readonly snapshots = { epoch: 0 };
 
   constructor(node: WindowNode, gapMs: number) {
     this.node = node.name;
@@ -93,7 +95,8 @@ export class SessionState implements KeyedNode {
     const session = this.own(shard, first);
     const into = { cells: session.cells, cellAt: 0, texts: session.texts, textAt: 0 };
     for (const other of others) {
-      mergeEntry(this.layout, into, { cells: other.cells, cellAt: 0, texts: other.texts, textAt: 0 });
+      const from = { cells: other.cells, cellAt: 0, texts: other.texts, textAt: 0 };
+      mergeEntry(this.layout, into, from, this.snapshots.epoch);
       session.cells[SESSION_START] = Math.min(start(session), start(other));
       shard.sessions.delete(other.id);
     }
@@ -117,7 +120,7 @@ export class SessionState implements KeyedNode {
     of: { keys: Buffer; end: number; cells: Float64Array; texts: Held[] },
   ): Session {
     const keyAt = Int32Array.of(0, of.keys.length);
-    const session: Session = { ...of, id: shard.created++, key, keyAt, fired: false, epoch: this.epoch };
+    const session: Session = { ...of, id: shard.created++, key, keyAt, fired: false, epoch: this.snapshots.epoch };
     shard.sessions.set(session.id, session);
     const same = shard.byKey.get(key);
     if (same === undefined) shard.byKey.set(key, [session]);
@@ -127,12 +130,12 @@ export class SessionState implements KeyedNode {
 
   /** The session itself, or a copy in its place where a snapshot may hold it. */
   private own(shard: Shard, session: Session): Session {
-    if (session.epoch === this.epoch) return session;
+    if (session.epoch === this.snapshots.epoch) return session;
     const copy: Session = {
       ...session,
       cells: session.cells.slice(),
       texts: [...session.texts],
-      epoch: this.epoch,
+      epoch: this.snapshots.epoch,
     };
     shard.sessions.set(copy.id, copy);
     const same = shard.byKey.get(copy.key) as Session[];
@@ -177,7 +180,7 @@ export class SessionState implements KeyedNode {
   }
 
   beginSnapshot(): KeyedSnapshot {
-    this.epoch++;
+    this.snapshots.epoch++;
     const held = new Map<number, ShardAtBarrier>();
     for (const { index, floor, sessions } of this.owned.values()) {
       const watermark = Math.max(this.watermark, floor);

@@ -1,7 +1,8 @@
 import type { KeyedSnapshot } from "../program.ts";
 import { PAGE_BITS } from "./bucket.ts";
 import type { Bucket } from "./bucket.ts";
-import type { CellLayout, Held } from "./cells.ts";
+import type { Held } from "../accumulators/accumulator.ts";
+import type { CellLayout } from "./cells.ts";
 import { EntryWriter } from "./entry-codec.ts";
 
 interface Page {

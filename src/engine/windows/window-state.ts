@@ -18,6 +18,9 @@ export type Rows = Pick<Bucket, "keys" | "keyAt" | "cells" | "texts">;
 /** Called for every row that is due: the entry's result goes down the row chain. `end` is the window's. */
 export type Fire = (rows: Rows, entry: number, shard: number, end: number) => void;
 
+/** Epoch of accumulators that live as long as the merge of a window. */
+const MERGED = -2;
+
 interface Shard {
   readonly index: number;
   /** Watermark at the restored barrier: what was late then is late now, whatever the other shards say. */
@@ -144,7 +147,8 @@ export class WindowState implements KeyedNode {
     const hash = pane.hashes[e] as number;
     const to = all.obtain(pane.keys, pane.keyAt[e] as number, pane.keyAt[e + 1] as number, hash);
     const into = { cells: all.cells, cellAt: to * cells, texts: all.texts, textAt: to * texts };
-    mergeEntry(this.layout, into, { cells: pane.cells, cellAt: e * cells, texts: pane.texts, textAt: e * texts });
+    const from = { cells: pane.cells, cellAt: e * cells, texts: pane.texts, textAt: e * texts };
+    mergeEntry(this.layout, into, from, MERGED);
   }
 
   /** A record came into a pane of which windows have fired: those that are still kept fire its key again, at once. */
