@@ -159,6 +159,26 @@ const endings: Story = {
   },
 };
 
+const rewound: Story = {
+  name: "a job that should start from an older savepoint",
+  tell: async (stage, keep) => {
+    const name = "rewound";
+    const inOperation: Fits = (o) => o.status?.operation !== undefined;
+    await stage.create(datagenJob(name));
+    await stage.seen("StreamingJob", name, running);
+    await stage.annotate(name, { "weir.dev/savepoint": "1" });
+    const saved: Fits = (o) => o.status?.savepoint !== undefined && !inOperation(o);
+    const { status } = await stage.seen("StreamingJob", name, saved);
+    await stage.annotate(name, { "weir.dev/stop": "1" });
+    await stage.seen("StreamingJob", name, (o) => inState("STOPPED")(o) && ready(o));
+    const startFrom = { savepoint: status?.savepoint?.uri };
+    await stage.change("StreamingJob", name, { spec: { startFrom } });
+    await stage.annotate(name, { "weir.dev/start": "1" });
+    await diary(stage, keep, "StreamingJob", name)("state-at-risk", stalled("StateAtRisk"));
+    await stage.remove("StreamingJob", name);
+  },
+};
+
 const troubles: Story = {
   name: "jobs that cannot run",
   tell: async (stage, keep) => {
@@ -271,4 +291,4 @@ const windows: Story = {
 };
 
 /** The first is told before there is an operator. */
-export const stories: readonly Story[] = [unattended, endings, troubles, policies, windows, life];
+export const stories: readonly Story[] = [unattended, endings, rewound, troubles, policies, windows, life];

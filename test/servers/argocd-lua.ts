@@ -39,8 +39,13 @@ export async function askArgo<T>(
 
 /** The answers, where none may be an error. */
 export async function askedArgo<T>(questions: readonly LuaQuestion[], env: NodeJS.ProcessEnv = {}): Promise<T[]> {
-  return (await askArgo<T>(questions, env)).map((answer, i) => {
+  let answers = await askArgo<T>(questions, env);
+  // The second that a script has is one of the clock: on a busy machine it may pass before the script gets its turn.
+  for (let left = 3; left > 0 && answers.some(isCutOff); left -= 1) answers = await askArgo<T>(questions, env);
+  return answers.map((answer, i) => {
     if (answer.error !== undefined) throw new Error(`${questions[i]?.run}: ${answer.error}`);
     return answer.answer;
   });
 }
+
+const isCutOff = (answer: LuaAnswer<unknown>): boolean => answer.error?.includes("deadline exceeded") === true;
