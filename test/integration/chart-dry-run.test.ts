@@ -40,17 +40,25 @@ describe("the chart's renderings on a real API server", () => {
     const values = ["--values", join(chart, "ci", file)];
     const rendered = await helm.ok(["template", "weir", chart, "--namespace", "weir-system", ...values]);
     const { code, stdout, stderr } = await apply(rendered, "--dry-run=server");
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(code, stderr).toBe(0);
+    expect(stderr).not.toContain("Warning");
     expect(stdout.trim().split("\n")).toHaveLength(rendered.match(/^kind: /gm)?.length ?? 0);
     expect(stdout).toContain("deployment.apps/");
   });
 
-  it("would be refused with a field that does not exist", async () => {
-    const values = ["--set", "workerKey.existingSecret=key", "--set", "tolerations[0].effekt=NoSchedule"];
+  it.each([
+    ["a field that does not exist", "tolerations[0].effekt=NoSchedule", /Deployment.*effekt: field not declared/],
+    [
+      "a pod that is not restricted",
+      "securityContext.allowPrivilegeEscalation=true",
+      /violates PodSecurity "restricted/,
+    ],
+  ])("would be refused with %s", async (_, value, reason) => {
+    const values = ["--set", "workerKey.existingSecret=key", "--set", value];
     const rendered = await helm.ok(["template", "weir", chart, "--namespace", "weir-system", ...values]);
     const { code, stderr } = await apply(rendered, "--dry-run=server");
     expect(code).not.toBe(0);
-    expect(stderr).toContain("effekt");
+    expect(stderr).toMatch(reason);
   });
 
   it("make a key where the API server can keep it, also without being installed", async () => {
