@@ -91,6 +91,7 @@ check() {
 
 reserve() {
   local number
+  check
   mkdir -p "$CLUSTERS"
   for number in $(seq 0 $MAX_CLUSTER); do
     settings "$number"

@@ -51,7 +51,7 @@ export function nodeCluster(): NodeCluster {
     actions: facts.cluster === undefined ? undefined : nodeActions(facts.cluster),
   };
   afterAll(async () => {
-    for (const namespace of namespaces) await namespace.remove();
+    await Promise.all(namespaces.map((namespace) => namespace.remove()));
     rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   });
   return cluster;

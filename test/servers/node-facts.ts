@@ -12,8 +12,6 @@ export interface NodeFacts {
   readonly volumes: string;
   /** Seconds that `make cluster-up` took, from binaries in the cache; undefined for a cluster that was up before. */
   readonly upSeconds: number | undefined;
-  /** Bytes of the image's layers, not compressed. */
-  readonly imageBytes: number;
 }
 
 declare module "vitest" {

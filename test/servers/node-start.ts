@@ -3,7 +3,6 @@
  * cluster of `make cluster-up` (CLUSTER=number) or of `make kind-up` (CLUSTER=kind) instead, and leaves that as it is.
  */
 import { spawn } from "node:child_process";
-import { statSync } from "node:fs";
 import { join } from "node:path";
 import { clusterScript, repository, runScript } from "./node-script.ts";
 import type { NodeFacts } from "./node-facts.ts";
@@ -78,7 +77,6 @@ function factsOf(cluster: number, image: string, upSeconds: number | undefined):
     auditLog: join(state, "log/audit.jsonl"),
     volumes: join(state, "volumes"),
     upSeconds,
-    imageBytes: statSync(archive).size,
   };
 }
 
@@ -92,7 +90,6 @@ async function kindFacts(): Promise<NodeFacts> {
     auditLog: undefined,
     volumes: join(repository, ".weir/kind/volumes"),
     upSeconds: undefined,
-    imageBytes: statSync(archive).size,
   };
 }
 
