@@ -147,10 +147,15 @@ const refused: Readonly<Record<string, Refused>> = {
     says: ['node "per-tenant" keeps its keys in one worker', "Declare partitionedBy on its source"],
   },
   "the Flink engine": { spec: { engine: "Flink" }, reason: "NotImplemented", says: ["spec.engine: this version runs"] },
-  "a sliding window": {
-    spec: pipeline(events, { ...perTenant, window: { sliding: { size: "10s", every: "1s" } } }, out),
+  "a sliding window that skips time": {
+    spec: pipeline(events, { ...perTenant, window: { sliding: { size: "1s", every: "10s" } } }, out),
+    reason: "InvalidPipeline",
+    says: ["spec.pipeline.nodes[per-tenant].window.sliding.every: must not be longer than the size 1s"],
+  },
+  "an edge with its own buffer": {
+    spec: pipeline(events, { ...perTenant, buffer: { size: 10, strategy: "Drop" } }, out),
     reason: "NotImplemented",
-    says: ["spec.pipeline.nodes[per-tenant].window.sliding: this version has tumbling windows only"],
+    says: ["spec.pipeline.nodes[per-tenant].buffer: this version always buffers"],
   },
   "state in RocksDB": {
     spec: { state: { backend: "RocksDB" } },

@@ -58,7 +58,8 @@ function changedState(manifest: Manifest, job: RunningJob): string | undefined {
     const node = job.keyed.find((k) => k.node === saved.node);
     if (node === undefined) continue;
     if (saved.stateSignature !== node.stateSignature) {
-      return `node ${saved.node} keeps other state now (its key, window or aggregates changed); rename the node to start it empty, or change it back`;
+      const change = changeOf(saved.stateSignature, node.stateSignature);
+      return `node ${saved.node} keeps other state now (${change}); rename the node to start it empty, or change it back`;
     }
     if (saved.stateVersion > node.stateVersion) {
       return `node ${saved.node} has state of version ${saved.stateVersion}, this worker reads up to ${node.stateVersion}; run a newer Weir`;
@@ -66,6 +67,19 @@ function changedState(manifest: Manifest, job: RunningJob): string | undefined {
   }
   return undefined;
 }
+
+/** `saved window=tumbling/1000/0, now window=tumbling/2000/0`: the parts of a signature that differ. */
+function changeOf(saved: string, now: string): string {
+  const [before, after] = [saved.split(";"), now.split(";")];
+  const shown = (parts: readonly string[], others: readonly string[]): string =>
+    parts
+      .filter((part) => !others.includes(part))
+      .join("; ")
+      .slice(0, MAX_SHOWN) || "nothing of it";
+  return `saved ${shown(before, after)}, now ${shown(after, before)}`;
+}
+
+const MAX_SHOWN = 300;
 
 function movedKeys(manifest: Manifest, job: RunningJob): string | undefined {
   for (const saved of manifest.sources) {

@@ -1,25 +1,23 @@
-import { messageOf } from "../../errors.ts";
 import { evaluate } from "../../expression/interpret.ts";
-import { read } from "../../expression/runtime/access.ts";
 import { parseExpression } from "../../expression/parse.ts";
 import { isRank, rankProblem } from "../accumulators/top-list.ts";
 import type { Batch } from "../batch.ts";
 import { canonicalJson } from "../canonical-json.ts";
-import type { OutRecord, SinkWriter } from "../connectors/connector.ts";
+import type { SinkWriter } from "../connectors/connector.ts";
 import { eventTimeOf } from "../event-time.ts";
 import { nodeCounters } from "../node-counters.ts";
 import { ownField } from "../own-field.ts";
-import { shownMessage, shownRecord, without } from "../record-fields.ts";
+import { without } from "../record-fields.ts";
 import type { Keying, Plan, PlanNode, PlanSink, PlanSource } from "../plan.ts";
 import { recordFailure } from "../record-failure.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
 import type { NodeCounters, Program, ProgramInput, ProgramOptions } from "../program.ts";
 import { Watermarks } from "../watermarks.ts";
-import { argumentProblem, keyProblem, takesArgument } from "../windows/argument.ts";
+import { argumentProblem, takesArgument } from "../windows/argument.ts";
 import type { DedupNode, KeyedAggregateNode, TopNode, WindowNode } from "../windows/cells.ts";
 import { overflowProblem } from "../windows/sum.ts";
-import { keyText, recordKey } from "../windows/key.ts";
+import { recordKey } from "../windows/key.ts";
 import { murmur2, shardOf } from "../windows/murmur2.ts";
 import { overflowed, resultsOf } from "./naive-entry.ts";
 import { naiveState } from "./naive-states.ts";
@@ -28,13 +26,13 @@ import type { NaiveRow } from "./naive-state.ts";
 import type { NaiveTable } from "./naive-table.ts";
 import { addRanked } from "./naive-top.ts";
 import { fail, guarded } from "./operators.ts";
+import { changed, only, outRecord, place, requireBool, requireKey, requireList, shown } from "./record-values.ts";
+import type { Expression } from "./record-values.ts";
 import type { Flowing, Push, Stage } from "./operators.ts";
 
 type AggregateNode = WindowNode | KeyedAggregateNode;
 const isAggregate = (node: PlanNode): node is AggregateNode =>
   node.kind === "windowAggregate" || node.kind === "keyedAggregate";
-
-type Expression = (event: unknown) => unknown;
 
 /** The oracle: the plan run one record at a time by JSON.parse and `evaluate`. Slow and easy to believe. */
 export function interpret(plan: Plan, options: ProgramOptions): Program {
@@ -322,58 +320,6 @@ class Interpreter {
   }
 }
 
-function requireBool(value: unknown): boolean {
-  if (typeof value !== "boolean") throw new TypeError("a condition must be true or false");
-  return value;
-}
-
-function requireList(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw new TypeError("flatMap must give a list");
-  return value;
-}
-
-const changed = (event: Flowing, value: unknown): Flowing => ({ ...event, value, raw: undefined });
-
-function only(value: unknown, paths: readonly (readonly string[])[]): object {
-  const kept = {};
-  for (const path of paths) {
-    const field = read(value, path, 0);
-    if (field !== undefined) place(kept, path, field);
-  }
-  return kept;
-}
-
-function shown(event: Flowing, message: Expression | undefined): string {
-  if (message === undefined) {
-    const bytes = event.raw ?? Buffer.from(JSON.stringify(event.value));
-    return shownRecord(bytes, 0, bytes.length);
-  }
-  try {
-    return shownMessage(message(event.value));
-  } catch (e) {
-    return shownMessage(`peek's message failed: ${messageOf(e)}`);
-  }
-}
-
-function requireKey(value: unknown): string {
-  const text = keyText(value);
-  if (text === undefined) throw new TypeError(keyProblem(value));
-  return text;
-}
-
-function place(target: object, path: readonly string[], value: unknown): void {
-  let at: object = target;
-  for (const name of path.slice(0, -1)) {
-    if (!Object.hasOwn(at, name)) define(at, name, {});
-    at = (at as Record<string, object>)[name] as object;
-  }
-  define(at, path.at(-1) as string, value);
-}
-
-function define(target: object, name: string, value: unknown): void {
-  Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
-}
-
 /** Passes a result on, unless a sum that was merged for it overflowed. */
 function give(stage: Stage, of: { node: AggregateNode; state: AggregateState; row: NaiveRow }, shard: number): void {
   const { node, state, row } = of;
@@ -387,18 +333,4 @@ function give(stage: Stage, of: { node: AggregateNode; state: AggregateState; ro
   const fields = [[node.keyField, JSON.parse(row.entry.key)], ...row.window, ...resultsOf(state.layout, row.entry)];
   const value = Object.fromEntries(fields as [string, unknown][]);
   stage.output("out")({ value, raw: undefined, ts: row.ts, shard, where: row.where });
-}
-
-function outRecord(event: Flowing, key: string | undefined): OutRecord {
-  const value = event.raw ?? Buffer.from(JSON.stringify(event.value));
-  const keyBytes = key === undefined ? undefined : Buffer.from(key);
-  return {
-    value,
-    start: 0,
-    end: value.length,
-    key: keyBytes,
-    keyStart: 0,
-    keyEnd: keyBytes?.length ?? -1,
-    ts: event.ts,
-  };
 }
