@@ -66,7 +66,11 @@ const worker = z.strictObject({
         .record(z.string(), quantity)
         .default({ cpu: "100m", memory: "128Mi" })
         .describe("What a worker gets at least."),
-      limits: z.record(z.string(), quantity).default({ memory: "512Mi" }).describe("What it gets at most."),
+      limits: z
+        .record(z.string(), quantity)
+        .refine((limits) => "memory" in limits, "must name memory: no worker is without a limit of it")
+        .default({ memory: "512Mi" })
+        .describe("What it gets at most."),
     })
     .prefault({})
     .describe("For jobs that name none."),

@@ -79,6 +79,7 @@ describe("the operator's configuration file", () => {
     ["kubernetes: {resync: 1s}", /kubernetes\.resync: must be between 1m and 24h/],
     ["reconcile: {concurrency: 0}", /reconcile\.concurrency: /],
     ["worker: {resources: {limits: {memory: lots}}}", /worker\.resources\.limits\.memory: must be a quantity/],
+    ["worker: {resources: {limits: {cpu: 1}}}", /worker\.resources\.limits: must name memory/],
     ["worker: {imagee: x}", /worker: Unrecognized key: "imagee"/],
     ["worker: [1]", /worker: /],
     ["logLevel: info\nlogLevel: warn", /not YAML: .*duplicated/],

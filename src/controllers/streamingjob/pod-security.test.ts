@@ -5,15 +5,16 @@ import { effectiveSpec } from "../../api/effective-spec.ts";
 import { planJob } from "./planned-job.ts";
 import { looseParts } from "./pod-security.ts";
 import { podTemplate } from "./worker-pod.ts";
-import type { PodTemplate } from "./worker-pod.ts";
+import type { PodTemplate, WorkerDefaults } from "./worker-pod.ts";
 
-function template(worker: object = {}): PodTemplate {
+function template(worker: object = {}, workerDefaults: WorkerDefaults = {}): PodTemplate {
   const { spec } = datagenJob("j", { worker });
   const { plan, refusal } = planJob(spec);
   if (plan === undefined) throw new Error(refusal?.message);
   return podTemplate("j", effectiveSpec(streamingJobSpec.parse(spec)), plan, {
     image: "weir",
     stateClaim: "weir-state",
+    workerDefaults,
   });
 }
 
@@ -79,6 +80,30 @@ describe("a worker's pod", () => {
     expect(looseParts(changed(path, value)).join("; ")).toContain(
       path === "securityContext" ? "seccompProfile" : named,
     );
+  });
+
+  it("takes from the operator's configuration what its job does not say", () => {
+    const workerDefaults = {
+      imagePullPolicy: "Never",
+      imagePullSecrets: ["registry"],
+      priorityClassName: "low",
+      resources: { requests: { cpu: "1" }, limits: { memory: "1Gi" } },
+    } as const;
+    expect(template({}, workerDefaults).spec).toMatchObject({
+      imagePullSecrets: [{ name: "registry" }],
+      priorityClassName: "low",
+      containers: [{ imagePullPolicy: "Never", resources: workerDefaults.resources }],
+    });
+    const own = {
+      imagePullSecrets: [{ name: "mine" }],
+      priorityClassName: "high",
+      resources: { limits: { cpu: "2" } },
+    };
+    expect(template(own, workerDefaults).spec).toMatchObject({
+      imagePullSecrets: [{ name: "mine" }],
+      priorityClassName: "high",
+      containers: [{ resources: { limits: { cpu: "2", memory: "1Gi" } } }],
+    });
   });
 
   it("cannot be passed off as the operator's", () => {
