@@ -24,8 +24,10 @@ export function reconsider(draft: Draft, spec: LifecycleSpec): void {
 /** The newest spec wants something else than what the operation is after. */
 function reconsiderAim(draft: Draft, spec: LifecycleSpec, operation: JobOperation): void {
   const launched = draft.memory.launched;
-  if (launched === undefined || launched.ending === true || operation.type === "Recover") return;
-  if (isSettling(operation)) {
+  if (launched === undefined || launched.ending === true) return;
+  if (operation.type === "Recover") {
+    if (isNewVersion(draft, spec, launched)) finish(draft);
+  } else if (isSettling(operation)) {
     if (differs(draft, spec, launched, operation)) finish(draft);
   } else if (operation.type === "Scale" && wantedOf(draft, spec).parallelism === launched.slots) abandon(draft);
 }
@@ -59,6 +61,7 @@ export function choose(draft: Draft, spec: LifecycleSpec): void {
   if (wantedOf(draft, spec).desiredState === "Stopped") return beginStop(draft, spec);
   const health = examine(draft, launched, spec);
   if (health.kind === "Terminal") return fail(draft, health.failure, health.exhausted);
+  if (health.kind === "Broken" && isNewVersion(draft, spec, launched)) return beginUpgrade(draft, spec);
   if (health.kind === "Broken") {
     begin(draft, { type: "Recover", step: "Wait", by: "failure", target: { because: health.reason.slice(0, 1024) } });
     return;
@@ -101,23 +104,32 @@ function chooseChange(draft: Draft, spec: LifecycleSpec, launched: Launched): vo
     return beginMove(draft, spec, { type: "Savepoint", by: savepoint.by, save: true, target: {} });
   }
   if (refusalOf(draft, spec) !== undefined) return;
+  if (wasRefused(draft, spec)) return;
+  if (spec.launchHash !== launched.hash) return beginUpgrade(draft, spec);
   const slots = wantedOf(draft, spec).parallelism;
-  const again = draft.memory.refused?.slots === slots && draft.memory.refused.generation === draft.input.job.generation;
-  if (again) return;
-  if (spec.launchHash !== launched.hash) {
-    const stateless = spec.upgrade.mode === "Stateless";
-    const save = spec.upgrade.mode === "Savepoint";
-    return beginMove(draft, spec, {
-      type: "Upgrade",
-      by: "spec",
-      save,
-      target: { slots, ...(stateless ? { stateless } : {}) },
-    });
-  }
   if (slots === launched.slots) return;
   // A job that never ran is still being started, whatever its size.
   if (draft.status.state === "RUNNING") enter(draft, "SCALING");
   beginMove(draft, spec, { type: "Scale", by: askedBy(draft, "parallelism"), save: true, target: { slots } });
+}
+
+/** The same change did not come about before. */
+function wasRefused(draft: Draft, spec: LifecycleSpec): boolean {
+  const { refused } = draft.memory;
+  return refused?.slots === wantedOf(draft, spec).parallelism && refused.generation === draft.input.job.generation;
+}
+
+/** Workers that fail are not helped by another try of the old version: the new one may be the cure. */
+function isNewVersion(draft: Draft, spec: LifecycleSpec, launched: Launched): boolean {
+  const isWanted = refusalOf(draft, spec) === undefined && !wasRefused(draft, spec);
+  return isWanted && spec.launchHash !== launched.hash;
+}
+
+function beginUpgrade(draft: Draft, spec: LifecycleSpec): void {
+  const { mode } = spec.upgrade;
+  const slots = wantedOf(draft, spec).parallelism;
+  const target = { slots, ...(mode === "Stateless" ? { stateless: true } : {}) };
+  beginMove(draft, spec, { type: "Upgrade", by: "spec", save: mode === "Savepoint", target });
 }
 
 interface Move {

@@ -56,6 +56,40 @@ describe("the loss of a worker", () => {
   });
 });
 
+describe("a worker that fails again and again", () => {
+  const fail = (world: LifecycleWorld): void => {
+    for (const pod of world.pods.filter((p) => p.slot === 1)) {
+      pod.waiting = { reason: "CrashLoopBackOff", message: "" };
+      pod.failures = 2;
+      pod.exit = { code: 137, reason: "OOMKilled", at: world.now, failure: undefined };
+      pod.worker.reachable = false;
+    }
+  };
+
+  it("is not tried again with the old version once there is a new one", () => {
+    const { world } = runningPair();
+    fail(world);
+    world.reconcile();
+    expect(world.status.operation).toMatchObject({ type: "Recover" });
+    world.spec = lifecycleSpec({ launchHash: "v2" });
+    world.generation++;
+    world.reconcile();
+    expect(world.status.operation).toMatchObject({ type: "Upgrade" });
+    world.settle(10);
+    expect(world.running().map((p) => p.name)).toEqual(["job-2-0-0", "job-2-1-0"]);
+    expect(world.status.operation).toBeUndefined();
+  });
+
+  it("is tried again with the old version where the new one may only be reached by a savepoint", () => {
+    const { world } = runningPair();
+    fail(world);
+    world.spec = lifecycleSpec({ launchHash: "v2", upgrade: { mode: "Savepoint", fallback: false } });
+    world.generation++;
+    world.settle(10);
+    expect(world.running().map((p) => p.name)).toEqual(["job-1-0-0", "job-1-1-1"]);
+  });
+});
+
 describe("a worker that a drain takes away", () => {
   const drained = (world: LifecycleWorld, slot: number): void => {
     const pod = world.running().find((p) => p.slot === slot);
