@@ -19,12 +19,16 @@ const metadata = (counts: Readonly<Record<string, number>>): Metadata => ({
 /** What a slot takes on when the topics have grown from `before` to `now`. */
 async function taken(before: Record<string, number>, now: Record<string, number>, slot: number, slots: number) {
   const topics = Object.keys(before);
-  const plain = connectorContext().source;
+  const context = connectorContext();
+  const plain = context.source;
   const splits = splitsOf(topics, metadata(before), plain);
   const ctx: SourceContext = { ...plain, deal: { slot, slots, splits } };
   const partitions = splits
     .filter((split) => split.index % slots === slot)
-    .map((split) => startPartition({ split, ...partitionOf(split), siblings: 1, offset: 0 }));
+    .map((split) => {
+      const place = partitionOf(split);
+      return startPartition({ split, ...place, siblings: before[place.topic] ?? 0, offset: 0 });
+    });
   const found: string[] = [];
   const growth = partitionGrowth({
     topics,
@@ -39,21 +43,22 @@ async function taken(before: Record<string, number>, now: Record<string, number>
     growth.look(metadata(now));
     await new Promise(setImmediate);
   }
-  return found;
+  return { found, said: context.problems.map((problem) => problem?.message ?? "") };
 }
 
 describe("partitions that are added while a job runs", () => {
   it("go to exactly one slot each, once", async () => {
     const slots = await Promise.all([0, 1, 2].map((slot) => taken({ a: 2, b: 2 }, { a: 4, b: 4 }, slot, 3)));
-    expect(slots).toEqual([["a-3"], ["a-2", "b-3"], ["b-2"]]);
+    expect(slots.map((slot) => slot.found)).toEqual([["a-3"], ["a-2", "b-3"], ["b-2"]]);
   });
 
-  it("are nobody's until the next start where they come between the others", async () => {
-    const slots = [0, 1].map((slot) => taken({ a: 1, b: 2 }, { a: 2, b: 2 }, slot, 2));
-    expect((await Promise.all(slots)).flat()).toEqual([]);
+  it("are nobody's until the next start where they come between the others, and the job says so", async () => {
+    const [first, second] = await Promise.all([0, 1].map((slot) => taken({ a: 1, b: 2 }, { a: 2, b: 2 }, slot, 2)));
+    expect([first?.found, second?.found]).toEqual([[], []]);
+    expect(first?.said[0]).toMatch(/topic "a" has 2 partitions now, 1 at the start: .* restart the job/);
   });
 
   it("are left alone while there are none", async () => {
-    expect(await taken({ a: 3 }, { a: 3 }, 0, 1)).toEqual([]);
+    expect(await taken({ a: 3 }, { a: 3 }, 0, 1)).toEqual({ found: [], said: [] });
   });
 });

@@ -39,12 +39,23 @@ export function partitionGrowth({ topics, partitions, ctx, takeOn }: GrowthOptio
       ctx.report({ code: "SOURCE_UNREACHABLE", message, nextTryAt: ctx.clock.now() });
     }
   };
+  const leave = (metadata: Metadata): void => {
+    for (const [topic, count] of before) {
+      const now = partitionCount(metadata, topic);
+      if (now <= count) continue;
+      const message = `topic "${topic}" has ${now} partitions now, ${count} at the start: the new ones are read when all workers have started again; restart the job`;
+      ctx.report({ code: "SOURCE_UNREACHABLE", message, nextTryAt: ctx.clock.now() });
+    }
+  };
   const grow = async (metadata: Metadata): Promise<void> => {
     const { deal } = ctx;
     const splits = splitsOf(topics, metadata, ctx);
-    if (deal === undefined || dealt === undefined || splits.length <= dealt.length) return;
-    // Between the others, a new one would move them to other slots: it waits until all of them start again.
-    if (!dealt.every((id, i) => splits[i]?.id === id)) return;
+    // Between the others, a new one would move them to other slots.
+    if (deal === undefined || dealt?.every((id, i) => splits[i]?.id === id) !== true) {
+      leave(metadata);
+      return;
+    }
+    if (splits.length <= dealt.length) return;
     const mine = splits.slice(dealt.length).filter((split) => split.index % deal.slots === deal.slot);
     if (mine.length > 0) await takeOn(mine, metadata);
     dealt = splits.map((split) => split.id);
