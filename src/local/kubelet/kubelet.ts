@@ -94,10 +94,12 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     const running = runs.get(pod.metadata.uid);
     if (running === undefined || ending.has(pod.metadata.uid)) return;
     runs.delete(pod.metadata.uid);
-    void running.then(async (run) => {
-      await run.stop(0);
-      await run.dispose();
-    }, onError);
+    void running
+      .then(async (run) => {
+        await run.stop(0);
+        await run.dispose();
+      })
+      .catch(onError);
   };
 
   const unfollow = followPods(client, { informer: options.pods, nodeName, onError, seen, gone });

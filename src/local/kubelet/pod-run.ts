@@ -98,7 +98,10 @@ export async function runPod(pod: Pod, deps: PodRunDependencies): Promise<PodRun
   changed();
   const holdsSecrets = pod.spec.volumes?.some((volume) => volume.secret !== undefined) === true;
   // A Secret that is gone or cannot be read leaves the files as they are.
-  const refresh = (): void => void refreshSecrets(pod, folders, reader).catch(() => undefined);
+  let refreshed: Promise<void> = Promise.resolve();
+  const refresh = (): void => {
+    refreshed = refreshSecrets(pod, folders, reader).catch(() => undefined);
+  };
   const refreshing = holdsSecrets ? setInterval(refresh, REFRESH_MS).unref() : undefined;
 
   return {
@@ -112,11 +115,12 @@ export async function runPod(pod: Pod, deps: PodRunDependencies): Promise<PodRun
     stop: async (grace) => {
       clearInterval(refreshing);
       for (const run of runs) run.stop(grace);
-      await Promise.all(runs.map((run) => run.done));
+      // Whoever removes the pod's folder next must not meet a file that is just being written.
+      await Promise.all([refreshed, ...runs.map((run) => run.done)]);
     },
     dispose: async () => {
       deps.addresses.release(pod.metadata.uid);
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
