@@ -13,7 +13,8 @@ import type { PodObject } from "../../src/controllers/streamingjob/pod-view.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { createInformer } from "../../src/kube/informer.ts";
 import { pods } from "../../src/kube/resource.ts";
-import { freePorts, startGuarded } from "./guarded-process.ts";
+import { freePorts } from "./free-ports.ts";
+import { startGuarded } from "./guarded-process.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const run = promisify(execFile);
