@@ -4,11 +4,11 @@
  */
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { appendFileSync, cpSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Admin, Producer, compatibilityPartitioner } from "@platformatic/kafka";
+import { freePorts } from "./free-ports.ts";
 import { consumeAll, endOffsets, type ConsumedRecord, type Isolation } from "./kafka-reading.ts";
 
 const folder = join(import.meta.dirname, "../../scripts/servers/kafka");
@@ -121,24 +121,6 @@ export async function startKafka(
 async function install(): Promise<string> {
   const { stdout } = await promisify(execFile)("bash", [join(folder, "build.sh")]);
   return stdout.trim().split("\n").at(-1) ?? "";
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.on("error", reject);
-          server.listen(0, "127.0.0.1", () => {
-            const address = server.address();
-            resolve(typeof address === "object" && address !== null ? address.port : 0);
-          });
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 interface Broker {
