@@ -31,6 +31,8 @@ export interface InstallOptions {
   readonly values?: HelmValues;
   readonly name?: string;
   readonly helm?: Extract<Tool, "helm" | "helm3">;
+  /** The user that Helm works as; default: an administrator of the cluster. */
+  readonly user?: string;
 }
 
 /** `helm install --wait`. The CRDs of an earlier release, which are kept, become this one's. */
@@ -41,9 +43,10 @@ export async function installWeir(
 ): Promise<WeirRelease> {
   const { name = "weir", values = {}, helm = "helm" } = options;
   const binary = await toolBinary(helm);
+  const as = options.user === undefined ? [] : ["--kube-as-user", options.user];
   const { repository: image, tag } = cluster.facts.image;
   const run = (...args: readonly string[]): Promise<string> =>
-    runScript(binary, [...args, "--namespace", namespace.name], { KUBECONFIG: cluster.facts.kubeconfigPath });
+    runScript(binary, [...args, "--namespace", namespace.name, ...as], { KUBECONFIG: cluster.facts.kubeconfigPath });
   // KinD's provisioner makes no other volumes; on one node they do.
   const forKind = cluster.actions === undefined ? { stateClaim: { accessModes: ["ReadWriteOnce"] } } : {};
   const set = (more: HelmValues): string[] => [
