@@ -269,14 +269,15 @@ describe("a checkpoint that fails", () => {
 
   it("does not count while a sink says that it cannot reach its system", async () => {
     const sink = stubbornSink();
-    const slot = await run({ connectors: sink.connectors, checkpoint: { tolerableFailures: 0, timeoutMs: 20 } });
+    const slot = await run({ connectors: sink.connectors, checkpoint: { tolerableFailures: 0, timeoutMs: 1_000 } });
     sink.report({ code: "SINK_UNREACHABLE", message: "kafka:9092 refused", nextTryAt: 5 });
     sink.flush = () => new Promise(() => {});
     for (let i = 0; i < 3; i++) {
-      expect((await slot.checkpoint()).error).toMatch(/did not finish in 20 ms; it was waiting for its sinks/);
+      expect((await slot.checkpoint()).error).toMatch(/did not finish in 1000 ms; it was waiting for its sinks/);
     }
     sink.flush = () => Promise.resolve();
-    expect((await slot.checkpoint()).ok).toBe(true);
+    // A busy machine may need more than the 20 ms of one try.
+    await expect.poll(async () => (await slot.checkpoint()).ok).toBe(true);
   });
 
   it("ends a worker that was replaced: the newer attempt's checkpoint stays", async () => {
