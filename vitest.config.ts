@@ -19,10 +19,19 @@ export default defineConfig({
           ...patient,
           name: "unit",
           include: ["src/**/*.test.ts", "test/house/**/*.test.ts"],
+          setupFiles: ["test/property/seed.ts"],
           testTimeout: 60_000,
         },
       },
-      { test: { ...patient, name: "property", include: ["test/property/**/*.test.ts"], testTimeout: 600_000 } },
+      {
+        test: {
+          ...patient,
+          name: "property",
+          include: ["test/property/**/*.test.ts"],
+          setupFiles: ["test/property/seed.ts"],
+          testTimeout: 600_000,
+        },
+      },
       {
         test: {
           ...patient,
