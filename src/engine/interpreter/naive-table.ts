@@ -1,6 +1,6 @@
 import { passedBoundary, TRIGGER, WRITTEN_AT } from "../keyed-state/keyed-table.ts";
+import type { TableOptions } from "../keyed-state/keyed-table.ts";
 import type { PlanTrigger } from "../plan.ts";
-import type { CellLayout } from "../windows/cells.ts";
 import { fold, newEntry, requireSums } from "./naive-entry.ts";
 import type { NaiveEntry, NaiveRecord } from "./naive-entry.ts";
 import { NaiveState } from "./naive-state.ts";
@@ -9,21 +9,13 @@ import type { NaiveFire, NaiveRow, Saved } from "./naive-state.ts";
 /** By key, in order of arrival. */
 type Entries = Map<string, NaiveEntry>;
 
-export interface NaiveTableOptions {
-  readonly node: string;
-  readonly layout: CellLayout;
-  readonly stateSignature: string;
-  readonly ttlMs: number;
-  readonly trigger: PlanTrigger;
-}
-
 /** Keys without windows. */
 export class NaiveTable extends NaiveState<Entries> {
   private readonly ttl: number;
   private readonly trigger: PlanTrigger;
   private time = Number.NEGATIVE_INFINITY;
 
-  constructor({ node, layout, stateSignature, ttlMs, trigger }: NaiveTableOptions) {
+  constructor({ node, layout, stateSignature, ttlMs, trigger = { type: "record" } }: TableOptions) {
     super(node, layout, stateSignature);
     this.ttl = ttlMs;
     this.trigger = trigger;
