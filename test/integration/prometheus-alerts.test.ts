@@ -182,9 +182,10 @@ describe("each alert is raised by its fault and ends with it", { timeout: 300_00
       for (const { status } of items) {
         const [container] = status?.containerStatuses ?? [];
         const id = container?.containerID ?? "";
-        if (container?.ready !== true || killed.has(id)) continue;
+        const pid = Number(id.replace("process://", ""));
+        if (container?.ready !== true || killed.has(id) || !(pid > 0)) continue;
         killed.add(id);
-        process.kill(Number(id.replace("process://", "")), "SIGKILL");
+        process.kill(pid, "SIGKILL");
       }
     };
     await create("looping", { restart: { strategy: "FixedDelay", delay: "100ms", maxAttempts: -1 } });

@@ -59,6 +59,7 @@ export async function startGuarded(options: GuardedOptions): Promise<GuardedProc
   if (announced === null || announced === undefined) throw new Error("the guard has no pipe to announce its pid");
   const [line] = (await once(announced, "data")) as [Buffer];
   const pid = Number(line.toString());
+  if (!(pid > 0)) throw new Error(`the guard announced no pid: ${line.toString()}`); // 0 would be this process's own group
   const kill = (signal: NodeJS.Signals): void => {
     if (hasExited) return;
     try {
