@@ -55,6 +55,8 @@ export function createTransport(options: TransportOptions): Transport {
         body: request.body === undefined ? null : JSON.stringify(request.body),
         signal,
       });
+      // Between the headers and the first read nobody listens, and an error that nobody hears ends the process.
+      response.body.on("error", () => undefined);
       meter.count("kube_requests_total", { verb: request.call.verb, code: String(response.statusCode) });
       if (response.statusCode >= 200 && response.statusCode < 300) return { response, what };
       throw await refusal(what, response, timers.now());
@@ -208,6 +210,7 @@ function poolsFor(origin: string): Pools {
   const make = (tls: TlsIdentity, connections: number | null): Pool => {
     const pool = new Pool(origin, {
       connections,
+      allowH2: false, // a connection each: a stalled watch holds nothing else up, and no session's end can be everybody's
       connect: { ...tls, timeout: 10_000 },
       headersTimeout: 0, // deadlines come from the signals
       bodyTimeout: 0,

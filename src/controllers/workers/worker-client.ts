@@ -69,7 +69,7 @@ export function createWorkerClient(options: WorkerClientOptions): WorkerClient {
     if (call.body !== undefined) headers["content-type"] = "application/json";
     const host = worker.host.includes(":") ? `[${worker.host}]` : worker.host;
     try {
-      return await request(`http://${host}:${worker.port}${call.path}`, {
+      const response = await request(`http://${host}:${worker.port}${call.path}`, {
         method: call.method,
         headers,
         body: call.body === undefined ? null : JSON.stringify(call.body),
@@ -78,6 +78,8 @@ export function createWorkerClient(options: WorkerClientOptions): WorkerClient {
         headersTimeout: timeoutMs,
         bodyTimeout: 0,
       });
+      response.body.on("error", () => undefined); // until somebody reads it
+      return response;
     } catch (e) {
       throw new WeirError("WORKER_UNREACHABLE", `${call.method} ${call.path} of ${worker.pod}: ${messageOf(e)}`, {
         cause: e,
