@@ -1,4 +1,3 @@
-import { WeirError } from "../../errors.ts";
 import type { PlanTrigger } from "../plan.ts";
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
 import { Bucket, PAGE_BITS } from "../windows/bucket.ts";
@@ -6,6 +5,7 @@ import type { CellLayout } from "../windows/cells.ts";
 import { readChunk, STATE_VERSION } from "../windows/entry-codec.ts";
 import type { DecodedEntry } from "../windows/entry-codec.ts";
 import { murmur2 } from "../windows/murmur2.ts";
+import { requireRestorable } from "../windows/restorable.ts";
 import { Snapshots } from "../windows/snapshots.ts";
 import type { ShardAtBarrier } from "../windows/snapshots.ts";
 import type { Fire } from "../windows/window-state.ts";
@@ -207,9 +207,7 @@ export class KeyedTable implements KeyedNode {
   }
 
   restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
-    if (stateVersion !== STATE_VERSION)
-      throw new WeirError("RESTORE_REFUSED", `node "${this.node}": state version ${stateVersion} is not known`);
-    if (this.owned.has(index)) throw new WeirError("INTERNAL", `node "${this.node}": shard ${index} is restored twice`);
+    requireRestorable(this.node, { index, isOwned: this.owned.has(index), stateVersion });
     const shard = this.open(index);
     for (const chunk of chunks) {
       const floor = readChunk(chunk, this.layout, (entry) => this.add(shard.bucket, entry));

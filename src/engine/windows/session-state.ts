@@ -1,4 +1,3 @@
-import { WeirError } from "../../errors.ts";
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
 import type { Held } from "../accumulators/accumulator.ts";
 import type { CellLayout, WindowNode } from "./cells.ts";
@@ -6,6 +5,7 @@ import { layoutOf, stateSignature } from "./cells.ts";
 import { EntryWriter, readChunk, STATE_VERSION } from "./entry-codec.ts";
 import type { DecodedEntry } from "./entry-codec.ts";
 import { mergeEntry } from "./merge.ts";
+import { requireRestorable } from "./restorable.ts";
 import { Timers } from "./timers.ts";
 import type { Fire, Rows } from "./window-state.ts";
 
@@ -200,9 +200,7 @@ export class SessionState implements KeyedNode {
   }
 
   restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
-    if (stateVersion !== STATE_VERSION)
-      throw new WeirError("RESTORE_REFUSED", `node "${this.node}": state version ${stateVersion} is not known`);
-    if (this.owned.has(index)) throw new WeirError("INTERNAL", `node "${this.node}": shard ${index} is restored twice`);
+    requireRestorable(this.node, { index, isOwned: this.owned.has(index), stateVersion });
     const shard = this.open(index);
     for (const chunk of chunks) {
       const floor = readChunk(chunk, this.layout, (entry) => this.add(shard, entry));

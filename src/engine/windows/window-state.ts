@@ -1,4 +1,3 @@
-import { WeirError } from "../../errors.ts";
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
 import { Bucket } from "./bucket.ts";
 import type { CellLayout, WindowNode } from "./cells.ts";
@@ -9,6 +8,7 @@ import { mergeEntry } from "./merge.ts";
 import { murmur2 } from "./murmur2.ts";
 import { paneEnd, panesOf, passedWindows } from "./panes.ts";
 import type { Panes, PaneWindow } from "./panes.ts";
+import { requireRestorable } from "./restorable.ts";
 import { Snapshots } from "./snapshots.ts";
 import type { ShardAtBarrier } from "./snapshots.ts";
 
@@ -197,9 +197,7 @@ export class WindowState implements KeyedNode {
   }
 
   restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
-    if (stateVersion !== STATE_VERSION)
-      throw new WeirError("RESTORE_REFUSED", `node "${this.node}": state version ${stateVersion} is not known`);
-    if (this.owned.has(index)) throw new WeirError("INTERNAL", `node "${this.node}": shard ${index} is restored twice`);
+    requireRestorable(this.node, { index, isOwned: this.owned.has(index), stateVersion });
     const shard = this.open(index);
     for (const chunk of chunks) {
       const floor = readChunk(chunk, this.layout, (entry) => this.add(shard, entry));
