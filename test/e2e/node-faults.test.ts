@@ -10,8 +10,9 @@ import { installWeir } from "../servers/node-weir.ts";
 const NAME = "etl";
 const OUTAGE_MS = 60_000;
 
-describe.skipIf(nodeCluster().actions === undefined)("a job whose node has troubles", () => {
-  const node = nodeCluster();
+const node = nodeCluster();
+
+describe.skipIf(node.actions === undefined)("a job whose node has troubles", () => {
   let namespace: NodeNamespace;
   let results: JobResults;
 

@@ -23,8 +23,9 @@ import { startPrometheus } from "../servers/prometheus.ts";
 const TENANT = "tenant";
 const METRICS_PORT = 8081;
 
-describe.skipIf(nodeCluster().actions === undefined)("a tenant without any right beyond one namespace", () => {
-  const node = nodeCluster();
+const node = nodeCluster();
+
+describe.skipIf(node.actions === undefined)("a tenant without any right beyond one namespace", () => {
   let namespace: NodeNamespace;
   let weir: WeirRelease;
   let transport: Transport;
