@@ -33,6 +33,8 @@ export async function writeEvents(
       epoch: 0,
       slot: 0,
       attempt: 0,
+      delivery: "AtLeastOnce",
+      commitWithinMs: 60_000,
     },
   );
   for (let n = 0; n < count; n++) {

@@ -67,6 +67,16 @@ export const catalogue = {
     "Terminal",
     "The system a sink writes to will never take a record, for example because it is too large; the message names it.",
   ),
+  TRANSACTION_LOST: entry(
+    "TransactionLost",
+    "Backoff",
+    "A sink's system ended its transaction: it was open for too long, or another worker took over. Nothing of it counts; the worker starts again from what was committed.",
+  ),
+  DELIVERY_AT_RISK: entry(
+    "DeliveryAtRisk",
+    "Terminal",
+    "What was committed fits no state to go on from, so going on could write output twice or never; the message lists the transactions.",
+  ),
   OFFSET_OUT_OF_RANGE: entry(
     "OffsetOutOfRange",
     "Terminal",

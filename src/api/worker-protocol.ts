@@ -52,7 +52,13 @@ export const restorePoint = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("none") }),
   z.object({ kind: z.literal("savepoint"), uri: z.string(), allowNonRestoredState: z.boolean().default(false) }),
   /** The newest completed checkpoints of all slots of an earlier epoch of the same lineage. */
-  z.object({ kind: z.literal("checkpoint"), epoch: z.number().int(), slots: z.number().int() }),
+  z.object({
+    kind: z.literal("checkpoint"),
+    epoch: z.number().int(),
+    slots: z.number().int(),
+    /** The user allows to go back behind what was committed, for this start. */
+    acceptReplay: z.literal(true).optional(),
+  }),
 ]);
 export type RestorePoint = z.infer<typeof restorePoint>;
 

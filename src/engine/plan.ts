@@ -48,7 +48,11 @@ export interface PlanSink {
   readonly key: string | null;
   /** What happens to a record whose key expression fails. */
   readonly onError: OnError;
+  /** What the sink promises after failures; absent is at least once. */
+  readonly delivery?: Delivery;
 }
+
+export type Delivery = "AtLeastOnce" | "ExactlyOnce";
 
 export interface PlanInput {
   readonly node: string;

@@ -37,7 +37,15 @@ export function connectorContext(partitionedBy: readonly string[] | null = null)
   };
   return {
     source: { ...context, partitionedBy, lost: (records, message) => void losses.push({ records, message }) },
-    sink: { ...context, lineage: "lineage", epoch: 1, slot: 0, attempt: 1 },
+    sink: {
+      ...context,
+      lineage: "lineage",
+      epoch: 1,
+      slot: 0,
+      attempt: 1,
+      delivery: "AtLeastOnce",
+      commitWithinMs: 60_000,
+    },
     problems,
     losses,
     reported: (matches) => new Promise((resolve) => waiters.push({ matches, resolve })),

@@ -191,7 +191,7 @@ function withLastGood(result: PlannedJob, plans: readonly EpochPlan[]): PlannedJ
   const newest = plans.toSorted((a, b) => epochOf(b) - epochOf(a))[0];
   if (result.spec !== undefined || newest === undefined) return result;
   const { effective, plan } = contentsOf(newest);
-  return { ...result, spec: lifecycleSpec(effective, plan.parallelismLimit) };
+  return { ...result, spec: lifecycleSpec(effective, plan) };
 }
 
 function contentsOfPlanned(

@@ -7,6 +7,7 @@ import { summary } from "../../api/problem.ts";
 import { streamingJobSpec } from "../../api/streaming-job.schema.ts";
 import type { StreamingJobSpec } from "../../api/streaming-job.schema.ts";
 import type { Plan } from "../../engine/plan.ts";
+import { weakestDelivery } from "../../engine/planner/delivery.ts";
 import { planPipeline } from "../../engine/planner/plan-pipeline.ts";
 import { catalogue, isWeirError, messageOf } from "../../errors.ts";
 import { canonical, relaunchPart } from "../../lifecycle/change-class.ts";
@@ -36,7 +37,7 @@ export function planJob(raw: unknown): PlannedJob {
   }
   const effective = effectiveSpec(parsed.data);
   const planned = planOf(parsed.data, effective);
-  const spec = lifecycleSpec(effective, planned.plan?.parallelismLimit ?? null);
+  const spec = lifecycleSpec(effective, planned.plan);
   return { spec, effective, plan: planned.plan, refusal: planned.refusal };
 }
 
@@ -48,20 +49,21 @@ function planOf(own: StreamingJobSpec, effective: EffectiveSpec): { plan?: Plan;
   }
   if (own.pipeline === undefined) return { refusal: { reason: "InvalidSpec", message: "spec.pipeline is missing" } };
   try {
-    const { parameters, maxParallelism } = effective;
-    return { plan: planPipeline(own.pipeline, { parameters, maxParallelism }), refusal: undefined };
+    const { parameters, maxParallelism, checkpoint } = effective;
+    const options = { parameters, maxParallelism, delivery: checkpoint.delivery };
+    return { plan: planPipeline(own.pipeline, options), refusal: undefined };
   } catch (e) {
     return { refusal: { reason: isWeirError(e) ? e.reason : catalogue.INTERNAL.reason, message: messageOf(e) } };
   }
 }
 
-export function lifecycleSpec(effective: EffectiveSpec, limit: LifecycleSpec["limit"]): LifecycleSpec {
+export function lifecycleSpec(effective: EffectiveSpec, plan: Plan | undefined): LifecycleSpec {
   const { checkpoint, stop, upgrade, deletion, startFrom, savepoint } = effective;
   const { uri } = checkpoint.storage;
   const savepointUri = savepoint?.uri ?? uri;
   return {
     engine: effective.engine,
-    delivery: checkpoint.delivery,
+    delivery: weakestDelivery(plan?.sinks ?? []),
     desiredState: effective.desiredState,
     parallelism: effective.parallelism,
     maxParallelism: effective.maxParallelism,
@@ -69,7 +71,7 @@ export function lifecycleSpec(effective: EffectiveSpec, limit: LifecycleSpec["li
       .update(canonical(relaunchPart({ ...effective })))
       .digest("hex")
       .slice(0, 16),
-    limit,
+    limit: plan?.parallelismLimit ?? null,
     checkpoint: { uri, ...checkpointTimes(checkpoint) },
     maxLagMs: effective.slo?.maxLag === undefined ? null : parseDuration(effective.slo.maxLag),
     savepointUri: savepointUri.startsWith("memory:") ? null : savepointUri,

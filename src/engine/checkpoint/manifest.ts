@@ -74,8 +74,8 @@ export const manifestSchema = z.object({
   maxParallelism: z.int(),
   sources: z.array(sourceState).max(1_000),
   keyed: z.array(keyedState).max(1_000),
-  /** What sinks must finish or undo; only of sinks that commit. */
-  sinks: z.array(z.object({ node: name, handle: z.unknown() })).max(1_000),
+  /** What sinks must finish or undo; only of sinks that commit. `decides`: the sink's system says whether this counts. */
+  sinks: z.array(z.object({ node: name, handle: z.unknown(), decides: z.literal(true).optional() })).max(1_000),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 

@@ -1,19 +1,13 @@
 import { z } from "zod";
 import { restorePoint, type RestorePoint } from "../../api/worker-protocol.ts";
 import { WeirError } from "../../errors.ts";
-import {
-  checkpointIds,
-  COMPLETED,
-  epochFolder,
-  MANIFEST,
-  originPath,
-  slotFolder,
-  type SlotIdentity,
-} from "./layout.ts";
+import { epochFolder, originPath, type SlotIdentity } from "./layout.ts";
+import { newestCheckpoint, type Decider } from "./newest.ts";
 import { seal, unseal } from "./sealed.ts";
 import { loadSavepoint } from "./savepoint.ts";
-import { loadPart, readDocument, readManifest, type LoadedPart } from "./snapshot-reader.ts";
+import { readDocument, type LoadedPart } from "./snapshot-reader.ts";
 import type { Storage } from "./storage.ts";
+import type { Writing } from "../connectors/connector.ts";
 
 /** What a slot starts from: parts of one snapshot, already cut down to the slot's own shards, and verified. */
 export interface RestoredState {
@@ -36,6 +30,8 @@ export interface RestoreRequest {
   readonly openStorage: (uri: string) => Storage;
   readonly identity: SlotIdentity;
   readonly restore: RestorePoint;
+  /** The sink whose system says which checkpoints count, where the job has one. */
+  readonly decider?: Decider | undefined;
 }
 
 const origin = z.object({ version: z.literal(1), slots: z.int(), restore: restorePoint });
@@ -45,14 +41,20 @@ const origin = z.object({ version: z.literal(1), slots: z.int(), restore: restor
  * point. `undefined` only when the restore point says that there is none: a job with state never starts empty.
  */
 export async function findState(request: RestoreRequest): Promise<RestoredState | undefined> {
-  const { storage, identity } = request;
-  const own = await newestCheckpoint(
-    storage,
-    slotFolder(identity),
-    (shard) => shard % identity.slots === identity.slot,
-  );
-  if (own !== undefined) return own;
-  return await fromRestorePoint(request, request.restore);
+  const own = await fromSlot(request, { epoch: request.identity.epoch, slot: request.identity.slot });
+  return own ?? (await fromRestorePoint(request, request.restore));
+}
+
+/** `acceptReplay` was said for a start: a worker that restarts by itself later does not go back a second time. */
+async function fromSlot(
+  { storage, identity, decider }: RestoreRequest,
+  { acceptReplay = false, ...of }: Writing & { acceptReplay?: boolean },
+): Promise<RestoredState | undefined> {
+  const found = await newestCheckpoint({ storage, identity, decider, of, acceptReplay });
+  if (found === undefined) return undefined;
+  const { id, part, fellBack } = found;
+  const { held, paused } = part.manifest;
+  return { uri: part.uri, checkpointId: id, parts: [part], allowNonRestoredState: false, held, paused, fellBack };
 }
 
 /** Records where this epoch came from, for a later epoch that finds a slot without a checkpoint. */
@@ -68,6 +70,7 @@ async function fromRestorePoint(request: RestoreRequest, restore: RestorePoint):
       return undefined;
     case "savepoint": {
       const parts = await loadSavepoint(request.openStorage(restore.uri), mine);
+      await fenceWriters(request, parts);
       const { allowNonRestoredState } = restore;
       return {
         uri: restore.uri,
@@ -83,20 +86,25 @@ async function fromRestorePoint(request: RestoreRequest, restore: RestorePoint):
   }
 }
 
+/** Whoever took a savepoint committed all of it; but they may still be alive, and must not write any more. */
+async function fenceWriters({ identity, decider }: RestoreRequest, parts: readonly LoadedPart[]): Promise<void> {
+  for (const { manifest } of parts) {
+    const { lineage, epoch, slot } = manifest;
+    if (lineage !== identity.lineage || epoch >= identity.epoch) continue;
+    await decider?.committed({ epoch, slot }, undefined);
+  }
+}
+
 /** All slots' newest checkpoints of an earlier epoch. A slot without one is what that epoch itself started from. */
 async function fromEpoch(
   request: RestoreRequest,
-  { epoch, slots }: { epoch: number; slots: number },
+  { epoch, slots, acceptReplay = false }: { epoch: number; slots: number; acceptReplay?: boolean | undefined },
 ): Promise<RestoredState | undefined> {
   const { storage, identity } = request;
   const states: RestoredState[] = [];
   for (let slot = 0; slot < slots; slot++) {
     const state =
-      (await newestCheckpoint(
-        storage,
-        slotFolder(identity, epoch, slot),
-        (s) => s % identity.slots === identity.slot,
-      )) ?? (await fromOrigin(request, epoch, { slot, slots }));
+      (await fromSlot(request, { epoch, slot, acceptReplay })) ?? (await fromOrigin(request, epoch, { slot, slots }));
     if (state !== undefined) states.push(state);
   }
   const [first] = states;
@@ -139,51 +147,4 @@ function ownedBy(part: LoadedPart, { slot, slots }: { slot: number; slots: numbe
     [...part.shards].map(([node, all]) => [node, new Map([...all].filter(([shard]) => owned(shard)))] as const),
   );
   return { ...part, manifest: { ...part.manifest, sources }, shards };
-}
-
-/**
- * The newest whole checkpoint of a slot. A damaged one is passed over only while no sink has commits: an at-least-once
- * job may deliver again what came after the older one, an exactly-once job may not, and waits for its user.
- */
-async function newestCheckpoint(
-  storage: Storage,
-  folder: string,
-  mine: (shard: number) => boolean,
-): Promise<RestoredState | undefined> {
-  let damage: WeirError | undefined;
-  for (const id of checkpointIds(await storage.list(folder))) {
-    const found = await readCheckpoint(storage, `${folder}/${id}`, mine);
-    if (found instanceof WeirError) damage ??= found;
-    if (found === undefined || found instanceof WeirError) continue;
-    if (damage !== undefined && found.manifest.sinks.length > 0) {
-      throw unusable(damage, `output was committed after the older checkpoint ${id}`);
-    }
-    const fellBack = damage === undefined ? undefined : `${damage.message}; went back to checkpoint ${id}`;
-    const { held, paused } = found.manifest;
-    return { uri: found.uri, checkpointId: id, parts: [found], allowNonRestoredState: false, held, paused, fellBack };
-  }
-  if (damage !== undefined) throw unusable(damage, "there is no older checkpoint");
-  return undefined;
-}
-
-function unusable(damage: WeirError, why: string): WeirError {
-  const text = `${damage.message}; ${why}. Start from a savepoint, or accept the replay`;
-  return new WeirError("CHECKPOINT_CORRUPT", text, { cause: damage });
-}
-
-/** The part, `undefined` for a checkpoint that was never finished, or the damage. */
-async function readCheckpoint(
-  storage: Storage,
-  folder: string,
-  mine: (shard: number) => boolean,
-): Promise<LoadedPart | WeirError | undefined> {
-  try {
-    const found = await readManifest(storage, folder);
-    if (found !== undefined) return await loadPart(storage, folder, found.manifest, mine);
-    if (!(await storage.list(folder)).includes(COMPLETED)) return undefined;
-    return new WeirError("CHECKPOINT_CORRUPT", `${storage.uri}/${folder}/${MANIFEST} is missing`);
-  } catch (e) {
-    if (e instanceof WeirError && e.code === "CHECKPOINT_CORRUPT") return e;
-    throw e;
-  }
 }

@@ -1,5 +1,6 @@
 import { checkpointIds, checkpointsFolder, epochFolder, slotFolder, type SlotIdentity } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
+import { isCompleted } from "./newest.ts";
 import { readManifest } from "./snapshot-reader.ts";
 import type { Storage } from "./storage.ts";
 
@@ -68,6 +69,11 @@ async function removeOlderEpochs(storage: Storage, identity: SlotIdentity): Prom
 }
 
 async function firstFinished(storage: Storage, folder: string, ids: readonly number[]): Promise<number | undefined> {
-  for (const id of ids) if ((await readManifest(storage, `${folder}/${id}`)) !== undefined) return id;
+  for (const id of ids) {
+    const found = await readManifest(storage, `${folder}/${id}`);
+    if (found === undefined) continue;
+    // Until the commits after a manifest are made, its slot may have to start from where the epoch came from.
+    if (found.manifest.sinks.length === 0 || (await isCompleted(storage, `${folder}/${id}`))) return id;
+  }
   return undefined;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import type { Batch } from "../batch.ts";
+import type { Delivery } from "../plan.ts";
 
 /**
  * The connector interface. A connector is a folder here with a `source.ts` and/or `sink.ts` that export one of these
@@ -52,11 +53,18 @@ export interface SourceContext extends ConnectorContext {
   readonly deal?: { readonly slot: number; readonly slots: number; readonly splits: readonly Split[] };
 }
 
-/** What a sink is told beyond its configuration: who is writing. */
-export interface SinkContext extends ConnectorContext {
-  readonly lineage: string;
+/** Whose writing it is: what is fenced, and decided on, is one slot of one epoch. */
+export interface Writing {
   readonly epoch: number;
   readonly slot: number;
+}
+
+/** What a sink is told beyond its configuration: who is writing, and what is promised of it. */
+export interface SinkContext extends ConnectorContext, Writing {
+  readonly delivery: Delivery;
+  /** The longest that it is from one commit to the next while no checkpoint fails, ms. */
+  readonly commitWithinMs: number;
+  readonly lineage: string;
   readonly attempt: number;
 }
 
@@ -134,10 +142,21 @@ export interface SinkWriter {
    * the end; records appended while it is pending belong to the next one.
    */
   flush(): Promise<void>;
-  /** What a checkpoint must remember of open work (transactions, part files); `undefined` for at-least-once sinks. */
+  /**
+   * What a checkpoint must remember of open work (transactions, part files); `undefined` for at-least-once sinks. Called
+   * in the same turn as the checkpoint's `flush`: what is appended from then on belongs to the next checkpoint.
+   */
   prepare?(checkpointId: number): Promise<unknown>;
   /** The checkpoint's manifest is durable: make its work visible. Must be repeatable. */
   commit?(checkpointId: number, handle: unknown): Promise<void>;
+  /**
+   * Only of a sink whose own system decides what counts, because a commit there is atomic with a marker of its
+   * checkpoint. Fences whoever else writes as `of`, undoes what it left open, and gives the checkpoint that it committed
+   * last: 0 is none. `marked` is what the checkpoints themselves say, for a system that has forgotten (`undefined`: they
+   * cannot tell, either); a marker must be there afterwards. Called at a restore, before any append: for earlier epochs
+   * that the state comes from, and always for the sink's own epoch and slot. At most one sink of a job may have it.
+   */
+  committed?(of: Writing, marked: number | undefined): Promise<number | undefined>;
   /** At restore, before any append: finish the commits of `handle` and undo what came after. */
   recover?(handle: unknown): Promise<void>;
   /** Records and bytes accepted, for metrics. */

@@ -1,6 +1,7 @@
 import type { Sink, Source } from "../../api/connector.schema.ts";
 import type { Pipeline } from "../../api/pipeline.schema.ts";
 import { WeirError } from "../../errors.ts";
+import type { Delivery } from "../plan.ts";
 import { fill } from "./placeholders.ts";
 
 /** A source's or sink's connector with its configuration: the connection's fields and the node's own, in one object. */
@@ -9,6 +10,8 @@ export interface Endpoint {
   readonly config: Readonly<Record<string, unknown>>;
   readonly secretRef: string | null;
   readonly key: string | null;
+  /** What a sink says itself of its delivery. */
+  readonly delivery: Delivery | undefined;
 }
 
 interface EndpointContext {
@@ -31,7 +34,7 @@ function endpoint(spec: Source | Sink, context: EndpointContext): Endpoint {
   const where = `node "${context.node}"`;
   const { connection, batching, ...kinds } = spec as Fields;
   const connector = Object.keys(kinds).find((k) => kinds[k] !== undefined) ?? "";
-  const { key, ...own } = kinds[connector] as Fields;
+  const { key, delivery, ...own } = kinds[connector] as Fields;
   const shared = typeof connection === "string" ? connectionFields(connection, connector, context) : {};
   const config = { ...shared, ...own, ...(batching === undefined ? {} : { batching }) };
   const filled = fill(config, context.parameters) as Fields;
@@ -41,6 +44,7 @@ function endpoint(spec: Source | Sink, context: EndpointContext): Endpoint {
     config: filled,
     secretRef: secretOf(filled),
     key: typeof key === "string" ? key : null,
+    delivery: delivery as Delivery | undefined,
   };
 }
 

@@ -4,7 +4,8 @@ import { summary } from "../../api/problem.ts";
 import { isTimed } from "../../api/window-check.ts";
 import { WeirError } from "../../errors.ts";
 import { PLAN_VERSION } from "../plan.ts";
-import type { Plan, PlanInput, PlanSink, PlanSource } from "../plan.ts";
+import type { Delivery, Plan, PlanInput, PlanSink, PlanSource } from "../plan.ts";
+import { deliveryOf, refuseTwoDeciders } from "./delivery.ts";
 import { sinkEndpoint, sourceEndpoint } from "./endpoints.ts";
 import { checkExpression } from "./expressions.ts";
 import { isWithin, plainPath } from "./field-path.ts";
@@ -18,6 +19,8 @@ import type { GraphNode, StreamGraph } from "./stream-graph.ts";
 export interface PlanOptions {
   readonly parameters: Readonly<Record<string, string>>;
   readonly maxParallelism: number;
+  /** What sinks promise that say nothing themselves; at least once without it. */
+  readonly delivery?: Delivery;
 }
 
 /**
@@ -27,9 +30,11 @@ export interface PlanOptions {
 export function planPipeline(pipeline: Pipeline, options: PlanOptions): Plan {
   refuseUnsound(pipeline);
   const graph = streamGraph(pipeline.nodes);
-  const context = { pipeline, parameters: options.parameters };
+  const { parameters, delivery = "AtLeastOnce" } = options;
+  const context = { pipeline, parameters, delivery };
   const sources = graph.nodes.filter((n) => n.spec.source !== undefined).map((n) => planSource(n, context));
   const sinks = graph.nodes.filter((n) => n.spec.sink !== undefined).map((n) => planSink(n, context));
+  refuseTwoDeciders(sinks);
   const byName = new Map(sources.map((s) => [s.node, s]));
   checkEventTime(graph, byName);
   checkDeadReaders(graph);
@@ -58,6 +63,7 @@ function refuseUnsound(pipeline: Pipeline): void {
 
 interface Context {
   readonly pipeline: Pipeline;
+  readonly delivery: Delivery;
   readonly parameters: Readonly<Record<string, string>>;
 }
 
@@ -69,13 +75,21 @@ function planSource(node: GraphNode, context: Context): PlanSource {
 
 function planSink(node: GraphNode, context: Context): PlanSink {
   if (node.spec.sink === undefined) throw new WeirError("INTERNAL", `"${node.name}" is not a sink`);
-  const { connector, config, secretRef, key } = sinkEndpoint(node.spec.sink, { ...context, node: node.name });
+  const {
+    connector,
+    config,
+    secretRef,
+    key,
+    delivery: own,
+  } = sinkEndpoint(node.spec.sink, { ...context, node: node.name });
+  const delivery = deliveryOf({ node: node.name, connector }, own, context.delivery);
   return {
     node: node.name,
     connector,
     config,
     secretRef,
     inputs: node.inputs,
+    ...(delivery === "AtLeastOnce" ? {} : { delivery }),
     key: key === null ? null : checkExpression({ name: node.name }, key),
     onError: node.spec.onError ?? "Fail",
   };

@@ -43,13 +43,14 @@ async function flush(
   node: string,
   writer: SinkWriter,
   id: number | undefined,
-): Promise<{ node: string; handle: unknown } | undefined> {
+): Promise<Manifest["sinks"][number] | undefined> {
   try {
     const accepted = writer.flush();
     const prepared = id === undefined ? undefined : writer.prepare?.(id);
     await accepted;
     const handle = await prepared;
-    return handle === undefined ? undefined : { node, handle };
+    if (handle === undefined) return undefined;
+    return writer.committed === undefined ? { node, handle } : { node, handle, decides: true };
   } catch (e) {
     if (e instanceof WeirError) throw e;
     throw new WeirError("SINK_UNREACHABLE", `sink ${node} did not take its records: ${messageOf(e)}`, { cause: e });

@@ -1,5 +1,5 @@
 import type { CheckpointReport } from "../../api/worker-protocol.ts";
-import { isWeirError, messageOf, WeirError } from "../../errors.ts";
+import { isWeirError, messageOf, WeirError, type ErrorCode } from "../../errors.ts";
 import { COMPLETED, slotFolder, type SlotIdentity } from "../checkpoint/layout.ts";
 import type { Manifest } from "../checkpoint/manifest.ts";
 import type { Retention } from "../checkpoint/retention.ts";
@@ -10,6 +10,14 @@ import { within, type Exclusive } from "./exclusive.ts";
 import type { OpenSlot } from "./open-slot.ts";
 import type { Problems } from "./problems.ts";
 import type { SlotOptions } from "./slot-options.ts";
+
+/** What no later checkpoint can make good. */
+const ENDS_AT_ONCE: ReadonlySet<string> = new Set<ErrorCode>([
+  "WORKER_REFUSED",
+  "SINK_UNREACHABLE",
+  "TRANSACTION_LOST",
+  "DELIVERY_AT_RISK",
+]);
 
 export interface CheckpointerOptions {
   readonly slot: OpenSlot;
@@ -70,7 +78,7 @@ export function checkpointer(of: CheckpointerOptions): Checkpointer {
     if (problems.has("SINK_UNREACHABLE")) return;
     failures++;
     const code = isWeirError(e) ? e.code : "CHECKPOINT_UNWRITABLE";
-    if (failures > tolerableFailures || code === "WORKER_REFUSED" || code === "SINK_UNREACHABLE") {
+    if (failures > tolerableFailures || ENDS_AT_ONCE.has(code)) {
       of.fail(e);
       return;
     }
@@ -160,7 +168,10 @@ async function commitOrEnd(of: CheckpointerOptions, id: number, manifest: Manife
 }
 
 async function commit({ slot, options }: CheckpointerOptions, id: number, manifest: Manifest): Promise<void> {
-  for (const { node, handle } of manifest.sinks) await slot.sinks.get(node)?.commit?.(id, handle);
+  // The sink that decides goes first: what others publish cannot be taken back.
+  for (const { node, handle } of manifest.sinks.toSorted((a, b) => Number(b.decides ?? 0) - Number(a.decides ?? 0))) {
+    await slot.sinks.get(node)?.commit?.(id, handle);
+  }
   if (manifest.sinks.length > 0) {
     await slot.storage.create(`${slotFolder(manifest)}/${id}/${COMPLETED}`, Buffer.from("{}\n"));
   }

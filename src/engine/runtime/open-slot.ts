@@ -1,6 +1,7 @@
 import { WeirError } from "../../errors.ts";
 import { refuseIncompatible } from "../checkpoint/compatibility.ts";
 import { dealSource, restoreKeyed } from "../checkpoint/deal.ts";
+import type { Decider } from "../checkpoint/newest.ts";
 import { findState, recordOrigin, type RestoredState } from "../checkpoint/restore.ts";
 import { openStorage, type Storage } from "../checkpoint/storage.ts";
 import type { ConnectorContext, SinkWriter, SourceContext, SourceFactory, Split } from "../connectors/connector.ts";
@@ -44,12 +45,15 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
   try {
     refuseTooManySlots(options);
     const storage = openStorage(start.checkpoint.uri, options.resolvePath);
-    const restored = await restoreAndRecord(options, storage);
-    const [sinks, sources] = await Promise.all([
-      Promise.all(plan.sinks.map((sink) => openSink(sink, options, problems, opened))),
+    const open = (sink: PlanSink): ReturnType<typeof openSink> => openSink(sink, options, problems, opened);
+    const committing = Map.groupBy(plan.sinks, (sink) => sink.delivery === "ExactlyOnce");
+    const first = await Promise.all((committing.get(true) ?? []).map(open));
+    const restored = await restoreAndRecord(options, storage, deciderOf(first));
+    const [others, sources] = await Promise.all([
+      Promise.all((committing.get(false) ?? []).map(open)),
       Promise.all(plan.sources.map((source) => listSource(source, options, problems, losses))),
     ]);
-    const writers = new Map(sinks);
+    const writers = new Map([...first, ...others]);
     const { slot } = options;
     const { peek } = options.listener;
     const program = options.build(plan, {
@@ -91,12 +95,32 @@ function refuseTooManySlots({ plan, start, slot }: SlotOptions): void {
   throw new WeirError("SPEC_INVALID", `slot ${slot} of ${slots} cannot run: ${why ?? "there is no such slot"}`);
 }
 
-async function restoreAndRecord(options: SlotOptions, storage: Storage): Promise<RestoredState | undefined> {
+/** The sink that says which checkpoints count. With two of them, a crash between their commits could not be put right. */
+function deciderOf(writers: readonly (readonly [string, SinkWriter])[]): Decider | undefined {
+  const deciders = writers.filter(([, writer]) => writer.committed !== undefined);
+  if (deciders.length > 1) {
+    const names = deciders.map(([node]) => node).join(", ");
+    throw new WeirError(
+      "SPEC_INVALID",
+      `the sinks ${names} would each decide what counts; one job can have one such sink`,
+    );
+  }
+  const [node, writer] = deciders[0] ?? [];
+  if (node === undefined || writer?.committed === undefined) return undefined;
+  return { node, committed: writer.committed };
+}
+
+async function restoreAndRecord(
+  options: SlotOptions,
+  storage: Storage,
+  decider: Decider | undefined,
+): Promise<RestoredState | undefined> {
   const request = {
     storage,
     openStorage: (uri: string) => openStorage(uri, options.resolvePath),
     identity: identityOf(options),
     restore: options.start.restore,
+    decider,
   };
   options.listener.restoring?.();
   const restored = await findState(request);
@@ -146,8 +170,15 @@ async function openSink(
   problems: Problems,
   opened: { close(): Promise<void> }[],
 ): Promise<readonly [string, SinkWriter]> {
-  const { lineage, epoch } = options.start;
-  const who = { lineage, epoch, slot: options.slot, attempt: options.attempt };
+  const { lineage, epoch, checkpoint } = options.start;
+  const who = {
+    lineage,
+    epoch,
+    slot: options.slot,
+    attempt: options.attempt,
+    delivery: sink.delivery ?? "AtLeastOnce",
+    commitWithinMs: Math.max(checkpoint.intervalMs, checkpoint.minPauseMs) + checkpoint.timeoutMs,
+  };
   const factory = await options.connectors.sink(sink.connector);
   const writer = await factory.open(sink.config, {
     ...contextOf(sink.node, sink.secretRef, options, problems),

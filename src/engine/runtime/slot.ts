@@ -106,20 +106,22 @@ function runningSlot({ open, options, checkpoints, reading, ending, once }: Part
     },
     checkpoint: checkpoints.take,
     savepoint: async ({ pause, drain, ...where }) => {
-      const part = await once(async () => {
-        const heldBefore = reading.held("savepoint");
-        if (pause) reading.hold("savepoint");
-        try {
+      const heldBefore = reading.held("savepoint");
+      try {
+        const part = await once(async () => {
+          if (pause) reading.hold("savepoint");
           drainIf(drain && pause);
           return await writeSavepointPart({ slot: open, options, identity: identityOf(options) }, where);
-        } catch (e) {
-          if (!heldBefore) goOn("savepoint");
-          throw e;
-        }
-      });
-      // The hold must outlive the process: a worker restarted now would write past the savepoint it just reported.
-      if (pause) await checkpoints.take();
-      return part;
+        });
+        // What a savepoint covers must be committed before anybody may start from it.
+        if (commits(open)) await checkpointOrThrow(checkpoints);
+        // The hold must outlive the process: a worker restarted now would write past the savepoint it just reported.
+        else if (pause) await checkpoints.take();
+        return part;
+      } catch (e) {
+        if (!heldBefore) goOn("savepoint");
+        throw e;
+      }
     },
     stop: async (mode, drain) => {
       if (mode === "Cancel") return await ending.end("stopped");
@@ -137,6 +139,8 @@ function runningSlot({ open, options, checkpoints, reading, ending, once }: Part
     measure: meter({ ...open, clock: options.clock }),
   };
 }
+
+const commits = ({ sinks }: OpenSlot): boolean => [...sinks.values()].some((writer) => writer.commit !== undefined);
 
 async function checkpointOrThrow(checkpoints: Checkpointer): Promise<void> {
   const { ok, error } = await checkpoints.take();

@@ -1,0 +1,157 @@
+import { WeirError } from "../../errors.ts";
+import type { Writing } from "../connectors/connector.ts";
+import { checkpointIds, COMPLETED, MANIFEST, slotFolder, type SlotIdentity } from "./layout.ts";
+import type { Manifest } from "./manifest.ts";
+import { loadPart, readManifest, type LoadedPart } from "./snapshot-reader.ts";
+import type { Storage } from "./storage.ts";
+
+/** The sink whose system says which checkpoint counts: `SinkWriter.committed`. */
+export interface Decider {
+  readonly node: string;
+  committed(of: Writing, marked: number | undefined): Promise<number | undefined>;
+}
+
+export interface NewestRequest {
+  readonly storage: Storage;
+  readonly identity: SlotIdentity;
+  readonly decider: Decider | undefined;
+  /** Whose checkpoint; the slot's own, or one of an earlier epoch. */
+  readonly of: Writing;
+  /** The user allows to go back behind what was committed. */
+  readonly acceptReplay: boolean;
+}
+
+export interface FoundCheckpoint {
+  readonly id: number;
+  readonly part: LoadedPart;
+  /** Why an older checkpoint than the newest was taken. */
+  readonly fellBack: string | undefined;
+}
+
+type Seen = { readonly id: number } & (
+  | { readonly kind: "whole"; readonly part: LoadedPart; readonly completed: boolean }
+  | { readonly kind: "damaged"; readonly damage: WeirError; readonly completed: boolean }
+);
+
+/**
+ * The checkpoint to go on from. Where a sink's system decides, it is the one that was committed there, whatever lies
+ * beside it: a newer one was never committed, and its output was undone. `undefined` where the slot left none that counts.
+ */
+export async function newestCheckpoint(request: NewestRequest): Promise<FoundCheckpoint | undefined> {
+  const marked = await markedCheckpoint(request);
+  const committed = await request.decider?.committed(request.of, marked);
+  if (committed === undefined) return await byMarks(request);
+  return committed === 0 ? undefined : await exactly(request, committed);
+}
+
+/** What the marks of the checkpoints say was committed last; `undefined` where they cannot tell. */
+async function markedCheckpoint({ storage, identity, of }: NewestRequest): Promise<number | undefined> {
+  const folder = slotFolder(identity, of.epoch, of.slot);
+  for (const id of checkpointIds(await storage.list(folder))) {
+    if (await isCompleted(storage, `${folder}/${id}`)) return id;
+    const manifest = await readManifest(storage, `${folder}/${id}`).catch(() => "damaged" as const);
+    if (manifest !== undefined) return undefined;
+  }
+  return 0;
+}
+
+async function exactly(request: NewestRequest, committed: number): Promise<FoundCheckpoint | undefined> {
+  const { storage, identity, of } = request;
+  const folder = `${slotFolder(identity, of.epoch, of.slot)}/${committed}`;
+  const found = await look(storage, folder, { id: committed, mine: mineOf(identity) });
+  if (found?.kind === "whole") return { id: committed, part: found.part, fellBack: undefined };
+  const damage =
+    found?.damage ?? new WeirError("CHECKPOINT_CORRUPT", `${storage.uri}/${folder}/${MANIFEST} is missing`);
+  if (!request.acceptReplay) throw unusable(damage, "its output was committed");
+  return await byMarks(request, { below: committed, damage });
+}
+
+/**
+ * The newest whole checkpoint. A damaged one is passed over only while no sink has commits: an at-least-once job may
+ * deliver again what came after the older one, an exactly-once job may not, and waits for its user.
+ */
+async function byMarks(
+  request: NewestRequest,
+  { below, damage: known }: { below: number; damage?: WeirError } = { below: Infinity },
+): Promise<FoundCheckpoint | undefined> {
+  const { storage, identity, of, acceptReplay } = request;
+  const folder = slotFolder(identity, of.epoch, of.slot);
+  let damage = known;
+  for (const id of checkpointIds(await storage.list(folder)).filter((n) => n < below)) {
+    const seen = await look(storage, `${folder}/${id}`, { id, mine: mineOf(identity) });
+    if (seen === undefined) continue;
+    const trouble = troubleWith(seen, acceptReplay);
+    if (seen.kind === "damaged" || trouble !== undefined) {
+      damage ??= trouble;
+      continue;
+    }
+    if (damage !== undefined && seen.part.manifest.sinks.length > 0 && !acceptReplay) {
+      throw unusable(damage, `output was committed after the older checkpoint ${id}`);
+    }
+    const fellBack = damage === undefined ? undefined : `${damage.message}; went back to checkpoint ${id}`;
+    return { id, part: seen.part, fellBack };
+  }
+  if (damage !== undefined && !acceptReplay) throw unusable(damage, "there is no older checkpoint");
+  return undefined;
+}
+
+/** Why a checkpoint is passed over; throws where only the user may say so. */
+function troubleWith(seen: Seen, acceptReplay: boolean): WeirError | undefined {
+  if (seen.kind === "damaged") return seen.damage;
+  if (seen.completed || !seen.part.manifest.sinks.some((s) => s.decides === true)) return undefined;
+  if (!acceptReplay) throw undecided(seen.part);
+  return undecided(seen.part);
+}
+
+function unusable(damage: WeirError, why: string): WeirError {
+  return new WeirError("CHECKPOINT_CORRUPT", `${damage.message}; ${why}. ${WAYS_OUT}`, { cause: damage });
+}
+
+const WAYS_OUT =
+  "Start from a savepoint, or set spec.startFrom.acceptReplay to a new value and start the job: then output is written again";
+
+/** The checkpoint may count or not, and what knew it has forgotten or is no longer a sink of the job. */
+function undecided({ uri, manifest }: LoadedPart): WeirError {
+  const transactions = manifest.sinks.filter((s) => s.decides === true).map(transactionOf);
+  return new WeirError(
+    "DELIVERY_AT_RISK",
+    `nobody knows whether the output of ${uri} was committed: ${transactions.join(", ")}. ` +
+      `If a sink was changed, change it back. ${WAYS_OUT}`,
+  );
+}
+
+function transactionOf({ node, handle }: Manifest["sinks"][number]): string {
+  return `sink ${node} ${JSON.stringify(handle)}`.slice(0, 300);
+}
+
+const mineOf =
+  ({ slot, slots }: SlotIdentity) =>
+  (shard: number): boolean =>
+    shard % slots === slot;
+
+export async function isCompleted(storage: Storage, folder: string): Promise<boolean> {
+  return (await storage.list(folder)).includes(COMPLETED);
+}
+
+/** The checkpoint, whole or damaged; `undefined` for one that was never finished. */
+async function look(
+  storage: Storage,
+  folder: string,
+  { id, mine }: { id: number; mine: (shard: number) => boolean },
+): Promise<Seen | undefined> {
+  const completed = await isCompleted(storage, folder);
+  try {
+    const found = await readManifest(storage, folder);
+    if (found !== undefined) {
+      return { kind: "whole", id, completed, part: await loadPart(storage, folder, found.manifest, mine) };
+    }
+    if (!completed) return undefined;
+    const damage = new WeirError("CHECKPOINT_CORRUPT", `${storage.uri}/${folder}/${MANIFEST} is missing`);
+    return { kind: "damaged", id, completed, damage };
+  } catch (e) {
+    if (e instanceof WeirError && e.code === "CHECKPOINT_CORRUPT") {
+      return { kind: "damaged", id, completed, damage: e };
+    }
+    throw e;
+  }
+}

@@ -1,0 +1,43 @@
+import { WeirError } from "../../errors.ts";
+import type { Delivery, PlanSink } from "../plan.ts";
+
+/**
+ * How a connector keeps ExactlyOnce; one that is not here delivers at least once. `Decides`: a commit in its system is
+ * atomic with a marker of the checkpoint, so that system says which checkpoint counts. `Follows`: the checkpoint decides,
+ * and its commits can be repeated until they are made.
+ */
+const EXACTLY_ONCE: Readonly<Record<string, "Decides" | "Follows">> = { kafka: "Decides" };
+
+/** What a sink promises: what it says itself, else what the job says where the connector can. */
+export function deliveryOf(
+  { node, connector }: Pick<PlanSink, "node" | "connector">,
+  own: Delivery | undefined,
+  job: Delivery,
+): Delivery {
+  const able = Object.hasOwn(EXACTLY_ONCE, connector);
+  if (own === "ExactlyOnce" && !able) {
+    const can = Object.keys(EXACTLY_ONCE).join(", ");
+    throw new WeirError(
+      "SPEC_NOT_IMPLEMENTED",
+      `sink "${node}" cannot deliver ExactlyOnce: ${connector} cannot, only ${can} can; leave out its delivery`,
+    );
+  }
+  return able ? (own ?? job) : "AtLeastOnce";
+}
+
+/** A crash between the commits of two systems that each decide would leave them at different checkpoints. */
+export function refuseTwoDeciders(sinks: readonly PlanSink[]): void {
+  const deciders = sinks.filter((s) => s.delivery === "ExactlyOnce" && EXACTLY_ONCE[s.connector] === "Decides");
+  if (deciders.length < 2) return;
+  const names = deciders.map((s) => `"${s.node}"`).join(" and ");
+  throw new WeirError(
+    "PIPELINE_INVALID",
+    `the sinks ${names} cannot both deliver ExactlyOnce: each commits a transaction of its own, and a crash in between ` +
+      `would leave one without the other; set delivery: AtLeastOnce on all but one`,
+  );
+}
+
+/** What the job as a whole promises: no more than its weakest sink. */
+export function weakestDelivery(sinks: readonly PlanSink[]): Delivery {
+  return sinks.length > 0 && sinks.every((s) => s.delivery === "ExactlyOnce") ? "ExactlyOnce" : "AtLeastOnce";
+}
