@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { datagenJob } from "../../../test/builders/datagen-job.ts";
+import { handWritten, samples } from "../../../test/fixtures/api/corpus.ts";
+import launchHashes from "../../../test/fixtures/api/v1alpha1/launch-hashes.json" with { type: "json" };
 import { planJob } from "./planned-job.ts";
 import type { PodTemplate } from "./worker-pod.ts";
 import { jobLabel, podTemplate, workerPod } from "./worker-pod.ts";
@@ -17,6 +19,14 @@ describe("a planned job", () => {
     const hash = planned().spec?.launchHash;
     expect(planned({ parallelism: 3, desiredState: "Stopped" }).spec?.launchHash).toBe(hash);
     expect(planned({ worker: { labels: { a: "b" } } }).spec?.launchHash).not.toBe(hash);
+  });
+
+  it("has the launch hash that the first version gave it: another one would restart every job at an upgrade", () => {
+    const jobs = [...handWritten("accepted").map((c) => c.object), ...samples()];
+    const hashes = jobs.flatMap(({ kind, metadata, spec }) =>
+      kind === "StreamingJob" ? [[metadata.name, planJob(spec).spec?.launchHash]] : [],
+    );
+    expect(Object.fromEntries(hashes)).toMatchObject(launchHashes);
   });
 
   it("is refused with the words of the check that failed, and can still be read", () => {
