@@ -32,7 +32,7 @@ gen: install ## Regenerate crds/, the chart's generated files and the reference 
 	@node scripts/gen.ts
 
 install-yaml: install ## Render the chart into config/default (needs Helm, built with Go), then gen
-	@node scripts/install-yaml.ts && node scripts/gen.ts
+	@node scripts/gen.ts && node scripts/install-yaml.ts && node scripts/gen.ts
 
 bench: install ## Measure; prints one table (never a pass/fail timer)
 	@node bench/run.ts

@@ -2,14 +2,13 @@
  * Bundles the program for the image: `node scripts/bundle.ts OUT`. Few minified files start faster and hold less memory than
  * a tree of packages. `sbom.json` beside them says what is in them.
  */
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type BuildOptions, build } from "esbuild";
 import { bundledPackages, softwareBill } from "./image/sbom.ts";
 
 const root = join(import.meta.dirname, "..");
 const out = process.argv[2] ?? join(root, "dist/app");
-const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
 const main = (name: string): string => join(root, "src/main", `${name}.ts`);
 
 /** Its native part cannot be in a bundle: the package is copied beside them. */
@@ -27,7 +26,6 @@ const common = {
   target: "node24",
   format: "esm",
   external: [ADDON],
-  define: { "process.env.WEIR_VERSION": JSON.stringify(version) },
   // CommonJS packages in an ESM bundle still call require.
   banner: { js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);' },
   logLevel: "warning",

@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { chartFile } from "./gen/chart/chart-file.ts";
 import { chartTemplates } from "./gen/chart/templates.ts";
 import { chartReadme } from "./gen/chart/value-reference.ts";
 import { chartValueFiles } from "./gen/chart/values.ts";
@@ -18,7 +19,7 @@ import { metricReference } from "./gen/metric-reference.ts";
 
 type Generator = () => Readonly<Record<string, string>>;
 
-const installs: readonly Generator[] = [chartValueFiles, chartTemplates, chartReadme, installFile];
+const installs: readonly Generator[] = [chartFile, chartValueFiles, chartTemplates, chartReadme, installFile];
 const generators: readonly Generator[] = [
   errorReference,
   conditionReference,

@@ -5,6 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { dump, loadAll } from "js-yaml";
+import { IMAGE } from "../src/main/version.ts";
 import { chart, startHelm } from "../test/servers/helm.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -22,7 +23,9 @@ interface Manifest {
 /** The operator's manifests without what is Helm's own. */
 export async function operatorYaml(): Promise<string> {
   const values = join(root, "config/default/chart-values.yaml");
-  const args = ["--namespace", "weir-system", "--values", values, "--skip-tests"];
+  // Beside the image itself, so that an overlay can replace both; the configuration is one text for Kustomize.
+  const extraEnv = JSON.stringify([{ name: "WEIR_WORKER_IMAGE", value: IMAGE }]);
+  const args = ["--namespace", "weir-system", "--values", values, "--set-json", `extraEnv=${extraEnv}`, "--skip-tests"];
   const helm = await startHelm("helm");
   try {
     const rendered = loadAll(await helm.ok(["template", "weir", chart, ...args])) as (Manifest | null)[];

@@ -3,6 +3,7 @@ import { type Command, EXIT, type Terminal, dispatch } from "../cli/command.ts";
 import { isWeirError, messageOf } from "../errors.ts";
 import { localCommands } from "./local.ts";
 import { jobCommands } from "./job-commands.ts";
+import { VERSION } from "./version.ts";
 
 /** `weir`: the list of commands, and the process around them. */
 const REQUIRED_NODE = 24;
@@ -28,17 +29,10 @@ const version: Command = {
   usage: "",
   run: async (args, io) => {
     parseArgs({ args: [...args], options: {} });
-    io.out(await versionText());
+    io.out(VERSION);
     return 0;
   },
 };
-
-async function versionText(): Promise<string> {
-  const bundled = process.env["WEIR_VERSION"];
-  if (bundled !== undefined) return bundled;
-  const { default: manifest } = await import("../../package.json", { with: { type: "json" } });
-  return manifest.version;
-}
 
 const terminal: Terminal = {
   out: (line) => void process.stdout.write(`${line}\n`),

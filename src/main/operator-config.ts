@@ -3,6 +3,7 @@ import { duration, parseDuration } from "../api/duration.ts";
 import { OPERATOR_PORT } from "../api/ports.ts";
 import { quantity } from "../api/quantity.ts";
 import { objectName } from "../api/text.ts";
+import { IMAGE } from "./version.ts";
 
 /**
  * Everything that a platform engineer may tune, as in the file of --config and in the chart's value `config`. Defaults are
@@ -46,7 +47,7 @@ const leaderElection = z
   });
 
 const worker = z.strictObject({
-  image: z.string().min(1).max(512).default("ghcr.io/weir-dev/weir:0.1.0").describe("For jobs that name none."),
+  image: z.string().min(1).max(512).default(IMAGE).describe("For jobs that name none."),
   imagePullPolicy: z
     .enum(["Always", "IfNotPresent", "Never"])
     .optional()

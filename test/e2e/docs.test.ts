@@ -1,9 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { IMAGE } from "../../src/main/version.ts";
 import type { Reader } from "../servers/docs-page.ts";
 import { commandsOf, startReader } from "../servers/docs-page.ts";
 import { nodeCluster } from "../servers/node-cluster.ts";
-
-const PUBLISHED = "ghcr.io/weir-dev/weir:0.1.0";
 
 describe("a reader of the installation pages, on a real node", () => {
   const node = nodeCluster();
@@ -28,7 +27,7 @@ describe("a reader of the installation pages, on a real node", () => {
     // The pages name the published image; the node has it under the name that it was built with.
     const { repository, tag } = node.facts.image;
     const images = ["ctr", "-a", "/run/containerd/containerd.sock", "-n", "k8s.io", "images"];
-    await node.actions?.inside([...images, "tag", "--force", `${repository}:${tag}`, PUBLISHED]);
+    await node.actions?.inside([...images, "tag", "--force", `${repository}:${tag}`, IMAGE]);
     reader = await startReader(node.facts.kubeconfigPath);
   });
   afterEach(forget);

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { VERSION } from "../../src/main/version.ts";
 import { type ImageArchive, openImageArchive } from "../servers/image-archive.ts";
 import { nodeCluster } from "../servers/node-cluster.ts";
 import { repository } from "../servers/node-script.ts";
 
 const MB = 1_000_000;
-const { version } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8")) as { version: string };
 
 describe("the image", () => {
   const node = nodeCluster();
@@ -28,7 +28,7 @@ describe("the image", () => {
 
   it("says what it is in the labels of the OCI", () => {
     const labels = image.config.Labels ?? {};
-    expect(labels["org.opencontainers.image.version"]).toBe(version);
+    expect(labels["org.opencontainers.image.version"]).toBe(VERSION);
     expect(labels["org.opencontainers.image.licenses"]).toBe("Apache-2.0");
     expect(labels["org.opencontainers.image.revision"]).toMatch(/^([0-9a-f]{40}|unknown)$/);
     expect(Object.values(labels).filter((text) => text === "")).toEqual([]);
@@ -48,7 +48,7 @@ describe("the image", () => {
       components: { name: string; version: string; purl: string; hashes?: { alg: string; content: string }[] }[];
     };
     expect([bill.bomFormat, bill.specVersion]).toEqual(["CycloneDX", "1.6"]);
-    expect(bill.metadata.component).toMatchObject({ name: "weir", version });
+    expect(bill.metadata.component).toMatchObject({ name: "weir", version: VERSION });
     const { packages } = JSON.parse(readFileSync(join(repository, "package-lock.json"), "utf8")) as {
       packages: Record<string, { version: string }>;
     };
@@ -94,6 +94,6 @@ describe("the image", () => {
       },
     });
     await namespace.waitFor("pod/version", "jsonpath={.status.phase}=Succeeded");
-    expect((await namespace.logs("version")).trim()).toBe(version);
+    expect((await namespace.logs("version")).trim()).toBe(VERSION);
   });
 });

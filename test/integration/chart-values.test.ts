@@ -42,11 +42,6 @@ describe("the chart's values", () => {
 });
 
 describe("the chart", () => {
-  it("has the version of the product", () => {
-    const { version } = JSON.parse(text("../../package.json")) as { version: string };
-    expect(load(text("Chart.yaml"))).toMatchObject({ version, appVersion: version });
-  });
-
   it("knows the labels and the port of worker pods", () => {
     const define = /define "weir.workerLabels" -}}\n([^{]*)\n/.exec(text("templates/_names.tpl"))?.[1] ?? "";
     expect(loadAll(define)).toEqual([{ [LABEL.component]: "worker", [LABEL.managedBy]: MANAGED_BY }]);

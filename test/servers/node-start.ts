@@ -4,6 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { VERSION } from "../../src/main/version.ts";
 import { clusterScript, repository, runScript } from "./node-script.ts";
 import type { NodeFacts } from "./node-facts.ts";
 
@@ -16,7 +17,7 @@ const archive = join(repository, "dist/weir.tar");
 
 export async function startNode(log: (line: string) => void): Promise<StartedNode> {
   const wanted = process.env["CLUSTER"] ?? "";
-  if (wanted === "kind") return { facts: await kindFacts(), stop: () => Promise.resolve() };
+  if (wanted === "kind") return { facts: kindFacts(), stop: () => Promise.resolve() };
   if (wanted !== "") {
     const cluster = Number(wanted);
     const image = await buildImage(log);
@@ -80,12 +81,11 @@ function factsOf(cluster: number, image: string, upSeconds: number | undefined):
   };
 }
 
-async function kindFacts(): Promise<NodeFacts> {
-  const version = JSON.parse(await runScript("npm", ["pkg", "get", "version"])) as string;
+function kindFacts(): NodeFacts {
   return {
     kubeconfigPath: join(repository, ".weir/cluster/kind.kubeconfig"),
     cluster: undefined,
-    image: imageOf(`localhost/weir:${version}`),
+    image: imageOf(`localhost/weir:${VERSION}`),
     hostAddress: undefined,
     auditLog: undefined,
     volumes: join(repository, ".weir/kind/volumes"),

@@ -1,11 +1,12 @@
 import { z } from "zod";
+import { IMAGE_REPOSITORY } from "../../../src/main/version.ts";
 import { configValues } from "./config-values.schema.ts";
 import { metricValues, networkPolicyValues, stateClaimValues } from "./cluster-values.schema.ts";
 import { listOf, looseObject, stringMap } from "./value-types.ts";
 
 const image = z
   .strictObject({
-    repository: z.string().min(1).default("ghcr.io/weir-dev/weir").describe("The image without tag."),
+    repository: z.string().min(1).default(IMAGE_REPOSITORY).describe("The image without tag."),
     tag: z.string().default("").describe("Empty: the chart's appVersion."),
     digest: z
       .string()
