@@ -47,8 +47,7 @@ async function flush(
   try {
     const accepted = writer.flush();
     const prepared = id === undefined ? undefined : writer.prepare?.(id);
-    await accepted;
-    const handle = await prepared;
+    const [, handle] = await Promise.all([accepted, prepared]);
     if (handle === undefined) return undefined;
     return writer.committed === undefined ? { node, handle } : { node, handle, decides: true };
   } catch (e) {

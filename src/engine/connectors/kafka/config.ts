@@ -1,18 +1,5 @@
+import type { TlsConfig } from "../credentials.ts";
 import type { CompressionName } from "./compression.ts";
-
-interface KeyReference {
-  readonly name: string;
-  readonly key: string;
-}
-
-export interface TlsConfig {
-  /** CA bundle in PEM, in a ConfigMap; without either, the public CAs that Node brings. */
-  readonly caRef?: KeyReference;
-  readonly caSecretRef?: KeyReference;
-  /** Secret with tls.crt and tls.key. */
-  readonly clientSecretRef?: { readonly name: string };
-  readonly insecureSkipVerify?: boolean;
-}
 
 export type SaslMechanism = "Plain" | "ScramSha256" | "ScramSha512";
 

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { frameReader, type Frame } from "./frames.ts";
-import type { TlsSettings } from "./security.ts";
+import type { TlsSettings } from "../credentials.ts";
 import { adviceOn, openSocket } from "./socket.ts";
 import { WireWriter } from "./wire.ts";
 

@@ -1,7 +1,8 @@
 import type { SourceContext } from "../connector.ts";
 import { isWeirError, messageOf } from "../../../errors.ts";
 import type { Metadata } from "./calls.ts";
-import { backOff, pause, untilReached, type Cluster } from "./cluster.ts";
+import { backOff, pause } from "../until-reached.ts";
+import { untilReached, type Cluster } from "./cluster.ts";
 import { ErrorCode, errorName } from "./error-codes.ts";
 import { fetchRecords, type FetchedPartition, type FetchResponse, type FetchSettings } from "./fetch-call.ts";
 import type { Frame } from "./frames.ts";

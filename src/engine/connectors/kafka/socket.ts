@@ -1,7 +1,7 @@
 import { connect, isIP, type Socket, type SocketConstructorOpts } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { messageOf } from "../../../errors.ts";
-import type { TlsSettings } from "./security.ts";
+import type { TlsSettings } from "../credentials.ts";
 
 export interface SocketOptions {
   readonly host: string;
