@@ -3,6 +3,7 @@ import { IMAGE } from "../../src/main/version.ts";
 import type { Reader } from "../servers/docs-page.ts";
 import { commandsOf, startReader } from "../servers/docs-page.ts";
 import { nodeCluster } from "../servers/node-cluster.ts";
+import { forgetWeir } from "../servers/node-forget.ts";
 
 describe("a reader of the installation pages, on a real node", () => {
   const node = nodeCluster();
@@ -11,16 +12,7 @@ describe("a reader of the installation pages, on a real node", () => {
     node.kubectl(["get", "pods", "-n", "weir-system", "-l", "weir.dev/job", "-o", "jsonpath={.items[*].metadata.uid}"]);
   let reader: Reader;
 
-  /** A cluster that never saw Weir. */
-  const forget = async (): Promise<void> => {
-    const began = performance.now();
-    await node.tryKubectl(["delete", "streamingjobs", "--all", "-n", "weir-system", "--timeout=180s"]);
-    console.log(`jobs deleted in ${((performance.now() - began) / 1000).toFixed(1)} s`);
-    const waiting = ["--timeout=180s", "--ignore-not-found"];
-    await node.kubectl(["delete", "namespace", "weir-system", "team-a", ...waiting]);
-    await node.kubectl(["delete", "-k", "crds", ...waiting]);
-    await node.kubectl(["delete", "clusterroles", "-l", "app.kubernetes.io/name=weir", ...waiting]);
-  };
+  const forget = (): Promise<void> => forgetWeir(node, "weir-system", "team-a");
 
   beforeAll(async () => {
     await forget();

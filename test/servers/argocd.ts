@@ -1,6 +1,6 @@
 /**
- * A real Argo CD against a test API server: Redis, repository server and application controller as processes, and a Git
- * repository in a folder. Everything is gone when `stop` resolves.
+ * A real Argo CD against a cluster: Redis, repository server and application controller as processes of this machine, and a Git
+ * repository in a folder. Everything is gone when `remove` resolves, in the cluster too.
  */
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -61,10 +61,14 @@ export interface ArgoCD {
   until(name: string, what: string, fits: (application: Application) => boolean): Promise<Application>;
   /** Of its processes: memory and processor time. */
   figures(): string;
-  stop(): Promise<void>;
+  /** Its Applications are deleted without what they made. */
+  remove(): Promise<void>;
 }
 
-export async function startArgoCD(plane: ControlPlane): Promise<ArgoCD> {
+/** The cluster that it takes for its own. */
+type Cluster = Pick<ControlPlane, "kubeconfigPath" | "server" | "kubectl">;
+
+export async function startArgoCD(plane: Cluster): Promise<ArgoCD> {
   const [command, helm] = await Promise.all([toolBinary("argocd"), toolBinary("helm3")]);
   const folder = mkdtempSync(join(tmpdir(), "weir-argocd-"));
   const at = (...path: string[]): string => join(folder, ...path);
@@ -83,7 +87,7 @@ export async function startArgoCD(plane: ControlPlane): Promise<ArgoCD> {
     ARGOCD_SSH_DATA_PATH: at("ssh"),
     ARGOCD_TLS_DATA_PATH: at("tls"),
     REDIS_PASSWORD: "",
-    KUBECONFIG: plane.kubeconfigPath, // of the cluster that it takes for its own
+    KUBECONFIG: plane.kubeconfigPath,
   };
   const processes = new Map<string, GuardedProcess>();
   const launch = async (name: string, program: string, args: readonly string[]): Promise<void> => {
@@ -150,9 +154,10 @@ export async function startArgoCD(plane: ControlPlane): Promise<ArgoCD> {
       }
     },
     figures: () => [...processes].map(([name, { pid }]) => `${name} ${usedBy(pid)}`).join(", "),
-    stop: async () => {
+    remove: async () => {
       await transport.close();
       await stop();
+      await removeObjects(plane);
     },
   };
 }
@@ -169,9 +174,8 @@ function usedBy(pid: number): string {
 }
 
 /** What Argo CD's own installation brings, as far as a sync needs it. */
-async function installObjects(plane: ControlPlane): Promise<void> {
-  const crds = join(await goModule(ARGO_CD), "manifests/crds");
-  await applyCrds(plane, join(crds, "application-crd.yaml"), join(crds, "appproject-crd.yaml"));
+async function installObjects(plane: Cluster): Promise<void> {
+  await applyCrds(plane, ...(await definitions()));
   const labels = { "app.kubernetes.io/part-of": "argocd" };
   const metadata = (name: string) => ({ name, namespace: "argocd", labels });
   const timeouts = { "timeout.reconciliation": "10s", "timeout.reconciliation.jitter": "0s" };
@@ -188,4 +192,23 @@ async function installObjects(plane: ControlPlane): Promise<void> {
   const text = objects.map((object) => JSON.stringify(object)).join("\n---\n");
   const { code, stderr } = await plane.kubectl(["apply", "-f", "-"], text);
   if (code !== 0) throw new Error(`Argo CD's objects were not applied: ${stderr}`);
+}
+
+const definitions = async (): Promise<string[]> => {
+  const crds = join(await goModule(ARGO_CD), "manifests/crds");
+  return ["application-crd.yaml", "appproject-crd.yaml"].map((file) => join(crds, file));
+};
+
+/** Nothing is there any more that would handle a finalizer. */
+async function removeObjects(plane: Cluster): Promise<void> {
+  const listed = await plane.kubectl(["get", "applications", "-n", "argocd", "-o", "name"]);
+  for (const name of listed.stdout.split("\n").filter((line) => line !== "")) {
+    await plane.kubectl(["patch", name, "-n", "argocd", "--type=merge", "-p", '{"metadata":{"finalizers":null}}']);
+  }
+  const files = (await definitions()).flatMap((file) => ["-f", file]);
+  const waiting = ["--ignore-not-found", "--timeout=120s"];
+  for (const what of [files, ["namespace", "argocd"]]) {
+    const { code, stderr } = await plane.kubectl(["delete", ...what, ...waiting]);
+    if (code !== 0) throw new Error(`Argo CD's objects were not removed: ${stderr}`);
+  }
 }

@@ -14,7 +14,7 @@ export interface ContainerStatus {
 }
 
 export interface NodePod extends KubeObject {
-  readonly spec: { readonly nodeName?: string };
+  readonly spec: { readonly nodeName?: string; readonly containers?: readonly { readonly image: string }[] };
   readonly status: {
     readonly phase: string;
     readonly podIP?: string;

@@ -1,8 +1,11 @@
-/** When things happened to the pods of a namespace, to the millisecond: an object's own times are whole seconds. */
+/** When things happened in a namespace, to the millisecond: an object's own times are whole seconds. */
+import { streamingJobs } from "../../src/controllers/weir-resources.ts";
 import { createKubeClient } from "../../src/kube/client.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
 import { createInformer } from "../../src/kube/informer.ts";
 import { serverFromKubeconfig } from "../../src/kube/kubeconfig.ts";
 import { pods } from "../../src/kube/resource.ts";
+import type { Resource } from "../../src/kube/resource.ts";
 import { createTransport } from "../../src/kube/transport.ts";
 import type { NodeCluster } from "./node-cluster.ts";
 import type { NodeNamespace, NodePod } from "./node-namespace.ts";
@@ -40,6 +43,34 @@ export async function watchPods(cluster: NodeCluster, namespace: NodeNamespace):
       abort.abort();
       await reflecting;
       await transport.close();
+    },
+  };
+}
+
+export interface Endings {
+  /** "Pod etl-1-0-0", in the order in which they were gone. */
+  readonly seen: readonly string[];
+  stop(): Promise<void>;
+}
+
+/** The ends of jobs and pods. */
+export async function watchEndings(client: KubeClient, namespace: string): Promise<Endings> {
+  const seen: string[] = [];
+  const abort = new AbortController();
+  const follow = (resource: Resource) => {
+    const informer = createInformer({ client, resource, selection: { namespace } });
+    informer.onChange(({ type, object }) => {
+      if (type === "Deleted") seen.push(`${resource.kind} ${object.metadata.name}`);
+    });
+    return { reflecting: informer.run(abort.signal), synced: informer.waitForSync() };
+  };
+  const followed = [streamingJobs, pods].map(follow);
+  await Promise.all(followed.map(({ synced }) => synced));
+  return {
+    seen,
+    stop: async () => {
+      abort.abort();
+      await Promise.all(followed.map(({ reflecting }) => reflecting));
     },
   };
 }

@@ -1,20 +1,25 @@
 import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { streamingJobs } from "../../src/controllers/weir-resources.ts";
 import type { JobObject } from "../../src/controllers/weir-resources.ts";
-import type { RunningOperator } from "../../src/main/operator.ts";
+import { createKubeClient } from "../../src/kube/client.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { serverFromKubeconfig } from "../../src/kube/kubeconfig.ts";
+import { createTransport } from "../../src/kube/transport.ts";
+import type { Transport } from "../../src/kube/transport.ts";
 import type { Application, ArgoCD } from "../servers/argocd.ts";
 import { startArgoCD } from "../servers/argocd.ts";
 import { askedArgo } from "../servers/argocd-lua.ts";
 import type { Reader } from "../servers/docs-page.ts";
 import { commandsOf, startReader } from "../servers/docs-page.ts";
-import type { ControlPlane } from "../servers/kubernetes.ts";
-import { startControlPlane } from "../servers/kubernetes.ts";
+import { eventually } from "../servers/node-actions.ts";
+import { nodeCluster } from "../servers/node-cluster.ts";
+import { forgetWeir } from "../servers/node-forget.ts";
+import type { NodePod } from "../servers/node-namespace.ts";
+import type { Endings } from "../servers/node-watch.ts";
+import { watchEndings } from "../servers/node-watch.ts";
 import { toolBinary } from "../servers/tools.ts";
-import type { Ground } from "../servers/weir-ground.ts";
-import { startGround } from "../servers/weir-ground.ts";
 
 /** The example of config/argocd, as docs/install/argocd.md applies it, from a Git repository of the test's own. */
 const example = join(import.meta.dirname, "../../config/argocd/example");
@@ -23,50 +28,41 @@ const NAMESPACE = "weir-system";
 const APPLICATION = "weir";
 const JOB = "realtime-etl";
 const JOB_FILE = `jobs/${JOB}.yaml`;
+const OPERATORS = "app.kubernetes.io/component=operator";
+const WORKERS = `weir.dev/job=${JOB}`;
 
-let plane: ControlPlane;
+const node = nodeCluster();
 let argo: ArgoCD;
 /** Of docs/install/argocd.md. */
 let reader: Reader;
 const [settings = "", key = "", application = "", wait = "", remove = ""] = commandsOf("install/argocd.md");
-let ground: Ground;
-let operator: RunningOperator;
+let transport: Transport;
+let client: KubeClient;
+let endings: Endings;
 const times: string[] = [];
-
-/** Of the controller manager, for what the chart has besides the kinds. */
-const CONTROLLERS = [
-  "garbage-collector-controller",
-  "namespace-controller",
-  "serviceaccount-controller",
-  "deployment-controller",
-  "disruption-controller",
-  "persistentvolume-binder-controller",
-];
 
 beforeAll(async () => {
   await Promise.all([toolBinary("argocd"), toolBinary("helm3")]); // built here, outside of any test's time
-}, 1_800_000);
-beforeAll(async () => {
-  plane = await startControlPlane({ controllers: CONTROLLERS });
-  argo = await startArgoCD(plane);
-  reader = await startReader(plane.kubeconfigPath);
+  await forgetWeir(node, NAMESPACE);
+  const { kubeconfigPath } = node.facts;
+  const server = await serverFromKubeconfig(kubeconfigPath);
+  transport = createTransport({ server });
+  client = createKubeClient(transport);
+  argo = await startArgoCD({ kubeconfigPath, server, kubectl: node.tryKubectl });
+  reader = await startReader(kubeconfigPath);
 });
 afterAll(async () => {
   if (times.length > 0) console.log(`Argo CD: ${times.join(", ")}; ${argo.figures()}`);
-  await operator?.stop();
-  await ground?.stop();
+  await endings?.stop();
   reader?.stop();
-  await argo?.stop();
-  await plane?.stop();
+  await argo?.remove();
+  await transport?.close();
+  await forgetWeir(node, NAMESPACE);
 });
 
-async function kubectl(args: readonly string[], stdin?: string): Promise<string> {
-  const { code, stdout, stderr } = await plane.kubectl(args, stdin);
-  if (code !== 0) throw new Error(`kubectl ${args.join(" ")}: ${stderr}`);
-  return stdout;
-}
+const here = (...args: readonly string[]): Promise<string> => node.kubectl([...args, "-n", NAMESPACE]);
 const ref = { namespace: NAMESPACE, name: JOB };
-const job = (): Promise<JobObject> => ground.client.get<JobObject>(streamingJobs, ref);
+const job = (): Promise<JobObject> => client.get<JobObject>(streamingJobs, ref);
 const parallelismOf = ({ spec }: JobObject): unknown => (spec as { parallelism?: unknown }).parallelism;
 const isReady = ({ status }: JobObject): boolean =>
   status?.conditions?.some((c) => c.type === "Ready" && c.status === "True") === true;
@@ -76,10 +72,25 @@ const runsOn =
     object.status?.parallelism?.ready === workers && isReady(object);
 
 async function untilJob(what: string, fits: (job: JobObject) => boolean): Promise<JobObject> {
-  const seen = (): JobObject | undefined => ground.jobs.list().find((j) => j.metadata.name === JOB);
-  const fitting = (): JobObject | undefined => [seen()].find((j) => j !== undefined && fits(j));
-  await ground.until(what, () => fitting() !== undefined, seen);
-  return fitting() ?? job();
+  let seen: JobObject | undefined;
+  const look = async (): Promise<JobObject | undefined> => {
+    seen = await client.find<JobObject>(streamingJobs, ref);
+    return seen !== undefined && fits(seen) ? seen : undefined;
+  };
+  return eventually(what, look, { seen: () => seen });
+}
+
+async function podsOf(selector: string): Promise<NodePod[]> {
+  const { items } = await node.get<{ items: NodePod[] }>(["pods", "-n", NAMESPACE, "-l", selector]);
+  return items;
+}
+/** Ready, and of the image that was built here. */
+async function readyPods(selector: string): Promise<NodePod[]> {
+  const { repository, tag } = node.facts.image;
+  return (await podsOf(selector)).filter(({ spec, status }) => {
+    expect(spec.containers?.map(({ image }) => image)).toEqual([`${repository}:${tag}`]);
+    return status.containerStatuses?.every(({ ready }) => ready) === true;
+  });
 }
 
 /** Synced to what is in Git, with this health. */
@@ -89,8 +100,8 @@ const is =
     status?.sync?.status === "Synced" &&
     status.health?.status === health &&
     (revision === undefined || status.sync.revisions?.includes(revision) === true);
-const healthOf = (application: Application, name: string) =>
-  application.status?.resources?.find((r) => r.kind === "StreamingJob" && r.name === name)?.health;
+const healthOf = (object: Application, name: string) =>
+  object.status?.resources?.find((r) => r.kind === "StreamingJob" && r.name === name)?.health;
 
 async function timed<T>(what: string, doing: () => Promise<T>): Promise<T> {
   const started = performance.now();
@@ -108,8 +119,21 @@ async function commit(files: Readonly<Record<string, string | null>>): Promise<s
 /** What a click on an action does. */
 async function click(action: string): Promise<void> {
   const [patch] = await askedArgo<object>([{ run: action, object: await job() }]);
-  await ground.client.patch(streamingJobs, ref, patch ?? {}, { fieldValidation: "Strict" });
+  await client.patch(streamingJobs, ref, patch ?? {}, { fieldValidation: "Strict" });
 }
+
+/** The image that the node has, and on KinD what its volumes can do. */
+function ownValues(): string {
+  const { repository, tag } = node.facts.image;
+  const modes = node.actions === undefined ? "accessModes: [ReadWriteOnce], " : "";
+  const image = `s#^ *workerKey:#          image: {repository: ${repository}, tag: "${tag}"}\\n&#`;
+  return [image, `s#stateClaim: {#&${modes}#`]
+    .map((edit) => `sed -i '${edit}' config/argocd/example/application.yaml`)
+    .join("\n");
+}
+
+const timeOf = async (path: string, ...object: readonly string[]): Promise<number> =>
+  Date.parse(await here("get", ...object, "-o", `jsonpath={${path}}`));
 
 /** Each act goes on where the one before ended: after a failure the rest would only wait for what never comes. */
 let isBroken = false;
@@ -121,27 +145,42 @@ const act = (sentence: string, doing: () => Promise<void>): void =>
     isBroken = false;
   });
 
-describe("an Application with the operator and a job", () => {
-  act("goes Synced and Healthy", async () => {
+describe("an Application with the operator and a job, on a real node", () => {
+  act("goes Synced and Healthy: two operators and a worker run", async () => {
     cpSync(join(example, "../../../charts/weir"), join(argo.repoFolder, "charts/weir"), { recursive: true });
     await argo.commit({ [JOB_FILE]: read(JOB_FILE) });
     await reader.run(settings);
     await reader.run(key);
-    await kubectl(["apply", "-f", "-"], VOLUME);
-    // Nothing runs the operator's pods here: its process is beside this cluster.
-    const own = ["s/^ *workerKey:/          replicas: 0\\n&/", 's/stateClaim: {/&storageClassName: "", /'];
-    await reader.run(own.map((edit) => `sed -i '${edit}' config/argocd/example/application.yaml`).join("\n"));
+    await node.kubectl(["label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted"]);
+    await reader.run(ownValues());
     await timed("operator and job Synced and Healthy", async () => {
       await reader.run(application.replace(/^repository=.*$/m, `repository=${argo.repoUrl}`));
-      await argo.until(APPLICATION, "applying the kinds", ({ status }) => status?.operationState !== undefined);
-      await untilServed();
-      ground = await startGround(plane.server);
-      operator = await ground.operator(NAMESPACE);
       await argo.until(APPLICATION, "Synced and Healthy", is("Healthy"));
       await reader.run(wait);
     });
     expect(isReady(await job())).toBe(true);
+    expect(await readyPods(OPERATORS)).toHaveLength(2);
+    expect(await readyPods(WORKERS)).toHaveLength(1);
+    endings = await watchEndings(client, NAMESPACE);
   });
+
+  act(
+    "came in the order of its waves: the kinds, the operator, then the job, once the operator was there",
+    async () => {
+      const [kind, deployment, available, applied] = await Promise.all([
+        timeOf(".metadata.creationTimestamp", "crd", "streamingjobs.weir.dev"),
+        timeOf(".metadata.creationTimestamp", "deployment", "weir-operator"),
+        timeOf('.status.conditions[?(@.type=="Available")].lastTransitionTime', "deployment", "weir-operator"),
+        timeOf(".metadata.creationTimestamp", "streamingjob", JOB),
+      ]);
+      expect([kind, deployment, available, applied].toSorted((a, b) => a - b)).toEqual([
+        kind,
+        deployment,
+        available,
+        applied,
+      ]);
+    },
+  );
 
   act("scales the job by a change in Git", async () => {
     await timed("scaled by Git", async () => {
@@ -149,10 +188,11 @@ describe("an Application with the operator and a job", () => {
       await untilJob("scaled to 2", runsOn(2));
       await argo.until(APPLICATION, "Synced and Healthy", is("Healthy", revision));
     });
+    expect(await readyPods(WORKERS)).toHaveLength(2);
   });
 
   act("takes a kubectl scale back, because Git says otherwise", async () => {
-    await kubectl(["-n", NAMESPACE, "scale", `streamingjob/${JOB}`, "--replicas=1"]);
+    await here("scale", `streamingjob/${JOB}`, "--replicas=1");
     await untilJob("scaled by hand", (j) => (j.metadata.generation ?? 0) > 2);
     await timed("kubectl scale healed", async () => {
       await untilJob("healed", (j) => parallelismOf(j) === 2);
@@ -175,7 +215,7 @@ describe("an Application with the operator and a job", () => {
         }),
       ]);
       await argo.until(APPLICATION, "Synced and Healthy", is("Healthy", revision));
-      for (let rounds = 0; rounds < 4; rounds += 1) {
+      for (let rounds = 0; rounds < 2; rounds += 1) {
         const before = (await argo.until(APPLICATION, "there", () => true)).status?.reconciledAt;
         await argo.refresh(APPLICATION);
         const seen = await argo.until(APPLICATION, "compared again", ({ status }) => status?.reconciledAt !== before);
@@ -185,16 +225,20 @@ describe("an Application with the operator and a job", () => {
       expect(after.status?.parallelism).toMatchObject({ effective: 3 });
       expect(after.spec).toEqual(scaled.spec);
       expect(after.metadata.generation).toBe(scaled.metadata.generation);
+      expect(await readyPods(WORKERS)).toHaveLength(3);
     },
   );
 
   act("restarts the job by an action, which is no difference to Git", async () => {
     const { status } = await job();
+    const before = (await podsOf(WORKERS)).map(({ metadata }) => metadata.uid);
     await timed("restarted by an action", async () => {
       await click("restart");
       await untilJob("restarted", (j) => (j.status?.epoch ?? 0) > (status?.epoch ?? 0) && isReady(j));
     });
     expect((await job()).status?.requests?.[0]).toMatchObject({ verb: "restart", outcome: "Accepted" });
+    const ready = await readyPods(WORKERS);
+    expect(ready.filter(({ metadata }) => before.includes(metadata.uid))).toEqual([]);
     await argo.until(APPLICATION, "Synced and Healthy", is("Healthy"));
   });
 
@@ -204,6 +248,7 @@ describe("an Application with the operator and a job", () => {
       const seen = await argo.until(APPLICATION, "Synced and Suspended", is("Suspended"));
       expect(healthOf(seen, JOB)?.message).toMatch(/^Stopped: stopped, asked for by verb\/stop=/);
     });
+    expect(await readyPods(WORKERS)).toEqual([]);
     await timed("started by an action, Healthy", async () => {
       await click("start");
       await argo.until(APPLICATION, "Synced and Healthy", is("Healthy"));
@@ -225,41 +270,36 @@ describe("an Application with the operator and a job", () => {
     const revision = await commit({ "jobs/broken.yaml": null });
     await argo.until(APPLICATION, "Synced and Healthy", is("Healthy", revision));
   });
+});
 
-  act("leaves nothing when it is deleted, but what the chart keeps so that no data is lost", async () => {
+describe("when the Application is deleted", () => {
+  act("jobs and workers go before the operator, which is there to end them", async () => {
     await timed("deleted", () => reader.run(remove));
+    await here("wait", "pods", "--all", "--for=delete", "--timeout=120s");
+    const order = await eventually("the ends of the job and of two operators", () => {
+      const { seen } = endings;
+      return seen.filter((name) => name.startsWith("Pod weir-operator-")).length >= 2 ? seen : undefined;
+    });
+    const firstOperator = order.findIndex((name) => name.startsWith("Pod weir-operator-"));
+    const lastOfJob = order.findLastIndex((name) => name.includes(JOB));
+    expect(order[lastOfJob]).toBeDefined();
+    expect(lastOfJob).toBeLessThan(firstOperator);
+    expect(order).toContain(`StreamingJob ${JOB}`);
+  });
+
+  act("nothing is left but what the chart keeps so that no data is lost", async () => {
     const kinds =
-      "streamingjobs,controlpolicies,pods,configmaps,deployments,services,roles,rolebindings,networkpolicies";
-    const left = await kubectl(["-n", NAMESPACE, "get", kinds, "-o", "name"]);
+      "streamingjobs,controlpolicies,pods,configmaps,deployments,services,roles,rolebindings,networkpolicies,poddisruptionbudgets";
+    const left = await here("get", kinds, "-o", "name");
     expect(left.split("\n").filter((name) => name !== "" && name !== "configmap/kube-root-ca.crt")).toEqual([]);
-    const kept = await kubectl(["-n", NAMESPACE, "get", "persistentvolumeclaims,serviceaccounts", "-o", "name"]);
-    const definitions = await kubectl(["get", "customresourcedefinitions", "-o", "name"]);
+    const kept = await here("get", "persistentvolumeclaims,serviceaccounts,secrets", "-o", "name");
+    const definitions = await node.kubectl(["get", "customresourcedefinitions", "-o", "name"]);
     expect(definitions.split("\n").filter((name) => name.endsWith(".weir.dev"))).toHaveLength(3);
     expect(kept.trim().split("\n").toSorted()).toEqual([
       "persistentvolumeclaim/weir-state",
+      "secret/weir-worker-key",
       "serviceaccount/default",
       "serviceaccount/weir-worker",
     ]);
   });
 });
-
-const VOLUME = JSON.stringify({
-  apiVersion: "v1",
-  kind: "PersistentVolume",
-  metadata: { name: "weir-state" },
-  spec: {
-    capacity: { storage: "10Gi" },
-    accessModes: ["ReadWriteMany"],
-    hostPath: { path: "/nonexistent" },
-    persistentVolumeReclaimPolicy: "Retain",
-  },
-});
-
-/** Argo CD has applied the kinds, and the API server serves them. */
-async function untilServed(): Promise<void> {
-  for (const deadline = Date.now() + 120_000; ; await delay(250)) {
-    const { code, stderr } = await plane.kubectl(["get", "streamingjobs,controlpolicies,maintenancewindows", "-A"]);
-    if (code === 0) return;
-    if (Date.now() > deadline) throw new Error(stderr);
-  }
-}
