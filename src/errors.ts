@@ -77,6 +77,11 @@ export const catalogue = {
     "Terminal",
     "What was committed fits no state to go on from, so going on could write output twice or never; the message lists the transactions.",
   ),
+  BUFFER_FULL: entry(
+    "BufferFull",
+    "Backoff",
+    "A buffer with the strategy Error is full: what reads it is too slow for what comes.",
+  ),
   OFFSET_OUT_OF_RANGE: entry(
     "OffsetOutOfRange",
     "Terminal",

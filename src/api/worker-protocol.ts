@@ -93,6 +93,17 @@ export type WorkerFailure = z.infer<typeof workerFailure>;
 /** Written to the termination log (≤ 4 KiB) when a worker exits by itself with an error. */
 export const terminationMessage = workerFailure;
 
+const edgeMetrics = z.object({
+  /** The node that reads. */
+  node: z.string(),
+  /** Records that wait in its buffer, and those that its strategy dropped since the process started. */
+  buffered: z.number(),
+  dropped: z.number(),
+  /** Whether it takes no more for now. */
+  backpressure: z.boolean(),
+});
+export type EdgeMetrics = z.infer<typeof edgeMetrics>;
+
 export const workerMetrics = z.object({
   /** Records not yet read; null is unknown. */
   lag: z.number().nullable(),
@@ -114,6 +125,8 @@ export const workerMetrics = z.object({
   splits: z.number().int().optional(),
   /** Records that were gone before they were read, since the process started, and the words on the newest of them. */
   lost: z.object({ records: z.number(), message: z.string() }).optional(),
+  /** Sinks, and nodes with a buffer; absent from a worker of an older version. */
+  edges: z.array(edgeMetrics).max(200).optional(),
 });
 export type WorkerMetrics = z.infer<typeof workerMetrics>;
 

@@ -14,6 +14,8 @@ export interface Plan {
   readonly sinks: readonly PlanSink[];
   /** Every node between sources and sinks, in topological order. Owned by the planner: see `src/engine/planner`. */
   readonly nodes: readonly PlanNode[];
+  /** Queues on the edges to nodes that say so, in topological order; absent where there are none. */
+  readonly buffers?: readonly PlanBuffer[];
   /** Most workers that can share this plan's work: 1 for local keyed state, else unlimited (splits decide). */
   readonly parallelismLimit: { readonly max: number; readonly reason: string } | null;
 }
@@ -53,6 +55,22 @@ export interface PlanSink {
 }
 
 export type Delivery = "AtLeastOnce" | "ExactlyOnce";
+
+/** A queue before a node. The node reads the buffer's output "out" in place of its inputs. */
+export interface PlanBuffer {
+  /** `<reader>~buffer`: no name of a user's. */
+  readonly node: string;
+  readonly reader: string;
+  readonly inputs: readonly PlanInput[];
+  /** Records that it holds. */
+  readonly size: number;
+  readonly strategy: BufferStrategy;
+  /** With Latest before a keyed node: its key, of which only the newest record is kept. */
+  readonly key: string | null;
+}
+
+/** Full: the sources above wait; new records are dropped; the newest are kept; the job fails. */
+export type BufferStrategy = "Buffer" | "Drop" | "Latest" | "Error";
 
 export interface PlanInput {
   readonly node: string;

@@ -1,10 +1,12 @@
-import type { Plan, PlanNode, PlanSink } from "./plan.ts";
+import type { Plan, PlanBuffer, PlanNode, PlanSink } from "./plan.ts";
 
-/** Who reads an output: a node or a sink. */
+/** Who reads an output: a node, a buffer before one, or a sink. */
 export type Reader =
-  { readonly kind: "node"; readonly node: PlanNode } | { readonly kind: "sink"; readonly sink: PlanSink };
+  | { readonly kind: "node"; readonly node: PlanNode }
+  | { readonly kind: "buffer"; readonly buffer: PlanBuffer }
+  | { readonly kind: "sink"; readonly sink: PlanSink };
 
-/** A plan as both engines walk it: readers by `node.output`, in the order of the plan, nodes before sinks. */
+/** A plan as both engines walk it: readers by `node.output`, in the order of the plan, nodes before buffers before sinks. */
 export interface ProgramGraph {
   readers(node: string, output: string): readonly Reader[];
 }
@@ -18,6 +20,7 @@ export function programGraph(plan: Plan): ProgramGraph {
     }
   };
   for (const node of plan.nodes) add({ kind: "node", node }, node.inputs);
+  for (const buffer of plan.buffers ?? []) add({ kind: "buffer", buffer }, buffer.inputs);
   for (const sink of plan.sinks) add({ kind: "sink", sink }, sink.inputs);
   return { readers: (node, output) => byOutput.get(`${node}.${output}`) ?? [] };
 }
@@ -37,6 +40,7 @@ export function decodes(plan: Plan, source: string, graph: ProgramGraph): boolea
   if (own !== undefined && (own.onError !== "Fail" || (own.eventTime?.field ?? null) !== null)) return true;
   const reads = (reader: Reader): boolean => {
     if (reader.kind === "sink") return reader.sink.key !== null;
+    if (reader.kind === "buffer") return graph.readers(reader.buffer.node, "out").some(reads);
     return !passesUnread(reader.node) || graph.readers(reader.node.name, "out").some(reads);
   };
   return graph.readers(source, "out").some(reads);

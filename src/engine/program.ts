@@ -1,5 +1,6 @@
 import type { Batch } from "./batch.ts";
 import type { SinkWriter } from "./connectors/connector.ts";
+import type { PlanBuffer } from "./plan.ts";
 
 /**
  * A program is a plan compiled for one slot: pure, synchronous computation between sources and sinks.
@@ -20,8 +21,24 @@ export interface Program {
   setIdle(source: string, idle: boolean): void;
   /** A bounded source ended: like a watermark of +∞ for it. */
   end(source: string): void;
+  /** Queues between chains, in topological order. */
+  readonly buffers: readonly ProgramBuffer[];
   /** Per-node counters for metrics: in, out, dropped late, malformed, failed expressions. */
   counters(): ReadonlyMap<string, NodeCounters>;
+}
+
+/** A queue that ends one chain and begins another. */
+export interface ProgramBuffer {
+  readonly plan: PlanBuffer;
+  /** Hands on the next records, or how far time has come; false when there is nothing. */
+  step(): boolean;
+  /** Records that wait. */
+  readonly pending: number;
+  /** The sources above it must wait. */
+  readonly full: boolean;
+  readonly dropped: number;
+  /** The end of its input has come through. */
+  readonly ended: boolean;
 }
 
 export interface ProgramInput {

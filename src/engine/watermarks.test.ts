@@ -21,7 +21,10 @@ const nodes: PipelineNode[] = [
 function start(): { watermarks: Watermarks; passed: number[] } {
   const passed: number[] = [];
   const plan = planPipeline({ nodes }, { parameters: {}, maxParallelism: 8 });
-  return { watermarks: new Watermarks(plan, new Map([["w", (at: number) => void passed.push(at)]])), passed };
+  return {
+    watermarks: new Watermarks(plan, new Map([["w", (at: number) => void passed.push(at)]]), new Map()),
+    passed,
+  };
 }
 
 describe("the watermark behind a union", () => {

@@ -1,34 +1,57 @@
-import type { Plan } from "./plan.ts";
+import type { Plan, PlanInput } from "./plan.ts";
 
 /** A keyed node as watermarks see it: takes the minimum over its origins, fires, and passes its own on. */
 interface Follower {
   readonly name: string;
   readonly origins: readonly string[];
   readonly advance: (watermark: number) => void;
+  readonly setIdle?: (idle: boolean) => void;
 }
+
+/** Where a buffer keeps what it hears, until what came before has been read: then it says it here again, like a source. */
+export interface BufferedTime {
+  watermark(watermark: number): void;
+  idle(idle: boolean): void;
+}
+
+/** A buffer's entry has a watermark of its own, ahead of the one that has come through. */
+const entryOf = (buffer: string): string => `${buffer}>`;
 
 /** Carries watermarks from sources through keyed nodes; the nodes between them (filter, map, union) have none of their own. */
 export class Watermarks {
   private readonly at = new Map<string, number>();
   /** Sources without records, and keyed nodes that only have such origins. */
   private readonly idle = new Set<string>();
-  private readonly followers: readonly Follower[];
+  private readonly followers: Follower[];
 
-  constructor(plan: Plan, advance: ReadonlyMap<string, (watermark: number) => void>) {
-    for (const source of plan.sources) this.at.set(source.node, Number.NEGATIVE_INFINITY);
-    for (const name of advance.keys()) this.at.set(name, Number.NEGATIVE_INFINITY);
-    this.followers = [...advance].map(([name, run]) => ({ name, origins: this.originsOf(plan, name), advance: run }));
+  constructor(
+    plan: Plan,
+    advance: ReadonlyMap<string, (watermark: number) => void>,
+    buffered: ReadonlyMap<string, BufferedTime>,
+  ) {
+    const buffers = plan.buffers ?? [];
+    const origins = [...plan.sources.map((s) => s.node), ...buffers.map((b) => b.node), ...advance.keys()];
+    for (const name of origins) this.at.set(name, Number.NEGATIVE_INFINITY);
+    this.followers = [...advance].map(([name, run]) => {
+      const inputs = plan.nodes.find((n) => n.name === name)?.inputs ?? [];
+      return { name, origins: this.originsOf(plan, inputs), advance: run };
+    });
+    for (const { node, inputs } of buffers) {
+      const time = buffered.get(node) as BufferedTime;
+      const name = entryOf(node);
+      this.at.set(name, Number.NEGATIVE_INFINITY);
+      const follower = { name, origins: this.originsOf(plan, inputs), advance: time.watermark, setIdle: time.idle };
+      this.followers.push(follower);
+    }
   }
 
-  private originsOf(plan: Plan, name: string): string[] {
+  private originsOf(plan: Plan, inputs: readonly PlanInput[]): string[] {
     const found = new Set<string>();
-    const visit = (at: string): void => {
-      for (const { node } of plan.nodes.find((n) => n.name === at)?.inputs ?? []) {
-        if (this.at.has(node)) found.add(node);
-        else visit(node);
-      }
+    const visit = ({ node }: PlanInput): void => {
+      if (this.at.has(node)) found.add(node);
+      else plan.nodes.find((n) => n.name === node)?.inputs.forEach(visit);
     };
-    visit(name);
+    inputs.forEach(visit);
     return [...found];
   }
 
@@ -47,8 +70,10 @@ export class Watermarks {
   }
 
   private pass(): void {
-    for (const { name, origins, advance } of this.followers) {
+    for (const { name, origins, advance, setIdle } of this.followers) {
+      const wasIdle = this.idle.has(name);
       const input = this.inputOf(name, origins);
+      if (setIdle !== undefined && wasIdle !== this.idle.has(name)) setIdle(!wasIdle);
       if (input <= (this.at.get(name) as number)) continue;
       advance(input);
       this.at.set(name, input);

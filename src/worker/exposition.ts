@@ -1,5 +1,5 @@
 import type { Gauge, Registry } from "prom-client";
-import type { StartDocument } from "../api/worker-protocol.ts";
+import type { EdgeMetrics, StartDocument } from "../api/worker-protocol.ts";
 import type { Condition } from "./condition.ts";
 
 interface Figure {
@@ -35,6 +35,35 @@ export const workerFigures: readonly Figure[] = [
   gauge("checkpoint_bytes", "Size of the last checkpoint.", (c) => c.checkpoint?.bytes ?? null),
   gauge("paused", "1 while the sources are held.", (c) => (c.phase === "Paused" ? 1 : 0)),
   gauge("problem", "1 while something outside keeps the job from going on.", (c) => (c.problem === null ? 0 : 1)),
+];
+
+interface EdgeFigure {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "counter" | "gauge";
+  readonly value: (edge: EdgeMetrics) => number;
+}
+
+/** One series for each sink and each node with a buffer, by the label `node`. */
+export const edgeFigures: readonly EdgeFigure[] = [
+  {
+    name: "buffer_size",
+    help: "Records that wait in the buffer before a node.",
+    type: "gauge",
+    value: (e) => e.buffered,
+  },
+  {
+    name: "dropped_records_total",
+    help: "Records that the buffer before a node dropped since the process started.",
+    type: "counter",
+    value: (e) => e.dropped,
+  },
+  {
+    name: "backpressure_active",
+    help: "1 while a node takes no more records for now.",
+    type: "gauge",
+    value: (e) => (e.backpressure ? 1 : 0),
+  },
 ];
 
 function counter(name: string, help: string, value: Figure["value"]): Figure {
@@ -80,6 +109,27 @@ async function register(labels: Readonly<Record<string, string>>, condition: Con
       });
     } else {
       new GaugeMetric({ ...options, collect: collectGauge(() => value(condition)) });
+    }
+  }
+  for (const { name, help, type, value } of edgeFigures) {
+    const options = { name: `weir_worker_${name}`, help, registers: [registry], labelNames: ["node"] };
+    const edges = (): readonly EdgeMetrics[] => condition.metrics.edges ?? [];
+    if (type === "counter") {
+      new Counter({
+        ...options,
+        collect() {
+          this.reset();
+          for (const edge of edges()) this.inc({ node: edge.node }, value(edge));
+        },
+      });
+    } else {
+      new GaugeMetric({
+        ...options,
+        collect() {
+          this.reset();
+          for (const edge of edges()) this.set({ node: edge.node }, value(edge));
+        },
+      });
     }
   }
   return registry;

@@ -72,6 +72,7 @@ export function countingProgram(plan: Plan, options: ProgramOptions, signature =
     end: () => {
       watermark = Infinity;
     },
+    buffers: [],
     counters: () => new Map([["count", counters]]),
   };
 }
@@ -104,7 +105,7 @@ export function countingPlan(over: {
         node: "out",
         ...(over.sink ?? { connector: "file", config: { path: "/results" } }),
         secretRef: null,
-        inputs: [{ node: "count", output: "out" }],
+        inputs: [{ node: "events", output: "out" }],
         key: null,
         onError: "Fail",
       },

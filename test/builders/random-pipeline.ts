@@ -56,6 +56,8 @@ const AGGREGATES = [
   ["about", "approxCountDistinct(event.ts)"],
   ["p90", "percentile(event.ts, 0.9)"],
 ] as const satisfies readonly (readonly [string, string])[];
+/** Those that may stand before a rateLimit. */
+const LOSSY = ["Drop", "Latest"] as const;
 const MAP_FIELDS = ["type", "tenant", "ts", "a", "b", "payload.lag", "payload.host", "c"] as const;
 
 export function randomPipeline(r: Random): Pipeline {
@@ -88,7 +90,14 @@ export function randomPipeline(r: Random): Pipeline {
     sink: { connection: "main", kafka: { topic: "out", ...key } },
     onError: "Skip",
   });
-  return { connections: [{ name: "main", kafka: { brokers: ["localhost:9092"] } }], nodes };
+  const limited = nodes.some((n) => n.rateLimit !== undefined);
+  const strategies = limited ? LOSSY : ([...LOSSY, "Buffer", "Buffer", "Error"] as const);
+  const buffered = nodes.map((node) =>
+    node.source !== undefined || r.chance(0.85)
+      ? node
+      : { ...node, buffer: { size: 1 + r.below(40), strategy: r.pick(strategies) } },
+  );
+  return { connections: [{ name: "main", kafka: { brokers: ["localhost:9092"] } }], nodes: buffered };
 }
 
 function sourceNode(r: Random, name: string): PipelineNode {

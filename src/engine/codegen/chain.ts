@@ -3,6 +3,7 @@ import { plainPath } from "../planner/field-path.ts";
 import type { Keying, OnError, PlanNode, PlanSink } from "../plan.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
 import { aggregateSource } from "./aggregate-source.ts";
+import { bufferSource } from "./buffer-source.ts";
 import { emitExpression } from "./emit-expression.ts";
 import { dropSource, flatMapSource, peekSource, selectSource } from "./record-operators.ts";
 import { bytesOf } from "./serializer.ts";
@@ -62,6 +63,7 @@ export class ChainWriter {
 
   private reader(reader: Reader, at: At): string {
     if (reader.kind === "sink") return this.sink(reader.sink, at);
+    if (reader.kind === "buffer") return bufferSource(this, reader.buffer, at);
     const { node } = reader;
     return `C${this.index(node.name)}.in++;\n${this.node(node, at)}`;
   }

@@ -6,11 +6,15 @@ import { endOfName, MAX_SCAN_BYTES, plain, scanString, scanValue, skipSpace } fr
 import { own } from "../accumulators/accumulator.ts";
 import { isRank } from "../accumulators/top-list.ts";
 import type { Batch } from "../batch.ts";
+import type { EdgeBuffer } from "../buffers/edge-buffer.ts";
+import { bufferedTime, edgeBuffers, programBuffer } from "../buffers/program-buffer.ts";
+import type { BehindBuffer } from "../buffers/program-buffer.ts";
 import type { OutRecord, SinkWriter } from "../connectors/connector.ts";
 import { generatedFunction } from "../generated-function.ts";
 import { nodeCounters } from "../node-counters.ts";
 import type { Plan, PlanNode, PlanSource } from "../plan.ts";
 import { decodes, programGraph } from "../program-graph.ts";
+import type { ProgramGraph } from "../program-graph.ts";
 import type { NodeCounters, Program, ProgramInput, ProgramOptions } from "../program.ts";
 import { Watermarks } from "../watermarks.ts";
 import { murmur2, shardOf } from "../windows/murmur2.ts";
@@ -20,6 +24,7 @@ import { ChainRuntime } from "./chain-runtime.ts";
 import { ChainWriter } from "./chain.ts";
 import { Scratch } from "./scratch.ts";
 import { sourceFunction } from "./source-function.ts";
+import type { ChainStart } from "./source-function.ts";
 import { topRowSource } from "./table-source.ts";
 import { fireSource } from "./fire-source.ts";
 import { keyedState } from "./keyed-state.ts";
@@ -35,17 +40,25 @@ interface Chains {
 export function compile(plan: Plan, options: ProgramOptions): Program {
   const keyed = plan.nodes.map(keyedState).filter((state) => state !== undefined);
   const counters = nodeCounters(plan);
-  const chains = chainsOf(plan, options, { keyed, counters });
+  const buffers = edgeBuffers(plan);
+  const chains = chainsOf(plan, options, { keyed, counters, buffers });
   const watermarks = new Watermarks(
     plan,
     new Map(keyed.map((k) => [k.node, (watermark: number) => k.advance(watermark, chains.fires[k.node] ?? none)])),
+    bufferedTime(buffers),
   );
+  const behind: BehindBuffer = {
+    process: (node, batch) => void chains.sources[node]?.(batch),
+    advanceWatermark: (node, watermark) => watermarks.advance(node, watermark),
+    setIdle: (node, idle) => watermarks.setIdle(node, idle),
+  };
   return {
     inputs: new Map(plan.sources.map((s) => [s.node, inputOf(s, chains)])),
     keyed,
     advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
     setIdle: (source, idle) => watermarks.setIdle(source, idle),
     end: (source) => watermarks.advance(source, Number.POSITIVE_INFINITY),
+    buffers: [...buffers.values()].map((b) => programBuffer(b, behind)),
     counters: () => counters,
   };
 }
@@ -67,9 +80,10 @@ function inputOf(source: PlanSource, chains: Chains): ProgramInput {
 interface Parts {
   readonly keyed: readonly KeyedState[];
   readonly counters: ReadonlyMap<string, NodeCounters>;
+  readonly buffers: ReadonlyMap<string, EdgeBuffer>;
 }
 
-function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters }: Parts): Chains {
+function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffers }: Parts): Chains {
   const names = [...counters.keys()];
   const index = new Map(names.map((name, i) => [name, i]));
   const record: OutRecord = {
@@ -107,6 +121,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters }: Part
   };
   for (const [i, name] of names.entries()) scope[`C${i}`] = counters.get(name);
   for (const state of keyed) scope[`W${index.get(state.node)}`] = state;
+  for (const [node, buffer] of buffers) scope[`B${index.get(node)}`] = buffer;
   for (const sink of plan.sinks) scope[`S${index.get(sink.node)}`] = sinkOf(options, sink.node);
   return generatedFunction<Chains>(chainSource(plan, index), scope);
 }
@@ -126,14 +141,31 @@ function chainSource(plan: Plan, index: ReadonlyMap<string, number>): string {
   const functions = [
     ...firing.map((n) => fireSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "topN").map((n) => topRowSource(chain, n)),
-    ...plan.sources.map((s) => sourceFunction(chain, s, decodes(plan, s.node, graph))),
+    ...starts(plan, graph).map((start) => sourceFunction(chain, start)),
   ];
   const entry = (kind: string, name: string): string => `[${JSON.stringify(name)}]: ${kind}${index.get(name)}`;
   return `${functions.join("\n")}
 return {
-  sources: { ${plan.sources.map((s) => entry("source", s.node)).join(", ")} },
+  sources: { ${starts(plan, graph)
+    .map((s) => entry("source", s.node))
+    .join(", ")} },
   fires: { ${firing.map((n) => entry("fire", n.name)).join(", ")} },
 };`;
+}
+
+function starts(plan: Plan, graph: ProgramGraph): ChainStart[] {
+  const decoded = (node: string): boolean => decodes(plan, node, graph);
+  const { sources, buffers = [] } = plan;
+  return [
+    ...sources.map((s) => ({ ...s, decoded: decoded(s.node), sound: false })),
+    ...buffers.map(({ node }) => ({
+      node,
+      eventTime: null,
+      onError: "Fail" as const,
+      decoded: decoded(node),
+      sound: true,
+    })),
+  ];
 }
 
 /** Numbers are written into the code as they are; a plan is read from a file, where they could be anything. */

@@ -4,11 +4,20 @@ import type { PlanSource } from "../plan.ts";
 import type { At, ChainWriter } from "./chain.ts";
 import type { Slot } from "./shape.ts";
 
+/** Where a chain begins: at a source, or at a buffer, whose records were sound when they went in. */
+export type ChainStart = Pick<PlanSource, "node" | "eventTime" | "onError"> & {
+  /** Whether its records are decoded: something reads a field of them. */
+  readonly decoded: boolean;
+  /** Whether there may be a record without a value. */
+  readonly sound: boolean;
+};
+
 /**
  * The function of one source: takes a batch, finds the fields of each record, and runs the chain on it. The chain is
  * written first: what it reads is what the projector looks for.
  */
-export function sourceFunction(chain: ChainWriter, source: PlanSource, decoded: boolean): string {
+export function sourceFunction(chain: ChainWriter, source: ChainStart): string {
+  const { decoded, sound } = source;
   const n = chain.index(source.node);
   const fields = new Map<string, ProjectedField>();
   const slot = (path: readonly string[]): Slot => {
@@ -38,7 +47,7 @@ export function sourceFunction(chain: ChainWriter, source: PlanSource, decoded: 
     let ts = times[i], problem;
     C${n}.in++;
     ${found.map(({ slot: k }) => `let s${k} = 0, e${k} = 0, t${k} = 0, v${k} = U;`).join("\n    ")}
-    ${decoded ? decodeSource(found) : "if (end < start) problem = R.noValue;"}
+    ${decoded ? decodeSource(found) : sound ? "" : "if (end < start) problem = R.noValue;"}
     ${eventTime}
     if (problem !== undefined) { C${n}.errors++; ${failed} }
     if (ts > newest) newest = ts;
@@ -70,7 +79,7 @@ function decodeSource(fields: readonly ProjectedField[]): string {
     }`;
 }
 
-function eventTimeSource(source: PlanSource, slot: (path: readonly string[]) => Slot): string {
+function eventTimeSource(source: ChainStart, slot: (path: readonly string[]) => Slot): string {
   const path = source.eventTime?.field ?? null;
   if (path === null) return "";
   const { type, start, end, js } = slot(path);

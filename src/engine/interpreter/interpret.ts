@@ -2,13 +2,16 @@ import { evaluate } from "../../expression/interpret.ts";
 import { parseExpression } from "../../expression/parse.ts";
 import { isRank, rankProblem } from "../accumulators/top-list.ts";
 import type { Batch } from "../batch.ts";
+import type { EdgeBuffer } from "../buffers/edge-buffer.ts";
+import { bufferedTime, edgeBuffers, programBuffer } from "../buffers/program-buffer.ts";
+import type { BehindBuffer } from "../buffers/program-buffer.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import type { SinkWriter } from "../connectors/connector.ts";
 import { eventTimeOf } from "../event-time.ts";
 import { nodeCounters } from "../node-counters.ts";
 import { ownField } from "../own-field.ts";
 import { without } from "../record-fields.ts";
-import type { Keying, Plan, PlanNode, PlanSink, PlanSource } from "../plan.ts";
+import type { Keying, Plan, PlanBuffer, PlanNode, PlanSink, PlanSource } from "../plan.ts";
 import { recordFailure } from "../record-failure.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
@@ -30,6 +33,8 @@ import { changed, only, outRecord, place, requireBool, requireKey, requireList, 
 import type { Expression } from "./record-values.ts";
 import type { Flowing, Push, Stage } from "./operators.ts";
 
+/** Where records come in: at a source, or from a buffer. */
+type Start = Pick<PlanSource, "node" | "onError" | "eventTime">;
 type AggregateNode = WindowNode | KeyedAggregateNode;
 const isAggregate = (node: PlanNode): node is AggregateNode =>
   node.kind === "windowAggregate" || node.kind === "keyedAggregate";
@@ -37,13 +42,19 @@ const isAggregate = (node: PlanNode): node is AggregateNode =>
 /** The oracle: the plan run one record at a time by JSON.parse and `evaluate`. Slow and easy to believe. */
 export function interpret(plan: Plan, options: ProgramOptions): Program {
   const interpreter = new Interpreter(plan, options);
-  const watermarks = new Watermarks(plan, interpreter.advances);
+  const watermarks = new Watermarks(plan, interpreter.advances, bufferedTime(interpreter.buffers));
+  const behind: BehindBuffer = {
+    process: (node, batch) => interpreter.behind(node).process(batch),
+    advanceWatermark: (node, watermark) => watermarks.advance(node, watermark),
+    setIdle: (node, idle) => watermarks.setIdle(node, idle),
+  };
   return {
     inputs: new Map(plan.sources.map((source) => [source.node, interpreter.input(source)])),
     keyed: [...interpreter.states.values()],
     advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
     setIdle: (source, idle) => watermarks.setIdle(source, idle),
     end: (source) => watermarks.advance(source, Number.POSITIVE_INFINITY),
+    buffers: [...interpreter.buffers.values()].map((b) => programBuffer(b, behind)),
     counters: () => interpreter.counters,
   };
 }
@@ -55,6 +66,7 @@ class Interpreter {
   private readonly plan: Plan;
   private readonly options: ProgramOptions;
   private readonly graph: ProgramGraph;
+  readonly buffers: ReadonlyMap<string, EdgeBuffer>;
   private readonly pushes = new Map<string, Push>();
 
   constructor(plan: Plan, options: ProgramOptions) {
@@ -62,6 +74,7 @@ class Interpreter {
     this.options = options;
     this.graph = programGraph(plan);
     this.counters = nodeCounters(plan);
+    this.buffers = edgeBuffers(plan);
     for (const node of plan.nodes) {
       const state = naiveState(node);
       if (state !== undefined) this.states.set(node.name, state);
@@ -104,6 +117,7 @@ class Interpreter {
 
   private reader(reader: Reader): Push {
     if (reader.kind === "sink") return this.sink(reader.sink);
+    if (reader.kind === "buffer") return this.buffer(reader.buffer);
     return this.pushes.get(reader.node.name) as Push;
   }
 
@@ -276,7 +290,17 @@ class Interpreter {
     };
   }
 
-  input(source: PlanSource): ProgramInput {
+  private buffer({ node, key }: PlanBuffer): Push {
+    const queue = this.buffers.get(node) as EdgeBuffer;
+    const keyOf = key === null ? undefined : this.expression(key);
+    return (event) => queue.append(outRecord(event, keyOrNone(keyOf, event)), event.shard);
+  }
+
+  behind(node: string): ProgramInput {
+    return this.input({ node, onError: "Fail", eventTime: null });
+  }
+
+  input(source: Start): ProgramInput {
     const stage = this.stage(source.node, source.onError);
     const checked = decodes(this.plan, source.node, this.graph);
     const input = {
@@ -294,12 +318,7 @@ class Interpreter {
     return input;
   }
 
-  private read(
-    source: PlanSource,
-    stage: Stage,
-    checked: boolean,
-    at: { batch: Batch; i: number },
-  ): Flowing | undefined {
+  private read(source: Start, stage: Stage, checked: boolean, at: { batch: Batch; i: number }): Flowing | undefined {
     const { batch, i } = at;
     const start = batch.off[i] as number;
     const length = batch.len[i] as number;
@@ -317,6 +336,15 @@ class Interpreter {
       fail(stage, event, { code: "RECORD_MALFORMED", cause });
       return undefined;
     }
+  }
+}
+
+/** A record whose key fails is nobody's successor: its node says what happens to it. */
+function keyOrNone(key: Expression | undefined, event: Flowing): string | undefined {
+  try {
+    return recordKey(key?.(event.value));
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 import type {
   Plan,
   PlanAggregate,
+  PlanBuffer,
   PlanInput,
   PlanNode,
   PlanSink,
@@ -10,6 +11,7 @@ import type {
 } from "../plan.ts";
 import { panesPerWindow } from "../windows/panes.ts";
 import { decodes, programGraph } from "../program-graph.ts";
+import type { Reader } from "../program-graph.ts";
 
 /**
  * The three graphs of a plan as text for `weir explain`: the nodes as the user drew them, the chains that run as one
@@ -18,7 +20,12 @@ import { decodes, programGraph } from "../program-graph.ts";
 export function explain(plan: Plan): string {
   return [
     "Stream graph",
-    ...[...plan.sources.map(sourceLine), ...plan.nodes.map(nodeLine), ...plan.sinks.map(sinkLine)].map(indent),
+    ...[
+      ...plan.sources.map(sourceLine),
+      ...plan.nodes.map(nodeLine),
+      ...(plan.buffers ?? []).map(bufferLine),
+      ...plan.sinks.map(sinkLine),
+    ].map(indent),
     "",
     "Chains (one generated function each)",
     ...chainLines(plan).map(indent),
@@ -35,6 +42,8 @@ const from = (inputs: readonly PlanInput[]): string => inputs.map(inputText).joi
 
 const sourceLine = (s: PlanSource): string => `${s.node}: source ${s.connector}`;
 const sinkLine = (s: PlanSink): string => `${s.node}: sink ${s.connector} ← ${from(s.inputs)}`;
+const bufferLine = ({ node, size, strategy, key, inputs }: PlanBuffer): string =>
+  `${node}: ${strategy} of ${size} records${key === null ? "" : ` by ${key}`} ← ${from(inputs)}`;
 const nodeLine = (n: PlanNode): string => `${n.name}: ${operationText(n)} ← ${from(n.inputs)}`;
 
 function operationText(node: PlanNode): string {
@@ -105,20 +114,33 @@ const isKeyed = (node: PlanNode): node is Extract<PlanNode, { keying: unknown }>
 const ownsChain = (node: PlanNode): boolean =>
   node.kind === "windowAggregate" || node.kind === "keyedAggregate" || node.kind === "topN";
 
+function nameOf(reader: Reader): string {
+  switch (reader.kind) {
+    case "node":
+      return reader.node.name;
+    case "buffer":
+      return reader.buffer.node;
+    case "sink":
+      return reader.sink.node;
+  }
+}
+
 /** A chain runs from a source or a window to sinks and the next windows, without leaving the function. */
 function chainLines(plan: Plan): string[] {
   const graph = programGraph(plan);
   const outputs = (node: string): string[] => [
     ...new Set(
-      [...plan.nodes, ...plan.sinks].flatMap((n) => n.inputs.filter((i) => i.node === node).map((i) => i.output)),
+      [...plan.nodes, ...(plan.buffers ?? []), ...plan.sinks].flatMap((n) =>
+        n.inputs.filter((i) => i.node === node).map((i) => i.output),
+      ),
     ),
   ];
   const lines: string[] = [];
   const walk = (node: string, depth: number): void => {
     for (const output of outputs(node))
       for (const reader of graph.readers(node, output)) {
-        const name = reader.kind === "sink" ? reader.sink.node : reader.node.name;
-        const ends = reader.kind === "sink" || ownsChain(reader.node);
+        const name = nameOf(reader);
+        const ends = reader.kind !== "node" || ownsChain(reader.node);
         lines.push(`${"  ".repeat(depth)}${output === "out" ? "" : `.${output} `}→ ${name}${ends ? " (end)" : ""}`);
         if (!ends) walk(name, depth + 1);
       }
@@ -126,6 +148,10 @@ function chainLines(plan: Plan): string[] {
   for (const source of plan.sources) {
     lines.push(`${source.node}${decodes(plan, source.node, graph) ? "" : " (records are passed on unread)"}`);
     walk(source.node, 1);
+  }
+  for (const { node } of plan.buffers ?? []) {
+    lines.push(node);
+    walk(node, 1);
   }
   for (const node of plan.nodes)
     if (ownsChain(node)) {

@@ -203,6 +203,23 @@ describe("a pipeline that cannot run is refused with its node and what to do", (
       /node "s": event.payload.lag is named already by event.payload/,
     ],
     [
+      "a buffer before a source",
+      [{ ...events, buffer: { size: 10 } }, out("events")],
+      "PIPELINE_INVALID",
+      /node "events" is a source, before which no buffer can stand; give buffer to the nodes that read it/,
+    ],
+    [
+      "a rateLimit behind a buffer that loses nothing",
+      [
+        events,
+        { name: "f", from: ["events"], filter: "true", buffer: {} },
+        { name: "l", from: ["f"], rateLimit: { perSecond: 1 } },
+        out("l"),
+      ],
+      "PIPELINE_INVALID",
+      /node "l" is a rateLimit behind the buffer of "f".*put the rateLimit before the buffer, or take .* Drop or Latest/,
+    ],
+    [
       "a flatMap that gives no list",
       [events, { name: "f", from: ["events"], flatMap: "event.a == 1" }, out("f")],
       "EXPRESSION_INVALID",
@@ -338,6 +355,23 @@ it("explains each kind of window and trigger", () => {
   expect(explained({ window: { count: { size: 7 } } })).toContain("a result of each 7 records");
   expect(explained({ window: { global: { trigger: { count: 7 } } } })).toContain("a result after every 7 records");
   expect(explained({ window: undefined, ttl: "1h" })).toContain("after every record, forgotten after 3600000 ms");
+});
+
+it("puts a buffer between a node and its inputs, and has none in the plan of a pipeline without one", () => {
+  const buffered = plan([events, { ...out("events"), buffer: { strategy: "Latest" } }]);
+  expect(buffered.buffers).toEqual([
+    {
+      node: "out~buffer",
+      reader: "out",
+      inputs: [{ node: "events", output: "out" }],
+      size: 1,
+      strategy: "Latest",
+      key: null,
+    },
+  ]);
+  expect(buffered.sinks[0]?.inputs).toEqual([{ node: "out~buffer", output: "out" }]);
+  expect(explain(buffered)).toContain("out~buffer: Latest of 1 records ← events");
+  expect(plan([events, out("events")])).not.toHaveProperty("buffers");
 });
 
 it("explains the stream graph, the chains and the physical plan", () => {

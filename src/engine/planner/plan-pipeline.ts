@@ -5,6 +5,7 @@ import { isTimed } from "../../api/window-check.ts";
 import { WeirError } from "../../errors.ts";
 import { PLAN_VERSION } from "../plan.ts";
 import type { Delivery, Plan, PlanInput, PlanSink, PlanSource } from "../plan.ts";
+import { placeBuffers } from "./buffers.ts";
 import { deliveryOf, refuseTwoDeciders } from "./delivery.ts";
 import { sinkEndpoint, sourceEndpoint } from "./endpoints.ts";
 import { checkExpression } from "./expressions.ts";
@@ -40,15 +41,18 @@ export function planPipeline(pipeline: Pipeline, options: PlanOptions): Plan {
   checkDeadReaders(graph);
   const keying = keyings(graph, byName);
   const schemas = schemasOf(graph);
+  const operations = graph.nodes
+    .filter((n) => n.spec.source === undefined && n.spec.sink === undefined)
+    .map((n) => operation(n, keying.get(n.name)?.mode, inputSchema(n, schemas)));
+  const { buffers, ...readers } = placeBuffers(graph, { nodes: operations, sinks });
   const body = {
     version: PLAN_VERSION,
     maxParallelism: options.maxParallelism,
     parameters: options.parameters,
     sources,
-    sinks,
-    nodes: graph.nodes
-      .filter((n) => n.spec.source === undefined && n.spec.sink === undefined)
-      .map((n) => operation(n, keying.get(n.name)?.mode, inputSchema(n, schemas))),
+    ...readers,
+    // Left out where there are none: the plans of jobs that run would have another hash, and start anew.
+    ...(buffers.length === 0 ? {} : { buffers }),
     parallelismLimit: limitOf(keying),
   } as const;
   return { ...body, hash: planHash(body) };

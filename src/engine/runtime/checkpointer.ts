@@ -28,6 +28,8 @@ export interface CheckpointerOptions {
   readonly exclusive: Exclusive;
   /** Whether a savepoint holds the sources now, and whether their user does. */
   readonly holds: () => { readonly held: boolean; readonly paused: boolean };
+  /** Lets what must not be lost through the buffers, right before the cut. */
+  readonly settle: () => void;
   /** Ends the slot. */
   readonly fail: (e: unknown) => void;
 }
@@ -108,6 +110,7 @@ async function attempt(of: CheckpointerOptions, id: number): Promise<number> {
   const { slot, options, identity } = of;
   const { timeoutMs } = options.start.checkpoint;
   const folder = `${slotFolder(identity)}/${id}`;
+  of.settle();
   const barrier = takeBarrier(slot, options.clock, { id, ...of.holds() });
   let waitsFor = "its sinks";
   const late = (): WeirError =>

@@ -1,4 +1,4 @@
-import type { WorkerMetrics } from "../../api/worker-protocol.ts";
+import type { EdgeMetrics, WorkerMetrics } from "../../api/worker-protocol.ts";
 import type { Clock } from "../../clock.ts";
 import type { SinkWriter } from "../connectors/connector.ts";
 import type { Program } from "../program.ts";
@@ -45,11 +45,22 @@ export function meter({ tasks, sinks, program, losses, clock }: Measured): () =>
       watermark: Number.isFinite(watermark) ? watermark : null,
       splits: sum(tasks.map((t) => t.splits)),
       lost: losses.current(),
+      edges: edgesOf(program, sinks),
     };
   };
 }
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+function edgesOf(program: Program, sinks: Measured["sinks"]): EdgeMetrics[] {
+  const edges = new Map<string, EdgeMetrics>();
+  for (const [node, sink] of sinks) edges.set(node, { node, buffered: 0, dropped: 0, backpressure: sink.saturated() });
+  for (const { plan, pending, dropped } of program.buffers) {
+    const backpressure = pending >= plan.size || edges.get(plan.reader)?.backpressure === true;
+    edges.set(plan.reader, { node: plan.reader, buffered: pending, dropped, backpressure });
+  }
+  return [...edges.values()];
+}
 
 /** Unknown for one source is unknown for the slot: a lag that leaves something out would look healthy. */
 function lagOf(tasks: readonly SourceTask[], now: number): { lag: number | null; lagMs: number | null } {

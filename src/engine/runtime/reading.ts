@@ -1,5 +1,7 @@
+import type { ProgramBuffer } from "../program.ts";
 import type { OpenSlot } from "./open-slot.ts";
 import { rateLimits } from "./rate-limits.ts";
+import { room } from "./room.ts";
 import type { SlotOptions } from "./slot-options.ts";
 import type { SourceTask } from "./source-task.ts";
 import { taskLoop, type TaskLoop } from "./task-loop.ts";
@@ -14,37 +16,51 @@ export interface Reading {
   release(why: Hold): void;
   /** Whether anybody, or this one, holds the sources. */
   held(why?: Hold): boolean;
+  /**
+   * Lets what waits in buffers through before a cut: a cut has positions behind it. What buffers hold that may lose
+   * records stays where it is, unless `all`: after this cut nobody reads them.
+   */
+  settle(all: boolean): void;
   wake(): void;
   stop(): void;
 }
 
-/** Drives the sources: one batch a step, in turns, while nobody holds them and every sink has room. */
+/** What is read in turns: a source, or a buffer between chains. */
+interface Unit {
+  readonly node: string;
+  readonly source: boolean;
+  readonly step: () => boolean;
+}
+
+/** Drives sources and buffers: one batch a step, in turns; sources while nobody holds them, and all while what they feed has room. */
 export function reading(
   { tasks, sinks, program }: OpenSlot,
   { clock, plan, start }: SlotOptions,
   on: { ended: () => void; failed: (e: unknown) => void },
 ): Reading {
   const holds = new Set<Hold>();
-  const writers = [...sinks.values()];
   const limits = rateLimits(plan, { program, slots: start.slots, clock });
+  const space = room(plan, program, sinks);
+  const units = [...tasks.map(sourceUnit), ...program.buffers.map(bufferUnit)];
   let turn = 0;
   let ended = false;
 
-  const blocked = (): boolean => ended || holds.size > 0 || writers.some((w) => w.saturated());
+  const ready = ({ node, source }: Unit): boolean => (!source || holds.size === 0) && space.behind(node);
   const rest = (): void => {
-    for (const task of tasks) task.rest(clock.now());
-    if (!tasks.every((t) => t.ended)) return;
+    if (holds.size === 0) for (const task of tasks) if (space.behind(task.node)) task.rest(clock.now());
+    if (holds.size > 0 || !tasks.every((t) => t.ended) || !program.buffers.every((b) => b.ended)) return;
     ended = true;
     on.ended();
   };
   const step = (): boolean => {
-    if (blocked()) return false;
+    if (ended) return false;
     let wait = Infinity;
-    for (let i = 0; i < tasks.length; i++) {
-      const task = tasks[turn++ % tasks.length] as SourceTask;
-      const limited = limits.waitMs(task.node);
+    for (let i = 0; i < units.length; i++) {
+      const unit = units[turn++ % units.length] as Unit;
+      if (!ready(unit)) continue;
+      const limited = limits.waitMs(unit.node);
       if (limited > 0) wait = Math.min(wait, limited);
-      else if (task.step()) return true;
+      else if (unit.step()) return true;
     }
     if (wait < REST_MS) setTimeout(loop.wake, wait);
     rest();
@@ -52,10 +68,10 @@ export function reading(
   };
   const loop: TaskLoop = taskLoop(step, on.failed);
   for (const task of tasks) task.reader.onReady(loop.wake);
-  for (const writer of writers) writer.onDrain(loop.wake);
+  for (const writer of sinks.values()) writer.onDrain(loop.wake);
   const timer = setInterval(() => {
     try {
-      if (!blocked()) rest();
+      if (!ended) rest();
       loop.wake();
     } catch (e) {
       on.failed(e);
@@ -73,10 +89,26 @@ export function reading(
       loop.wake();
     },
     held: (why) => (why === undefined ? holds.size > 0 : holds.has(why)),
+    settle: (all) => {
+      try {
+        empty(program.buffers.filter(({ plan: { strategy } }) => all || strategy === "Buffer" || strategy === "Error"));
+      } catch (e) {
+        on.failed(e);
+        throw e;
+      }
+    },
     wake: loop.wake,
     stop: () => {
       clearInterval(timer);
       loop.stop();
     },
   };
+}
+
+const sourceUnit = (task: SourceTask): Unit => ({ node: task.node, source: true, step: task.step });
+const bufferUnit = (buffer: ProgramBuffer): Unit => ({ node: buffer.plan.node, source: false, step: buffer.step });
+
+/** The last first, so that none overflows because of one before it. */
+function empty(buffers: readonly ProgramBuffer[]): void {
+  while (buffers.toReversed().some((b) => b.step()));
 }

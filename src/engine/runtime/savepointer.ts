@@ -14,6 +14,8 @@ export interface SavepointOptions {
   readonly slot: OpenSlot;
   readonly options: SlotOptions;
   readonly identity: SlotIdentity;
+  /** Lets what waits in buffers through, right before the cut. */
+  readonly settle: () => void;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface SavepointOptions {
  * given back; a part of an earlier try that never became a savepoint is left as an orphan beside the new one.
  */
 export async function writeSavepointPart(
-  { slot, options, identity }: SavepointOptions,
+  { slot, options, identity, settle }: SavepointOptions,
   { id, uri }: { id: string; uri: string },
 ): Promise<SavepointPart> {
   const storage = openStorage(uri, options.resolvePath);
@@ -35,6 +37,7 @@ export async function writeSavepointPart(
   const { timeoutMs } = options.start.checkpoint;
   const late = (): WeirError =>
     new WeirError("CHECKPOINT_UNWRITABLE", `savepoint ${id} did not finish in ${timeoutMs} ms`);
+  settle();
   const barrier = takeBarrier(slot, options.clock, { held: false });
   try {
     return await within(

@@ -46,6 +46,7 @@ export async function startSlot(options: SlotOptions): Promise<RunningSlot> {
     problems: found,
     exclusive: once,
     holds: () => ({ held: reading.held("savepoint"), paused: reading.held("user") }),
+    settle: () => reading.settle(false),
     fail: ending.fail,
   });
   const reading = readingOf(open, options, {
@@ -80,6 +81,7 @@ function runningSlot({ open, options, checkpoints, reading, ending, once }: Part
     if (!drain) return;
     drained = true;
     for (const task of open.tasks) task.drain();
+    reading.settle(true);
   };
   /** After a drain every record would be late: such a slot does not go on, it is restored. */
   const goOn = (...why: readonly Hold[]): void => {
@@ -111,7 +113,8 @@ function runningSlot({ open, options, checkpoints, reading, ending, once }: Part
         const part = await once(async () => {
           if (pause) reading.hold("savepoint");
           drainIf(drain && pause);
-          return await writeSavepointPart({ slot: open, options, identity: identityOf(options) }, where);
+          const settle = (): void => reading.settle(pause);
+          return await writeSavepointPart({ slot: open, options, identity: identityOf(options), settle }, where);
         });
         // What a savepoint covers must be committed before anybody may start from it.
         if (commits(open)) await checkpointOrThrow(checkpoints);
@@ -128,6 +131,7 @@ function runningSlot({ open, options, checkpoints, reading, ending, once }: Part
       reading.hold("stop");
       try {
         drainIf(drain);
+        reading.settle(true);
         if (mode === "Checkpoint") await checkpointOrThrow(checkpoints);
         else await once(() => flushOnly(open, options));
       } catch (e) {
