@@ -90,7 +90,7 @@ export const catalogue = {
   CHECKPOINT_UNWRITABLE: entry(
     "CheckpointUnwritable",
     "Backoff",
-    "The checkpoint folder cannot be written; check the volume and its permissions.",
+    "The checkpoint storage cannot be written or read; check the volume or bucket and its permissions.",
   ),
   DRAIN_ABANDONED: entry(
     "DrainAbandoned",

@@ -10,7 +10,7 @@ need java "a Java 17 runtime runs Kafka: apt-get install openjdk-17-jre-headless
 need mvn "Maven fetches Kafka: apt-get install maven"
 bash packages.sh || status=1
 bash kafka/build.sh || status=1
-for program in kube coredns helm argocd helm-unittest kstatus kube-score helm3; do
+for program in kube coredns helm argocd helm-unittest kstatus kube-score helm3 versitygw; do
   bash build-go.sh $program || status=1
 done
 exit $status

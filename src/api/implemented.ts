@@ -89,9 +89,7 @@ const streamingJob: Readonly<Record<string, Support>> = {
 
   checkpoint: true,
   "checkpoint.delivery": delivery,
-  "checkpoint.storage.endpoint": "this version keeps state in file:///… or memory:// only",
-  "checkpoint.storage.region": "this version keeps state in file:///… or memory:// only",
-  "checkpoint.storage.secretRef": "this version keeps state in file:///… or memory:// only",
+  "checkpoint.storage.secretRef.key": WHOLE_SECRET,
   "savepoint.uri": true,
   "savepoint.schedule": "this version takes savepoints on request and at a stop or rescale only",
   "savepoint.timeZone": "this version takes savepoints on request and at a stop or rescale only",

@@ -14,7 +14,7 @@ interface Place {
 export function notImplemented(kind: KindName, spec: object): Problem[] {
   const found: Problem[] = [];
   visit(IMPLEMENTED[kind], spec, { row: "", shown: "spec" }, found);
-  return kind === "StreamingJob" ? [...found, ...storageSchemes(spec)] : found;
+  return found;
 }
 
 type Table = Readonly<Record<string, Support>>;
@@ -62,23 +62,3 @@ function parent(row: string): string {
 }
 
 const problem = (path: string, message: string): Problem => ({ code: "SPEC_NOT_IMPLEMENTED", path, message });
-
-interface Uris {
-  readonly checkpoint?: { readonly storage?: { readonly uri?: string } };
-  readonly savepoint?: { readonly uri?: string };
-  readonly startFrom?: { readonly savepoint?: string };
-  readonly stop?: { readonly savepointDir?: string };
-}
-
-/** Which storage is meant is in the text of a field, where the table cannot see it. */
-function storageSchemes(spec: Uris): Problem[] {
-  const uris: [string, string | undefined][] = [
-    ["spec.checkpoint.storage.uri", spec.checkpoint?.storage?.uri],
-    ["spec.savepoint.uri", spec.savepoint?.uri],
-    ["spec.startFrom.savepoint", spec.startFrom?.savepoint],
-    ["spec.stop.savepointDir", spec.stop?.savepointDir],
-  ];
-  return uris
-    .filter(([, uri]) => uri?.startsWith("s3:") === true)
-    .map(([path]) => problem(path, "this version keeps state in file:///… on a mounted volume, or memory:// only"));
-}

@@ -79,8 +79,12 @@ export const startDocument = z.object({
     minPauseMs: z.number(),
     retain: z.number().int(),
     tolerableFailures: z.number().int(),
-    /** file:///… or memory:// ; below it: <namespace>/<job>/<lineage>/… */
+    /** file:///…, s3://bucket/… or memory:// ; below it: <namespace>/<job>/<lineage>/… */
     uri: z.string(),
+    /** Of every s3:// URI of the job; `secret` is the name of the mounted Secret. */
+    objectStore: z
+      .object({ endpoint: z.string().optional(), region: z.string().optional(), secret: z.string() })
+      .optional(),
   }),
   /** Start with the sources paused (desiredState: Paused). */
   paused: z.boolean().default(false),

@@ -7,7 +7,7 @@ import {
   type WorkerStatus,
 } from "../api/worker-protocol.ts";
 import { completeSavepoint } from "../engine/checkpoint/savepoint.ts";
-import { openStorage } from "../engine/checkpoint/storage.ts";
+import type { StorageOpener } from "../engine/checkpoint/storage.ts";
 import type { RunningSlot, StopMode } from "../engine/runtime/slot.ts";
 import { messageOf, WeirError } from "../errors.ts";
 import type { Answer, Route } from "./control-server.ts";
@@ -24,7 +24,7 @@ export interface CallTarget {
   readonly stop: (mode: StopMode, drain: boolean) => void;
   readonly events: EventStream;
   readonly metrics: () => Promise<{ text: string; type: string }>;
-  readonly resolvePath: (path: string) => string;
+  readonly openStorage: StorageOpener;
 }
 
 /** The control API, one line a call. */
@@ -87,7 +87,7 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
       path: "/v1/savepoints/:id/metadata",
       run: async (call) => {
         const { uri, parts } = await call.body(savepointMetadataRequest);
-        return { status: 200, json: await completeSavepoint(openStorage(uri, target.resolvePath), parts) };
+        return { status: 200, json: await completeSavepoint(target.openStorage(uri), parts) };
       },
     },
     { method: "POST", path: "/v1/pause", run: () => steer(target.slot(), (slot) => slot.pause()) },

@@ -5,7 +5,7 @@ import type { ConnectorRegistry } from "../engine/connectors/registry.ts";
 import type { Plan } from "../engine/plan.ts";
 import type { Program, ProgramOptions } from "../engine/program.ts";
 import { startSlot, type RunningSlot, type StopMode } from "../engine/runtime/slot.ts";
-import type { SlotListener } from "../engine/runtime/slot-options.ts";
+import { storageOpener, type SlotListener } from "../engine/runtime/slot-options.ts";
 import { messageOf } from "../errors.ts";
 import { authorization } from "./authorization.ts";
 import { controlRoutes, notRunning } from "./calls.ts";
@@ -101,7 +101,7 @@ function serve(running: Running, header: Parameters<typeof statusOf>[0]): Promis
     stop: (mode, drain) => stop(running, mode, drain),
     events,
     metrics: exposition(labels, condition),
-    resolvePath: files.resolvePath,
+    openStorage: storageOpener({ start, ...files }),
   });
   const { WEIR_POD_IP: host, WEIR_PORT: port, WEIR_TOKEN_SHA256: token } = options.environment;
   return controlServer({ host, port }, routes, authorization(token));

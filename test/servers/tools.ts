@@ -3,7 +3,8 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-export type Tool = "kube" | "coredns" | "helm" | "helm3" | "helm-unittest" | "kube-score" | "kstatus" | "argocd";
+export type Tool =
+  "kube" | "coredns" | "helm" | "helm3" | "helm-unittest" | "kube-score" | "kstatus" | "argocd" | "versitygw";
 
 const script = join(import.meta.dirname, "../../scripts/servers/build-go.sh");
 

@@ -74,9 +74,14 @@ function startOf(action: ApplyPlan, effective: EffectiveSpec, place: EpochPlace)
       retain,
       tolerableFailures,
       uri: storage.uri,
+      ...objectStoreOf(storage),
     },
     paused: action.paused,
   });
+}
+
+function objectStoreOf({ endpoint, region, secretRef }: EffectiveSpec["checkpoint"]["storage"]): object {
+  return secretRef === undefined ? {} : { objectStore: { endpoint, region, secret: secretRef.name } };
 }
 
 export function contentsOf(map: EpochPlan): EpochContents {

@@ -20,7 +20,17 @@ export function checkMounts(effective: EffectiveSpec): Problem[] {
     const message = `${uri} is in no volume and would be lost with the pod; mount one there by spec.worker.volumes and volumeMounts, or use a folder below ${STATE_DIR}`;
     return [{ code: "SPEC_INVALID", path, message }];
   });
-  return [...volumes, ...uncovered];
+  return [...volumes, ...uncovered, ...checkCredentials(effective)];
+}
+
+/** Every object store of a job is reached with the one Secret that its checkpoint storage names. */
+function checkCredentials({ checkpoint, savepoint, startFrom, stop }: EffectiveSpec): Problem[] {
+  if (checkpoint.storage.secretRef !== undefined) return [];
+  const uris = [checkpoint.storage.uri, savepoint?.uri, startFrom.savepoint, stop.savepointDir];
+  const uri = uris.find((u) => u?.startsWith("s3://") === true);
+  if (uri === undefined) return [];
+  const message = `${uri} needs credentials: name a Secret with the keys accessKeyId and secretAccessKey`;
+  return [{ code: "SPEC_INVALID", path: "spec.checkpoint.storage.secretRef", message }];
 }
 
 function checkVolume(volume: Readonly<Record<string, unknown>>, path: string): Problem[] {

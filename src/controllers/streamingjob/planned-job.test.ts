@@ -48,6 +48,18 @@ describe("a planned job", () => {
     const worker = { volumes: [{ name: "d", hostPath: { path: "/" } }] };
     expect(planned({ worker }).refusal?.message).toContain("hostPath is not allowed");
   });
+
+  it("refuses a bucket without credentials, wherever it is named", () => {
+    const refusal = {
+      reason: "InvalidSpec",
+      message: expect.stringContaining("spec.checkpoint.storage.secretRef: s3://b/x needs credentials") as string,
+    };
+    const storage = { uri: "s3://b/x" };
+    expect(planned({ checkpoint: { storage } }).refusal).toMatchObject(refusal);
+    expect(planned({ savepoint: storage }).refusal).toMatchObject(refusal);
+    expect(planned({ stop: { savepointDir: "s3://b/x" } }).refusal).toMatchObject(refusal);
+    expect(planned({ checkpoint: { storage: { ...storage, secretRef: { name: "s3" } } } }).refusal).toBeUndefined();
+  });
 });
 
 describe("a worker template", () => {
@@ -123,6 +135,12 @@ describe("a worker pod", () => {
     const [{ env }] = (pod.spec as PodTemplate["spec"]).containers;
     expect(env).toContainEqual({ name: "WEIR_TOKEN_SHA256", value: "cafe" });
     expect(env).toContainEqual({ name: "WEIR_SLOT", value: "1" });
+  });
+
+  it("mounts the Secret of its state's bucket", () => {
+    const storage = { uri: "s3://b/x", secretRef: { name: "state-store" } };
+    const { spec } = template({ checkpoint: { storage } });
+    expect(spec["volumes"]).toContainEqual({ name: "weir-secret-0", secret: { secretName: "state-store" } });
   });
 
   it("mounts each Secret and ConfigMap that its connections name, once, and its plan holds their names only", () => {

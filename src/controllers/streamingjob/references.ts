@@ -1,6 +1,7 @@
+import type { EffectiveSpec } from "../../api/effective-spec.ts";
 import type { Plan } from "../../engine/plan.ts";
 
-/** What the sources and sinks of a plan name: the kubelet mounts it into the worker's pod, nobody else reads it. */
+/** What the sources and sinks of a plan and the storage of its state name: the kubelet mounts it into the worker's pod, nobody else reads it. */
 export interface References {
   readonly secrets: readonly string[];
   readonly configMaps: readonly string[];
@@ -10,11 +11,13 @@ export interface References {
 const SECRETS = ["secretRef", "caSecretRef", "clientSecretRef"];
 const CONFIG_MAPS = ["caRef"];
 
-export function referencesOf(plan: Plan): References {
+export function referencesOf(plan: Plan, { checkpoint }: Pick<EffectiveSpec, "checkpoint">): References {
   const ends = [...plan.sources, ...plan.sinks];
   const own = ends.flatMap((end) => (end.secretRef === null ? [] : [end.secretRef]));
   const named = (fields: readonly string[]): string[] => ends.flatMap((end) => namesIn(end.config, fields));
-  return { secrets: unique([...own, ...named(SECRETS)]), configMaps: unique(named(CONFIG_MAPS)) };
+  const { secretRef } = checkpoint.storage;
+  const storage = secretRef === undefined ? [] : [secretRef.name];
+  return { secrets: unique([...own, ...storage, ...named(SECRETS)]), configMaps: unique(named(CONFIG_MAPS)) };
 }
 
 function namesIn(value: unknown, fields: readonly string[]): string[] {

@@ -65,7 +65,7 @@ export function jobLabel(name: string): string {
 
 export function podTemplate(job: string, effective: EffectiveSpec, plan: Plan, options: WorkerPodOptions): PodTemplate {
   const { worker } = effective;
-  const references = referencesOf(plan);
+  const references = referencesOf(plan, effective);
   const grace = Math.ceil(parseDuration(worker.terminationGracePeriod ?? DEFAULT_GRACE) / 1000);
   const claim = isMounted(effective, STATE_DIR) || !usesState(effective, plan) ? [] : [options.stateClaim];
   return {

@@ -6,7 +6,6 @@ import { MANIFEST, SAVEPOINT_METADATA, type SlotIdentity } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { seal, sha256, unseal } from "./sealed.ts";
 import { loadPart, readDocument, readManifest, type LoadedPart } from "./snapshot-reader.ts";
-import { stateFileName } from "./snapshot-writer.ts";
 import type { Storage } from "./storage.ts";
 
 /** Ties the parts of a savepoint together and is written last: without it there is no savepoint. Paths are relative. */
@@ -50,11 +49,10 @@ export async function completedPart(
   const metadata = unseal(bytes, metadataSchema, `${storage.uri}/${SAVEPOINT_METADATA}`);
   const part = metadata.parts.find((p) => p.slot === slot);
   if (part === undefined || metadata.epoch !== epoch) return undefined;
-  const { manifest, folder } = await readPart(storage, part);
-  if (manifest.id !== id) return undefined;
-  const state = await storage.read(`${folder}/${stateFileName(manifest.attempt)}`);
-  const written = await storage.read(`${folder}/${MANIFEST}`);
-  return { ...part, bytes: (state?.length ?? 0) + (written?.length ?? 0) };
+  const found = await readPart(storage, part);
+  if (found.manifest.id !== id) return undefined;
+  const segments = found.manifest.keyed.flatMap((k) => k.shards.flatMap((s) => s.segments));
+  return { ...part, bytes: segments.reduce((sum, s) => sum + s.length, found.bytes.length) };
 }
 
 /**
@@ -118,7 +116,7 @@ async function verifyPart(storage: Storage, part: SavepointPart): Promise<Manife
 async function readPart(
   storage: Storage,
   part: { slot: number; manifest: string; sha256: string },
-): Promise<{ folder: string; manifest: Manifest }> {
+): Promise<{ folder: string; manifest: Manifest; bytes: Buffer }> {
   const folder = posix.dirname(posix.normalize(part.manifest));
   const where = `${storage.uri}/${folder}/${MANIFEST}`;
   if (folder.startsWith("..") || folder.startsWith("/"))
@@ -128,7 +126,7 @@ async function readPart(
   if (sha256(found.bytes) !== part.sha256 || found.manifest.slot !== part.slot) {
     throw new WeirError("CHECKPOINT_CORRUPT", `${where} is not the part that was reported for slot ${part.slot}`);
   }
-  return { folder, manifest: found.manifest };
+  return { folder, ...found };
 }
 
 /** The parts of a savepoint with the shards that `mine` wants. */

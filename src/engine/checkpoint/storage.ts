@@ -1,6 +1,8 @@
 import { WeirError } from "../../errors.ts";
 import { fileStorage } from "./file-storage.ts";
 import { memoryStorage } from "./memory-storage.ts";
+import type { ObjectStore } from "./s3-call.ts";
+import { s3Storage } from "./s3-storage.ts";
 
 /**
  * Where checkpoints live: a tree of immutable objects below one URI. Paths are relative, with "/". The contract is what
@@ -32,15 +34,18 @@ export interface SegmentWriter {
   abandon(): Promise<void>;
 }
 
-/** `file:///folder` or `memory://name`. */
-export function openStorage(uri: string, resolvePath: (path: string) => string): Storage {
+/** Opens the storage of a URI as one worker reaches it: savepoints are elsewhere than checkpoints, maybe. */
+export type StorageOpener = (uri: string) => Storage;
+
+/** `file:///folder`, `s3://bucket/prefix` or `memory://name`. */
+export function openStorage(uri: string, resolvePath: (path: string) => string, objects?: ObjectStore): Storage {
   const bare = uri.replace(/\/+$/, "");
   if (bare.startsWith("file:///"))
     return fileStorage(bare, resolvePath(decodeURIComponent(bare.slice("file://".length))));
   if (uri.startsWith("memory://")) return memoryStorage(bare === "memory:" ? "memory://" : bare);
-  const scheme = uri.split(":")[0] ?? "";
-  throw new WeirError(
-    "SPEC_NOT_IMPLEMENTED",
-    `storage "${scheme}" of ${uri} is not there yet; use file:/// or memory://`,
-  );
+  if (uri.startsWith("s3://")) {
+    if (objects !== undefined) return s3Storage(bare, objects);
+    throw new WeirError("SPEC_INVALID", `${uri} needs credentials: name a Secret in spec.checkpoint.storage.secretRef`);
+  }
+  throw new WeirError("SPEC_INVALID", `${uri} is no storage; use file:///…, s3://bucket/… or memory://`);
 }

@@ -3,13 +3,13 @@ import { refuseIncompatible } from "../checkpoint/compatibility.ts";
 import { dealSource, restoreKeyed } from "../checkpoint/deal.ts";
 import type { Decider } from "../checkpoint/newest.ts";
 import { findState, recordOrigin, type RestoredState } from "../checkpoint/restore.ts";
-import { openStorage, type Storage } from "../checkpoint/storage.ts";
+import type { Storage } from "../checkpoint/storage.ts";
 import type { ConnectorContext, SinkWriter, SourceContext, SourceFactory, Split } from "../connectors/connector.ts";
 import type { PlanSink, PlanSource } from "../plan.ts";
 import type { Program } from "../program.ts";
 import { noteLosses, type Losses } from "./losses.ts";
 import type { Problems } from "./problems.ts";
-import { identityOf, type SlotOptions } from "./slot-options.ts";
+import { identityOf, storageOpener, type SlotOptions } from "./slot-options.ts";
 import { sourceTask, type OpenSource, type SourceTask } from "./source-task.ts";
 
 /** A slot with its state restored and everything open, ready for its first batch. */
@@ -44,7 +44,7 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
   };
   try {
     refuseTooManySlots(options);
-    const storage = openStorage(start.checkpoint.uri, options.resolvePath);
+    const storage = storageOpener(options)(start.checkpoint.uri);
     const open = (sink: PlanSink): ReturnType<typeof openSink> => openSink(sink, options, problems, opened);
     const committing = Map.groupBy(plan.sinks, (sink) => sink.delivery === "ExactlyOnce");
     const first = await Promise.all((committing.get(true) ?? []).map(open));
@@ -117,7 +117,7 @@ async function restoreAndRecord(
 ): Promise<RestoredState | undefined> {
   const request = {
     storage,
-    openStorage: (uri: string) => openStorage(uri, options.resolvePath),
+    openStorage: storageOpener(options),
     identity: identityOf(options),
     restore: options.start.restore,
     decider,

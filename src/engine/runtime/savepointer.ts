@@ -3,12 +3,11 @@ import { MANIFEST, SAVEPOINT_METADATA, type SlotIdentity } from "../checkpoint/l
 import { completedPart, partFolder } from "../checkpoint/savepoint.ts";
 import { sha256 } from "../checkpoint/sealed.ts";
 import { releaseCapture, writeKeyedState, writeManifest } from "../checkpoint/snapshot-writer.ts";
-import { openStorage } from "../checkpoint/storage.ts";
 import { WeirError } from "../../errors.ts";
 import { takeBarrier } from "./barrier.ts";
 import { within } from "./exclusive.ts";
 import type { OpenSlot } from "./open-slot.ts";
-import type { SlotOptions } from "./slot-options.ts";
+import { storageOpener, type SlotOptions } from "./slot-options.ts";
 
 export interface SavepointOptions {
   readonly slot: OpenSlot;
@@ -26,7 +25,7 @@ export async function writeSavepointPart(
   { slot, options, identity, settle }: SavepointOptions,
   { id, uri }: { id: string; uri: string },
 ): Promise<SavepointPart> {
-  const storage = openStorage(uri, options.resolvePath);
+  const storage = storageOpener(options)(uri);
   const existing = await completedPart(storage, identity, id);
   if (existing !== undefined) return existing;
   if ((await storage.read(SAVEPOINT_METADATA)) !== undefined) {

@@ -1,6 +1,7 @@
 import type { CheckpointReport, StartDocument } from "../../api/worker-protocol.ts";
 import type { Clock } from "../../clock.ts";
 import type { SlotIdentity } from "../checkpoint/layout.ts";
+import { openStorage, type StorageOpener } from "../checkpoint/storage.ts";
 import type { ConnectorRegistry } from "../connectors/registry.ts";
 import type { Plan } from "../plan.ts";
 import type { Program, ProgramOptions } from "../program.ts";
@@ -24,6 +25,19 @@ export interface SlotOptions {
   readonly listener: SlotListener;
   /** Ends waiting for unreachable systems. */
   readonly signal: AbortSignal;
+}
+
+/** How this worker reaches any of its job's storage. */
+export function storageOpener({
+  start,
+  resolvePath,
+  secret,
+}: Pick<SlotOptions, "start" | "resolvePath" | "secret">): StorageOpener {
+  const { objectStore } = start.checkpoint;
+  if (objectStore === undefined) return (uri) => openStorage(uri, resolvePath);
+  const { endpoint, region, secret: secretName } = objectStore;
+  const objects = { endpoint, region, secretName, secret: (key: string) => secret(secretName, key) };
+  return (uri) => openStorage(uri, resolvePath, objects);
 }
 
 export interface SlotListener {
