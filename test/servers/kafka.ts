@@ -2,16 +2,16 @@
  * A real Kafka broker for a test: own folder, own free ports, gone when the test process is gone. The clients here are
  * another library than the product's own, so that the two check each other.
  */
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { execFile } from "node:child_process";
 import { appendFileSync, cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Admin, Producer, compatibilityPartitioner } from "@platformatic/kafka";
 import { freePorts } from "./free-ports.ts";
+import { startSecondBroker, type SecondBroker } from "./kafka-second-broker.ts";
+import { end, kafkaFolder, launch } from "./kafka-process.ts";
 import { consumeAll, endOffsets, type ConsumedRecord, type Isolation } from "./kafka-reading.ts";
-
-const folder = join(import.meta.dirname, "../../scripts/servers/kafka");
 
 export interface KafkaRecord {
   readonly key?: string | Buffer | null;
@@ -36,9 +36,16 @@ export interface KafkaServer {
   readonly listeners: ReadonlyMap<string, string>;
   /** Where its log files are. */
   readonly dataDir: string;
-  createTopic(name: string, partitions: number, settings?: Readonly<Record<string, string>>): Promise<void>;
+  createTopic(
+    name: string,
+    partitions: number,
+    settings?: Readonly<Record<string, string>>,
+    replicas?: number,
+  ): Promise<void>;
   deleteTopic(name: string): Promise<void>;
   addPartitions(name: string, total: number): Promise<void>;
+  /** Id of each partition's leader; -1 is none. */
+  leaders(topic: string): Promise<number[]>;
   /** Removes the records before this offset, as retention would. */
   deleteRecordsBefore(topic: string, partition: number, offset: number): Promise<void>;
   produce(target: ProduceSettings, records: readonly KafkaRecord[]): Promise<void>;
@@ -56,6 +63,8 @@ export interface KafkaServer {
   kill(): Promise<void>;
   /** Starts it again on the same ports with the same data. */
   restart(): Promise<void>;
+  /** Starts a second broker of the cluster; `close` ends it, too. */
+  addBroker(): Promise<SecondBroker>;
   /** Ends the broker and removes its folder. */
   close(): Promise<void>;
 }
@@ -77,7 +86,7 @@ export async function startKafka(
   process.on("exit", cleanUp);
   const config = join(dir, "server.properties");
   cpSync(join(home, "formatted"), join(dir, "data"), { recursive: true });
-  cpSync(join(folder, "server.properties"), config);
+  cpSync(join(kafkaFolder, "server.properties"), config);
   const own = {
     listeners: [`PLAINTEXT://${host}:${port}`, `CONTROLLER://127.0.0.1:${controllerPort}`, ...at("127.0.0.1")].join(
       ",",
@@ -97,6 +106,7 @@ export async function startKafka(
   );
   const brokers = [`${host}:${port}`];
   let broker = await launch(home, dir);
+  let second: { close(): Promise<void> } | undefined;
   return {
     brokers,
     listeners: new Map(secured.map((protocol, i) => [protocol, `localhost:${others[i]}`])),
@@ -110,7 +120,13 @@ export async function startKafka(
       await end(broker, "SIGTERM");
       broker = await launch(home, dir);
     },
+    addBroker: async () => {
+      const started = await startSecondBroker(home, own["controller.quorum.voters"]);
+      second = started;
+      return started;
+    },
     close: async () => {
+      await second?.close();
       await end(broker, "SIGKILL");
       process.off("exit", cleanUp);
       cleanUp();
@@ -119,57 +135,8 @@ export async function startKafka(
 }
 
 async function install(): Promise<string> {
-  const { stdout } = await promisify(execFile)("bash", [join(folder, "build.sh")]);
+  const { stdout } = await promisify(execFile)("bash", [join(kafkaFolder, "build.sh")]);
   return stdout.trim().split("\n").at(-1) ?? "";
-}
-
-interface Broker {
-  readonly pid: number;
-  /** A number of a process that has ended may belong to somebody else's. */
-  readonly running: () => boolean;
-  readonly exited: Promise<void>;
-}
-
-/**
- * The shell between us and the JVM holds a pipe from this process: when that closes, however this process ended, it
- * kills the JVM. The JVM is small and compiles quickly only: a broker of a test lives for seconds.
- */
-const supervise = `exec 3<&0 2>/dev/null
-java -Xms256m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData -cp "$1/libs/*" \
-  "-Dlog4j2.configurationFile=$2/log4j2.properties" kafka.Kafka "$3/server.properties" 2>&1 3<&- </dev/null & java=$!
-echo "pid $java"
-(cat <&3 >/dev/null; kill -9 $java; rm -rf "$3") & watcher=$!
-wait $java
-kill $watcher`;
-
-async function launch(home: string, dir: string): Promise<Broker> {
-  const child = spawn("bash", ["-c", supervise, "kafka", home, folder, dir], { stdio: ["pipe", "pipe", "ignore"] });
-  child.stdin.on("error", () => undefined);
-  const exited = new Promise<void>((resolve) => child.on("exit", () => resolve()));
-  return { pid: await started(child), running: () => child.exitCode === null && child.signalCode === null, exited };
-}
-
-function started(child: ChildProcess): Promise<number> {
-  return new Promise((resolve, reject) => {
-    let log = "";
-    let up = false;
-    child.stdout?.setEncoding("utf8");
-    child.stdout?.on("data", (text: string) => {
-      if (up) return;
-      log += text;
-      if (!log.includes("Kafka Server started")) return;
-      up = true;
-      resolve(Number(/^pid (\d+)/m.exec(log)?.[1]));
-      log = "";
-    });
-    child.on("error", reject);
-    child.on("exit", (code) => reject(new Error(`the Kafka broker ended with ${code} before it was ready:\n${log}`)));
-  });
-}
-
-async function end(broker: Broker, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-  if (broker.running()) process.kill(broker.pid, signal);
-  await broker.exited;
 }
 
 const options = (brokers: readonly string[]) => ({
@@ -192,13 +159,20 @@ function adminOf(
   brokers: readonly string[],
 ): Pick<
   KafkaServer,
-  "createTopic" | "deleteTopic" | "addPartitions" | "deleteRecordsBefore" | "endOffsets" | "limitReads" | "committed"
+  | "createTopic"
+  | "deleteTopic"
+  | "addPartitions"
+  | "leaders"
+  | "deleteRecordsBefore"
+  | "endOffsets"
+  | "limitReads"
+  | "committed"
 > {
   return {
-    createTopic: (name, partitions, settings = {}) =>
+    createTopic: (name, partitions, settings = {}, replicas = 1) =>
       withAdmin(brokers, async (admin) => {
         const configs = Object.entries(settings).map(([key, value]) => ({ name: key, value }));
-        await admin.createTopics({ topics: [name], partitions, replicas: 1, configs });
+        await admin.createTopics({ topics: [name], partitions, replicas, configs });
       }),
     deleteTopic: (name) => withAdmin(brokers, (admin) => admin.deleteTopics({ topics: [name] })),
     addPartitions: (name, total) =>
@@ -206,6 +180,11 @@ function adminOf(
         const now = (await admin.metadata({ topics: [name] })).topics.get(name)?.partitionsCount ?? 0;
         const assignments = Array.from({ length: total - now }, () => ({ brokerIds: [1] }));
         await admin.createPartitions({ topics: [{ name, count: total, assignments }], validateOnly: false });
+      }),
+    leaders: (name) =>
+      withAdmin(brokers, async (admin) => {
+        const { topics } = await admin.metadata({ topics: [name], forceUpdate: true });
+        return Object.values(topics.get(name)?.partitions ?? {}).map((p) => p.leader);
       }),
     deleteRecordsBefore: (topic, partition, offset) =>
       withAdmin(brokers, async (admin) => {
