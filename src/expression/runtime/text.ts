@@ -77,6 +77,18 @@ const test = (holds: (text: string, part: string) => boolean) =>
     2,
     overload("string string", BOOL, (text: string, part: string) => whole(text, () => holds(text, part))),
   );
+/** Unicode's White_Space, as CEL takes it: with U+0085, which JavaScript leaves, and without U+FEFF, which it takes. */
+const SPACE = /^\p{White_Space}$/u;
+
+/** By hand: a pattern that looks for the last spaces of a text goes through those in its middle again and again. */
+function trim(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && SPACE.test(text.charAt(start))) start++;
+  while (end > start && SPACE.test(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
 const change = (run: (text: string) => string) =>
   define(
     "method",
@@ -91,7 +103,7 @@ export const textFunctions = {
   matches: define("both", 20, overload("string string", BOOL, matches)),
   lowerAscii: change(lower),
   upperAscii: change(upper),
-  trim: change((text) => text.trim()),
+  trim: change(trim),
   indexOf: define("method", 4, overload("string string", INT, indexOf)),
   substring: define(
     "method",
