@@ -21,16 +21,17 @@ export const alertRules = (): readonly AlertRule[] => ruleFile().groups.flatMap(
  * The same rules in a hurry: what takes minutes takes seconds. Nothing else changes but how long a watch may be silent,
  * because an API server sends a bookmark once a minute and no sooner.
  */
-export function hurriedRules(silenceSeconds: number): RuleFile {
-  const groups = ruleFile().groups.map(({ name, rules }) => ({
+export function hurriedRules(silenceSeconds: number, rules: RuleFile = ruleFile()): RuleFile {
+  const groups = rules.groups.map(({ name, rules: of }) => ({
     name,
-    rules: rules.map((rule) => ({
+    rules: of.map((rule) => ({
       ...rule,
       ...(rule.for === undefined ? {} : { for: "1s" }),
       ...(rule.keep_firing_for === undefined ? {} : { keep_firing_for: "1s" }),
-      expr: rule.expr
-        .replace("[15m]", "[2m]")
-        .replace("(weir_kube_watch_silence_seconds) > 180", `(weir_kube_watch_silence_seconds) > ${silenceSeconds}`),
+      expr: rule.expr.replace(
+        "(weir_kube_watch_silence_seconds) > 180",
+        `(weir_kube_watch_silence_seconds) > ${silenceSeconds}`,
+      ),
     })),
   }));
   return { groups };

@@ -1,4 +1,3 @@
-import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LABEL } from "../../src/api/group.ts";
@@ -11,7 +10,10 @@ import type { PodObject } from "../../src/local/kubelet/pod-feed.ts";
 import type { FaultProxy } from "../../src/local/faults/proxy.ts";
 import { startFaultProxy } from "../../src/local/faults/proxy.ts";
 import { hurriedRules } from "../builders/alert-rules.ts";
-import { datagenJob, kafkaJob } from "../builders/datagen-job.ts";
+import { BLOCKED, alertJobs, block } from "../builders/alert-jobs.ts";
+import { datagenJob } from "../builders/datagen-job.ts";
+import type { AlertLabels, AlertStage } from "../servers/alert-stage.ts";
+import { alertStage, once } from "../servers/alert-stage.ts";
 import type { ControlPlane } from "../servers/kubernetes.ts";
 import { applyCrds, startControlPlane } from "../servers/kubernetes.ts";
 import type { Prometheus } from "../servers/prometheus.ts";
@@ -28,7 +30,7 @@ let plane: ControlPlane;
 let proxy: FaultProxy;
 let weir: WeirCluster;
 let prometheus: Prometheus;
-const times: string[] = [];
+let stage: AlertStage;
 
 beforeAll(async () => {
   plane = await startControlPlane();
@@ -41,60 +43,20 @@ beforeAll(async () => {
     operators: [`127.0.0.1:${weir.operator.probePort}`],
     workersOf: weir.client,
   });
+  stage = alertStage(prometheus);
 });
 afterAll(async () => {
   await prometheus.stop();
   await weir.stop();
   await proxy.close();
   await plane.stop();
-  if (times.length > 0) console.log(`alerts: ${times.join("; ")}`);
+  console.log(`alerts: ${stage.times.join("; ")}`);
 });
 
-type Labels = Readonly<Record<string, string>>;
-
-async function isFiring(alert: string, labels: Labels): Promise<boolean> {
-  const wanted = Object.entries({ ...labels, alertname: alert });
-  const all = await prometheus.alerts();
-  return all.some((a) => a.state === "firing" && wanted.every(([label, value]) => a.labels[label] === value));
-}
-
-/** The alert fires because of the fault, which is done again until then, and ends because of the cure. */
-async function raise(
-  alert: string,
-  labels: Labels,
-  { fault, cure }: { fault: () => Promise<void>; cure: () => Promise<unknown> },
-): Promise<void> {
-  const began = performance.now();
-  await prometheus.until(`firing: ${alert}`, async () => {
-    await fault();
-    return isFiring(alert, labels);
-  });
-  const fired = performance.now();
-  await cure();
-  await prometheus.until(`over: ${alert}`, async () => !(await isFiring(alert, labels)));
-  const seconds = (from: number, to: number): string => ((to - from) / 1000).toFixed(1);
-  times.push(`${alert} after ${seconds(began, fired)} s, over after ${seconds(fired, performance.now())} s`);
-}
-
-const once = (act: () => unknown): (() => Promise<void>) => {
-  let done: Promise<void> | undefined;
-  return () => (done ??= Promise.resolve(act()).then(() => undefined));
-};
-const ofJob = (name: string): Labels => ({ job_namespace: namespace, namespace, job_name: name });
+const ofJob = (name: string): AlertLabels => ({ job_namespace: namespace, namespace, job_name: name });
 const create = (name: string, spec: object = {}) => weir.client.create(streamingJobs, datagenJob(name, spec));
+const remove = (name: string) => weir.client.delete(streamingJobs, { namespace, name });
 const running = (name: string) => weir.until(name, "running", (j) => j.status?.state === "RUNNING");
-
-/** The worker may make the folder anew at any moment. */
-function putFile(path: string): void {
-  for (;;) {
-    try {
-      writeFileSync(path, "", { flag: "wx" });
-      return;
-    } catch {
-      rmSync(path, { recursive: true, force: true, maxRetries: 5 });
-    }
-  }
-}
 
 describe("a real Prometheus", () => {
   it("scrapes the operator and its workers, and keeps the labels that say whose figures they are", async () => {
@@ -123,27 +85,24 @@ describe("a real Prometheus", () => {
   });
 });
 
-describe("each alert is raised by its fault and ends with it", { timeout: 300_000 }, () => {
+describe("each alert is raised by its fault and ends with it", { timeout: 900_000 }, () => {
   it.concurrent("WeirJobFailed: the savepoint to start from does not exist", async () => {
-    await raise("WeirJobFailed", ofJob("failed"), {
-      fault: once(() => create("failed", { startFrom: { savepoint: "file:///var/lib/weir/state/nothing-here" } })),
-      cure: () => weir.client.delete(streamingJobs, { namespace, name: "failed" }),
+    await stage.raise("WeirJobFailed", ofJob("failed"), {
+      fault: once(() => create("failed", alertJobs.failed)),
+      cure: () => remove("failed"),
     });
   });
 
   it.concurrent("WeirJobNotReady: the broker to read from does not answer", async () => {
-    await raise("WeirJobNotReady", ofJob("waiting"), {
-      fault: once(() => weir.client.create(streamingJobs, kafkaJob("waiting", "127.0.0.1:1"))),
-      cure: () => weir.client.delete(streamingJobs, { namespace, name: "waiting" }),
+    await stage.raise("WeirJobNotReady", ofJob("waiting"), {
+      fault: once(() => create("waiting", alertJobs.waiting)),
+      cure: () => remove("waiting"),
     });
   });
 
   it.concurrent("WeirJobLagAboveObjective: records come faster than the worker reads", async () => {
-    const job = datagenJob("late", { slo: { maxLag: "1s" } });
-    const { pipeline } = job.spec as { pipeline: { nodes: { source?: { datagen: { readRate?: number } } }[] } };
-    for (const { source } of pipeline.nodes) if (source !== undefined) source.datagen.readRate = 100;
-    await raise("WeirJobLagAboveObjective", ofJob("late"), {
-      fault: once(() => weir.client.create(streamingJobs, job)),
+    await stage.raise("WeirJobLagAboveObjective", ofJob("late"), {
+      fault: once(() => create("late", alertJobs.late)),
       cure: async () => {
         const above = await weir.job("late");
         expect(above.status?.conditions?.find((c) => c.type === "SLOMet")).toMatchObject({
@@ -153,25 +112,20 @@ describe("each alert is raised by its fault and ends with it", { timeout: 300_00
         await weir.client.patch(streamingJobs, above.metadata, { spec: { slo: { maxLag: "1h" } } });
       },
     });
-    await weir.client.delete(streamingJobs, { namespace, name: "late" });
+    await remove("late");
   });
 
   it.concurrent("WeirCheckpointStale: a file is where the checkpoints' folder should be", async () => {
-    const storage = { uri: "file:///var/lib/weir/blocked" };
-    await create("stale", { checkpoint: { interval: "500ms", timeout: "3s", tolerableFailures: 1000, storage } });
+    await create("stale", alertJobs.stale);
     await weir.until("stale", "checkpointing", (j) => j.status?.checkpoint !== undefined);
-    const folder = join(weir.claims, "default/weir-state/blocked");
-    await raise("WeirCheckpointStale", ofJob("stale"), {
+    let unblock = (): void => {};
+    await stage.raise("WeirCheckpointStale", ofJob("stale"), {
       fault: once(() => {
-        renameSync(folder, `${folder}-away`);
-        putFile(folder);
+        unblock = block(join(weir.claims, "default/weir-state", BLOCKED));
       }),
-      cure: async () => {
-        rmSync(folder);
-        renameSync(`${folder}-away`, folder);
-      },
+      cure: () => unblock(),
     });
-    await weir.client.delete(streamingJobs, { namespace, name: "stale" });
+    await remove("stale");
   });
 
   it.concurrent("WeirJobRestartLoop: the worker is killed whenever it is up", async () => {
@@ -188,11 +142,11 @@ describe("each alert is raised by its fault and ends with it", { timeout: 300_00
         process.kill(pid, "SIGKILL");
       }
     };
-    await create("looping", { restart: { strategy: "FixedDelay", delay: "100ms", maxAttempts: -1 } });
+    await create("looping", alertJobs.looping);
     await running("looping");
-    await raise("WeirJobRestartLoop", ofJob("looping"), {
+    await stage.raise("WeirJobRestartLoop", ofJob("looping"), {
       fault: kill,
-      cure: () => weir.client.delete(streamingJobs, { namespace, name: "looping" }),
+      cure: () => remove("looping"),
     });
     expect(killed.size).toBeGreaterThan(5);
   });
@@ -206,12 +160,12 @@ describe("each alert is raised by its fault and ends with it", { timeout: 300_00
     const labels = { resource: "streamingjobs" };
     await prometheus.until("heard", async () => {
       await touch();
-      return !(await isFiring("WeirWatchStale", labels));
+      return !(await stage.isFiring("WeirWatchStale", labels));
     });
     const silence = once(() =>
       proxy.inject({ match: { resource: "streamingjobs" }, effect: { kind: "Event", fate: "Withhold" } }),
     );
-    await raise("WeirWatchStale", labels, {
+    await stage.raise("WeirWatchStale", labels, {
       fault: async () => {
         await silence();
         await touch();
@@ -231,7 +185,7 @@ describe("each alert is raised by its fault and ends with it", { timeout: 300_00
     const spec = { ...taken.spec, holderIdentity: "gone", leaseDurationSeconds: 3600, renewTime: now };
     await weir.client.update(leases, { ...taken, spec });
     const standby = await weir.startOperator();
-    await raise(
+    await stage.raise(
       "WeirNoLeader",
       { lease: LEASE.name },
       {
