@@ -18,8 +18,7 @@ describe("a reader of the installation pages, on a real node", () => {
     await forget();
     // The pages name the published image; the node has it under the name that it was built with.
     const { repository, tag } = node.facts.image;
-    const images = ["ctr", "-a", "/run/containerd/containerd.sock", "-n", "k8s.io", "images"];
-    await node.actions?.inside([...images, "tag", "--force", `${repository}:${tag}`, IMAGE]);
+    await node.actions?.tagImage(`${repository}:${tag}`, IMAGE);
     reader = await startReader(node.facts.kubeconfigPath);
   });
   afterEach(forget);
@@ -30,9 +29,10 @@ describe("a reader of the installation pages, on a real node", () => {
     const job = ["streamingjob/realtime-etl", "-n", "weir-system", "--timeout=120s"];
     await node.kubectl(["wait", ...job, "--for=jsonpath={.status.parallelism.ready}=4"]); // the sample's policy
     const before = await workers();
-    const [upgrade = "", restart = ""] = commandsOf("install/upgrade.md");
+    const [upgrade = "", images = "", restart = ""] = commandsOf("install/upgrade.md");
     await reader.run(upgrade);
     expect(await workers()).toBe(before);
+    await reader.run(images);
     await reader.run(restart);
     await node.kubectl(["wait", ...job, "--for=jsonpath={.status.requests[0].verb}=restart"]);
     await reader.follow("install/uninstall.md");

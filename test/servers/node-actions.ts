@@ -19,6 +19,8 @@ export interface NodeActions {
   startOf(containerId: string): Promise<number>;
   /** kill -9 to a container's first process, as the kernel would. */
   killContainer(containerId: string): Promise<void>;
+  /** Gives an image that the node has another name, also where that was another image's. */
+  tagImage(image: string, name: string): Promise<void>;
   /** Empties a volume that was released, and offers it again. */
   recycle(volume: string): Promise<void>;
 }
@@ -54,6 +56,7 @@ export function nodeActions(cluster: number): NodeActions {
       return Date.now() - (uptime * 1000 - ticks * 10);
     },
     killContainer: async (containerId) => void (await inside(["kill", "-9", String(await pidOf(containerId))])),
+    tagImage: async (image, name) => void (await inside([...CONTAINERD, "images", "tag", "--force", image, name])),
     recycle: async (volume) => void (await run("recycle", volume)),
   };
 }

@@ -14,10 +14,11 @@ export interface ContainerStatus {
 }
 
 export interface NodePod extends KubeObject {
-  readonly spec: { readonly nodeName?: string; readonly containers?: readonly { readonly image: string }[] };
+  readonly spec: { readonly nodeName?: string; readonly containers: readonly { readonly image: string }[] };
   readonly status: {
     readonly phase: string;
     readonly podIP?: string;
+    readonly conditions?: readonly { readonly type: string; readonly message?: string }[];
     readonly containerStatuses?: readonly ContainerStatus[];
   };
 }

@@ -30,6 +30,8 @@ export interface InstallOptions {
   /** Beside the image, which is set. */
   readonly values?: HelmValues;
   readonly name?: string;
+  /** Of an earlier version; default: this one's. An upgrade always goes to this one's. */
+  readonly chart?: string;
   readonly helm?: Extract<Tool, "helm" | "helm3">;
   /** The user that Helm works as; default: an administrator of the cluster. */
   readonly user?: string;
@@ -60,7 +62,9 @@ export async function installWeir(
     });
   };
   const began = performance.now();
-  await told(run("install", name, chart, "--take-ownership", "--wait", "--timeout=180s", ...set(values)));
+  await told(
+    run("install", name, options.chart ?? chart, "--take-ownership", "--wait", "--timeout=180s", ...set(values)),
+  );
   const readySeconds = (performance.now() - began) / 1000;
 
   const selector = `app.kubernetes.io/instance=${name},app.kubernetes.io/component=operator`;
