@@ -1,20 +1,14 @@
 /** Figures of a quiet installation. Each is printed; what is asserted is only that nothing is far from what is promised. */
-import { setTimeout as delay } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { datagenJob } from "../builders/datagen-job.ts";
 import { eventually } from "../servers/node-actions.ts";
 import { nodeCluster } from "../servers/node-cluster.ts";
 import type { NodeNamespace } from "../servers/node-namespace.ts";
+import { type ProcessUse, figure, processUse } from "../servers/process-use.ts";
 import { type PodTimes, watchPods } from "../servers/node-watch.ts";
 import { type WeirRelease, installWeir } from "../servers/node-weir.ts";
 
-const MIB = 1024 * 1024;
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
-
-/** The value of a metric without labels. */
-function figure(text: string, name: string): number {
-  return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? ([0-9.e+-]+)$`, "m").exec(text)?.[1]);
-}
 
 describe("figures of a real node", () => {
   const node = nodeCluster();
@@ -28,14 +22,9 @@ describe("figures of a real node", () => {
     console.log(`chart install to Ready: ${weir.readySeconds.toFixed(1)} s`);
   });
 
-  async function operatorUse(what: string): Promise<{ mib: number; cores: number }> {
+  async function operatorUse(what: string): Promise<ProcessUse> {
     const leader = await weir.leader();
-    const before = figure(await weir.metrics(leader), "process_cpu_seconds_total");
-    const began = performance.now();
-    await delay(15_000); // the span that is measured
-    const text = await weir.metrics(leader);
-    const cores = (figure(text, "process_cpu_seconds_total") - before) / ((performance.now() - began) / 1000);
-    const mib = figure(text, "process_resident_memory_bytes") / MIB;
+    const { mib, cores } = await processUse(() => weir.metrics(leader));
     console.log(`operator with ${what}: ${mib.toFixed(0)} MiB resident, ${(cores * 100).toFixed(1)} % of a core`);
     return { mib, cores };
   }

@@ -1,0 +1,85 @@
+/**
+ * How many jobs the node carries, and what the operator takes for them: a figure for docs/performance.md, not a test.
+ * It needs some minutes and most of the machine: WEIR_LONG=1 npx vitest run --project e2e test/e2e/capacity.test.ts
+ */
+import { describe, expect, it } from "vitest";
+import { nodeJob } from "../builders/node-job.ts";
+import { eventually } from "../servers/node-actions.ts";
+import { nodeCluster } from "../servers/node-cluster.ts";
+import type { NodeNamespace, NodePod } from "../servers/node-namespace.ts";
+import { installWeir } from "../servers/node-weir.ts";
+import { figure, processUse } from "../servers/process-use.ts";
+
+const BATCH = 15;
+/** A node runs 110 pods, if nobody says otherwise. */
+const MOST = 120;
+const PATIENCE_SECONDS = 240;
+/** So little is asked for that neither CPU nor memory decides on paper; the limit is for what never comes. */
+const LIGHT = { resources: { requests: { cpu: "5m", memory: "32Mi" }, limits: { memory: "256Mi" } } };
+const EVERY_SECOND = { checkpoint: { interval: "1s", storage: { uri: "file:///var/lib/weir/state" } } };
+
+describe.skipIf(process.env["WEIR_LONG"] !== "1")("a node", () => {
+  const node = nodeCluster();
+
+  it("carries as many jobs as this", async () => {
+    const namespace = await node.namespace("capacity");
+    const weir = await installWeir(node, namespace);
+    const report = async (jobs: number, seconds: number): Promise<void> => {
+      const leader = await weir.leader();
+      const { mib, cores } = await processUse(() => weir.metrics(leader));
+      const rows = await Promise.all((await namespace.pods("weir.dev/job")).map(workerFigures));
+      const memory = rows.reduce((sum, row) => sum + row.mib, 0) / rows.length;
+      const behind = Math.max(...rows.map((row) => row.behind));
+      const cpu = rows.reduce((sum, row) => sum + row.cores, 0);
+      const workers = `${memory.toFixed(0)} MiB each, ${cpu.toFixed(2)} cores together, at most ${behind.toFixed(1)} s behind`;
+      const operator = `operator ${mib.toFixed(0)} MiB, ${(cores * 100).toFixed(1)} % of a core`;
+      console.log(
+        `${jobs} jobs, the last ${BATCH} ready after ${seconds.toFixed(0)} s: ${operator}; workers ${workers}`,
+      );
+    };
+    let jobs = 0;
+    while (jobs < MOST) {
+      const names = Array.from({ length: BATCH }, (_, i) => `job-${jobs + i}`);
+      const began = performance.now();
+      await namespace.apply(...names.map((name) => nodeJob(name, LIGHT, EVERY_SECOND)));
+      const stuck = await untilReady(namespace, jobs + BATCH);
+      if (stuck !== undefined) {
+        console.log(`${jobs} jobs were carried; of ${BATCH} more: ${stuck}`);
+        break;
+      }
+      jobs += BATCH;
+      await report(jobs, (performance.now() - began) / 1000);
+    }
+    expect(jobs).toBeGreaterThanOrEqual(BATCH);
+  });
+});
+
+/** Undefined once so many jobs are ready; else what is in the way. */
+async function untilReady(namespace: NodeNamespace, wanted: number): Promise<string | undefined> {
+  const path = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}";
+  const pending = async (): Promise<string | undefined> => {
+    const found = (await namespace.pods("weir.dev/job")).filter(({ status }) => status.phase === "Pending");
+    const messages = found.flatMap(({ status }) => status.conditions?.map(({ message }) => message) ?? []);
+    return messages.find((message) => message?.includes("nodes are available"));
+  };
+  const look = async (): Promise<{ readonly stuck: string | undefined } | undefined> => {
+    const ready = (await namespace.kubectl(["get", "sj", "-o", path])).split(" ").filter((text) => text === "True");
+    const stuck = await pending();
+    return ready.length >= wanted || stuck !== undefined ? { stuck } : undefined;
+  };
+  const options = { seconds: PATIENCE_SECONDS, everyMs: 1000 };
+  const end = await eventually(`${wanted} ready jobs`, look, options).catch((e: unknown) => ({ stuck: String(e) }));
+  return end.stuck;
+}
+
+interface WorkerFigures {
+  readonly mib: number;
+  readonly cores: number;
+  readonly behind: number;
+}
+
+async function workerFigures({ status }: NodePod): Promise<WorkerFigures> {
+  const metrics = (): Promise<string> => fetch(`http://${status.podIP}:8080/metrics`).then((answer) => answer.text());
+  const use = await processUse(metrics);
+  return { ...use, behind: figure(await metrics(), "weir_worker_lag_seconds") };
+}
