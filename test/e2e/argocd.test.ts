@@ -88,7 +88,7 @@ async function podsOf(selector: string): Promise<NodePod[]> {
 async function readyPods(selector: string): Promise<NodePod[]> {
   const { repository, tag } = node.facts.image;
   return (await podsOf(selector)).filter(({ spec, status }) => {
-    expect(spec.containers?.map(({ image }) => image)).toEqual([`${repository}:${tag}`]);
+    expect(spec.containers.map(({ image }) => image)).toEqual([`${repository}:${tag}`]);
     return status.containerStatuses?.every(({ ready }) => ready) === true;
   });
 }

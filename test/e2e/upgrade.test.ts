@@ -148,8 +148,5 @@ describe.skipIf(node.actions === undefined)(`an upgrade from ${PREVIOUS} to ${VE
     await namespace.waitFor(`sj/${JOB}`, "jsonpath={.status.parallelism.effective}=2");
     await settled(2);
     expect(new Set((await pods()).map(imageOf))).toEqual(new Set([`${image}:${tag}`]));
-    await resultsGoOn();
-    const { wrong, missing } = comparedWithComputed(resultsIn(volume));
-    expect([...wrong, ...missing]).toEqual([]);
   });
 });
