@@ -5,6 +5,7 @@ import { parseDuration } from "./duration.ts";
 import { effectiveSpec } from "./effective-spec.ts";
 import { checkGraph } from "./graph-check.ts";
 import type { KindName } from "./group.ts";
+import { joinProblems } from "./join-check.ts";
 import { instantProblem, zoneProblem } from "./instant.ts";
 import type { MaintenanceWindowSpec } from "./maintenance-window.schema.ts";
 import { notImplemented } from "./not-implemented.ts";
@@ -29,6 +30,7 @@ const pipelineChecks: readonly Check<Pipeline>[] = [
   connectionsExist,
   ({ nodes }) => nodes.flatMap(fieldNames),
   ({ nodes }) => nodes.flatMap(windowProblems),
+  ({ nodes }) => nodes.flatMap(joinProblems),
   ({ nodes }) => nodes.flatMap(datagenKeys),
 ];
 
@@ -150,7 +152,7 @@ const DOTTED = /^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$/;
 
 /** Keys of maps have no pattern in a CRD. */
 function fieldNames(node: PipelineNode): Problem[] {
-  const maps = { map: node.map, aggregate: node.aggregate, schema: node.schema };
+  const maps = { map: node.map, aggregate: node.aggregate, schema: node.schema, "join.select": node.join?.select };
   return Object.entries(maps).flatMap(([field, map]) =>
     Object.keys(map ?? {})
       .filter((key) => key.length > 253 || !DOTTED.test(key))

@@ -26,7 +26,7 @@ function outputsOf(node: PipelineNode): string[] {
     if (node.branch.otherwise !== undefined) outputs.push(node.branch.otherwise);
   } else if (node.sink === undefined) outputs.push("out");
   if (node.onError === "Dead") outputs.push("dead");
-  if (isTimed(node.window)) outputs.push("late");
+  if (isTimed(node.window) || node.join !== undefined) outputs.push("late");
   return outputs;
 }
 
@@ -53,7 +53,11 @@ function checkInputs(node: PipelineNode, byName: Nodes): Problem[] {
   if (node.source === undefined && inputs.length === 0) {
     return [problem(at(node.name, "from"), "is missing: name the nodes that this node reads")];
   }
-  const repeated = inputs.filter((x, i) => inputs.findIndex((y) => canonical(y) === canonical(x)) !== i);
+  // A join may meet its input with itself.
+  const repeated =
+    node.join !== undefined
+      ? []
+      : inputs.filter((x, i) => inputs.findIndex((y) => canonical(y) === canonical(x)) !== i);
   return [
     ...inputs.flatMap((input) => checkInput(node.name, input, byName)),
     ...repeated.map((x) => problem(at(node.name, "from"), `reads "${x}" twice; name it once`)),

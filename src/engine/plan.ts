@@ -143,10 +143,26 @@ export type PlanNode =
       readonly order: "Ascending" | "Descending";
       readonly ttlMs: number;
       readonly keying: Keying;
+    })
+  /** Pairs of records with one key; the first input is the left side. */
+  | (PlanNodeBase & {
+      readonly kind: "join";
+      /** Over `left`, and over `right`. */
+      readonly keys: readonly [string, string];
+      readonly times: PlanJoinTimes;
+      readonly joinType: "Inner" | "Left" | "Outer";
+      /** Over `left` and `right`; null gives `{left, right}`. */
+      readonly select: readonly { readonly path: readonly string[]; readonly expression: string }[] | null;
+      readonly keying: Keying;
     });
 
-/** Nodes that keep state by key. */
-export type KeyedPlanNode = Extract<PlanNode, { readonly keying: Keying }>;
+/** Which rows meet: those of one window, or those whose time is in left.ts − before … left.ts + after. */
+export type PlanJoinTimes =
+  | { readonly type: "window"; readonly sizeMs: number }
+  | { readonly type: "interval"; readonly beforeMs: number; readonly afterMs: number };
+
+/** Nodes with one input that keep state by key. */
+export type KeyedPlanNode = Exclude<Extract<PlanNode, { readonly keying: Keying }>, { readonly kind: "join" }>;
 
 /** declared: shard = split index of the source; local: shard = murmur2(key) % maxParallelism. */
 export type Keying = "declared" | "local";

@@ -1,8 +1,10 @@
-import type { Plan, PlanBuffer, PlanNode, PlanSink } from "./plan.ts";
+import type { Side } from "./joins/row.ts";
+import type { Plan, PlanBuffer, PlanInput, PlanNode, PlanSink } from "./plan.ts";
 
 /** Who reads an output: a node, a buffer before one, or a sink. */
 export type Reader =
-  | { readonly kind: "node"; readonly node: PlanNode }
+  /** `side`: which of its inputs a join reads there; 0 for any other node. */
+  | { readonly kind: "node"; readonly node: PlanNode; readonly side: Side }
   | { readonly kind: "buffer"; readonly buffer: PlanBuffer }
   | { readonly kind: "sink"; readonly sink: PlanSink };
 
@@ -13,15 +15,14 @@ export interface ProgramGraph {
 
 export function programGraph(plan: Plan): ProgramGraph {
   const byOutput = new Map<string, Reader[]>();
-  const add = (reader: Reader, inputs: PlanNode["inputs"]): void => {
-    for (const { node, output } of inputs) {
-      const key = `${node}.${output}`;
-      byOutput.set(key, [...(byOutput.get(key) ?? []), reader]);
-    }
+  const add = (reader: Reader, { node, output }: PlanInput): void => {
+    const key = `${node}.${output}`;
+    byOutput.set(key, [...(byOutput.get(key) ?? []), reader]);
   };
-  for (const node of plan.nodes) add({ kind: "node", node }, node.inputs);
-  for (const buffer of plan.buffers ?? []) add({ kind: "buffer", buffer }, buffer.inputs);
-  for (const sink of plan.sinks) add({ kind: "sink", sink }, sink.inputs);
+  for (const node of plan.nodes)
+    node.inputs.forEach((input, i) => add({ kind: "node", node, side: node.kind === "join" && i > 0 ? 1 : 0 }, input));
+  for (const buffer of plan.buffers ?? []) for (const input of buffer.inputs) add({ kind: "buffer", buffer }, input);
+  for (const sink of plan.sinks) for (const input of sink.inputs) add({ kind: "sink", sink }, input);
   return { readers: (node, output) => byOutput.get(`${node}.${output}`) ?? [] };
 }
 

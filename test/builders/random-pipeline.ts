@@ -73,12 +73,14 @@ export function randomPipeline(r: Random): Pipeline {
   const steps = r.below(7);
   for (let i = 0; i < steps; i++) {
     const from = r.chance(0.2) && open.length > 1 ? [taken(), taken()] : [taken()];
-    const node = step(r, `n${i}`, from);
+    const node = r.chance(0.12) ? joinNode(r, `n${i}`, from) : step(r, `n${i}`, from);
     nodes.push(node);
     open.push(...outputs(node));
     if (r.chance(0.2)) open.push(from[0] as string);
   }
-  const late = nodes.filter((n) => isTimed(n.window) && r.chance(0.7)).map((n) => `${n.name}.late`);
+  const late = nodes
+    .filter((n) => (isTimed(n.window) || n.join !== undefined) && r.chance(0.7))
+    .map((n) => `${n.name}.late`);
   open.push(...late);
   const dead = nodes.filter((n) => n.onError === "Dead").map((n) => `${n.name}.dead`);
   if (dead.length > 0) nodes.push({ name: "dead", from: dead, sink: { blackhole: {} } });
@@ -93,7 +95,7 @@ export function randomPipeline(r: Random): Pipeline {
   const limited = nodes.some((n) => n.rateLimit !== undefined);
   const strategies = limited ? LOSSY : ([...LOSSY, "Buffer", "Buffer", "Error"] as const);
   const buffered = nodes.map((node) =>
-    node.source !== undefined || r.chance(0.85)
+    node.source !== undefined || node.join !== undefined || r.chance(0.85)
       ? node
       : { ...node, buffer: { size: 1 + r.below(40), strategy: r.pick(strategies) } },
   );
@@ -191,6 +193,36 @@ function windowNode(r: Random, base: Pick<PipelineNode, "name" | "from" | "onErr
     { global: { trigger: { every: "2s" } } },
   ]);
   return { ...keyed, ...ttl, ...(window === undefined ? {} : { window }) };
+}
+
+const JOIN_KEYS = ["tenant", "tenant", "type", "a"] as const;
+const SELECTED = [
+  "left.tenant",
+  "right.tenant",
+  "left.payload",
+  "right.payload.lag",
+  "left",
+  "right",
+  "right == null ? 'alone' : 'met'",
+  "has(left.ts) && has(right.ts)",
+  "[left.ts, right]",
+  "left.ts + right.ts",
+  "params.limit",
+] as const;
+
+/** Joins its input with itself where there is only one. */
+function joinNode(r: Random, name: string, from: readonly string[]): PipelineNode {
+  const [left = "", right = left] = from;
+  const keyOf = (side: string): string => (r.chance(0.1) ? `[${side}.tenant]` : `${side}.${r.pick(JOIN_KEYS)}`);
+  const times = r.pick([
+    { window: { size: r.pick(["1s", "10s", "7ms"]) } },
+    { interval: { before: r.pick(["0s", "2s", "7s"]), after: r.pick(["0s", "900ms", "9s"]) } },
+  ]);
+  const fields = MAP_FIELDS.filter(() => r.chance(0.4)).map((field) => [field, r.pick(SELECTED)]);
+  const select = fields.length === 0 ? {} : { select: Object.fromEntries(fields) as Record<string, string> };
+  const type = r.chance(0.3) ? {} : { type: r.pick(["Inner", "Left", "Outer"] as const) };
+  const join = { ...times, ...type, leftKey: keyOf("left"), rightKey: keyOf("right"), ...select };
+  return { name, from: [left, right], onError: r.pick(["Skip", "Dead"]), join };
 }
 
 function timeWindow(r: Random): NonNullable<PipelineNode["window"]> {

@@ -24,6 +24,8 @@ function allOperators(): Plan {
     about: "approxCountDistinct(event.v)",
     median: "percentile(event.v, 0.5)",
   };
+  const sides = { from: ["events", "low"] };
+  const on = { leftKey: "left.tenant", rightKey: "right.tenant", select: { l: "left", r: "right" } };
   const stateful: PipelineNode[] = [
     { name: "tumbling", ...keyed, aggregate, window: { tumbling: { size: "3s" } } },
     { name: "sliding", ...keyed, aggregate, window: { sliding: { size: "5s", every: "2s" } } },
@@ -35,6 +37,8 @@ function allOperators(): Plan {
     { name: "dedup", ...keyed, dedup: {} },
     { name: "distinct", from, distinct: { by: "event.tenant" } },
     { name: "top", ...keyed, topN: { size: 3, by: "event.v" } },
+    { name: "met", ...sides, join: { ...on, type: "Outer", interval: { before: "100ms", after: "300ms" } } },
+    { name: "paired", ...sides, join: { ...on, type: "Left", window: { size: "250ms" } } },
   ];
   const source: PipelineNode = {
     name: "events",
@@ -54,11 +58,12 @@ function allOperators(): Plan {
     partitionedBy: "event.tenant",
     eventTime: { field: "event.ts" },
   };
+  const low: PipelineNode = { name: "low", from, filter: "event.v < 10" };
   const sinks = stateful.flatMap(({ name }): PipelineNode[] => [
     { name: `${name}-named`, from: [name], map: { from: `'${name}'`, row: "event" } },
     { name: `${name}-out`, from: [`${name}-named`], sink: { blackhole: {} } },
   ]);
-  const plan = planPipeline({ nodes: [source, ...stateful, ...sinks] }, { parameters: {}, maxParallelism: 8 });
+  const plan = planPipeline({ nodes: [source, low, ...stateful, ...sinks] }, { parameters: {}, maxParallelism: 8 });
   return { ...plan, sinks: plan.sinks.map((sink) => ({ ...sink, connector: "collect" })) };
 }
 

@@ -97,6 +97,15 @@ export class ChainRuntime {
     return new Failure("Overflow", overflowProblem(name));
   }
 
+  /** A record of a join's state; it was checked when it came. */
+  parseRow(b: Buffer, start: number, end: number): unknown {
+    return JSON.parse(b.toString("utf8", start, end));
+  }
+
+  pairAt(ts: number): string {
+    return `of the pair at ${ts}`;
+  }
+
   resultAt(ts: number): string {
     return `of the result at ${ts}`;
   }

@@ -1,11 +1,14 @@
 import { WeirError } from "../../errors.ts";
 import { plainPath } from "../planner/field-path.ts";
+import type { Variable } from "../planner/field-path.ts";
 import type { Keying, OnError, PlanNode, PlanSink } from "../plan.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
 import { aggregateSource } from "./aggregate-source.ts";
 import { bufferSource } from "./buffer-source.ts";
 import { emitExpression } from "./emit-expression.ts";
+import { joinSource } from "./join-source.ts";
 import { dropSource, flatMapSource, peekSource, selectSource } from "./record-operators.ts";
+import { missingTest } from "./missing-field.ts";
 import { bytesOf } from "./serializer.ts";
 import { leaf, locate, readSource, tree, withPresence } from "./shape.ts";
 import type { Leaf, Shape, Slot } from "./shape.ts";
@@ -25,6 +28,8 @@ export interface At {
   readonly shape: Shape;
   readonly raw: { readonly buffer: string; readonly start: string; readonly end: string } | undefined;
   readonly where: string;
+  /** What expressions call the event; default `event`. */
+  readonly variable?: Variable;
 }
 
 export type NodeOf<K extends PlanNode["kind"]> = Extract<PlanNode, { kind: K }>;
@@ -65,14 +70,15 @@ export class ChainWriter {
     if (reader.kind === "sink") return this.sink(reader.sink, at);
     if (reader.kind === "buffer") return bufferSource(this, reader.buffer, at);
     const { node } = reader;
-    return `C${this.index(node.name)}.in++;\n${this.node(node, at)}`;
+    const counted = `C${this.index(node.name)}.in++;\n`;
+    return counted + (node.kind === "join" ? joinSource(this, node, at, reader.side) : this.node(node, at));
   }
 
   index(node: string): number {
     return this.tables.nodes.get(node) ?? -1;
   }
 
-  private node(node: PlanNode, at: At): string {
+  private node(node: Exclude<PlanNode, { kind: "join" }>, at: At): string {
     switch (node.kind) {
       case "union":
         return this.readers(node.name, "out", at);
@@ -156,7 +162,7 @@ ${boolTest(y, fail)} if (${y}) ${x} = ${i}; else {`,
 
   /** The leaf of a field that an expression copies unchanged. */
   copied(expression: string, at: At): Leaf | undefined {
-    const path = plainPath(expression);
+    const path = plainPath(expression, at.variable);
     if (path === undefined) return undefined;
     const place = locate(at.shape, path);
     return place.kind === "leaf" && place.rest.length === 0 ? place.leaf : undefined;
@@ -164,7 +170,8 @@ ${boolTest(y, fail)} if (${y}) ${x} = ${i}; else {`,
 
   /** JavaScript of an expression; what it needs to have declared goes into `declared`. */
   expression(text: string, at: At, declared: string[]): string {
-    const emitted = emitExpression(text, { read: (path) => readSource(at.shape, path), prefix: `x${this.id()}_` });
+    const read = (path: readonly string[]): string => readSource(at.shape, path);
+    const emitted = emitExpression(text, { read, record: at.variable ?? "event", prefix: `x${this.id()}_` });
     declared.push(...emitted.temps);
     return emitted.code;
   }
@@ -223,12 +230,6 @@ interface Step {
 }
 
 const boolTest = (x: string, fail: Fail): string => `if (${x} !== true && ${x} !== false) ${fail(`R.notBool(${x})`)}`;
-
-function missingTest({ slot, present }: Leaf, expression: string): ((fail: Fail) => string) | undefined {
-  const there = slot === undefined ? present : `${slot.type} !== 0`;
-  if (there === undefined) return undefined;
-  return (fail) => `if (!(${there})) ${fail(`R.missing(${JSON.stringify(expression)})`)}`;
-}
 
 /** A key that is a plain text or number goes out as the bytes it came in, without its quotes. */
 function plainKey({ buffer, start, end, type }: Slot): string {

@@ -11,6 +11,7 @@ import { bufferedTime, edgeBuffers, programBuffer } from "../buffers/program-buf
 import type { BehindBuffer } from "../buffers/program-buffer.ts";
 import type { OutRecord, SinkWriter } from "../connectors/connector.ts";
 import { generatedFunction } from "../generated-function.ts";
+import { NO_ROW } from "../joins/row.ts";
 import { nodeCounters } from "../node-counters.ts";
 import type { Plan, PlanNode, PlanSource } from "../plan.ts";
 import { decodes, programGraph } from "../program-graph.ts";
@@ -22,6 +23,7 @@ import { addSum, overflows } from "../windows/sum.ts";
 import type { Fire } from "../windows/window-state.ts";
 import { ChainRuntime } from "./chain-runtime.ts";
 import { ChainWriter } from "./chain.ts";
+import { pairSource } from "./join-source.ts";
 import { Scratch } from "./scratch.ts";
 import { sourceFunction } from "./source-function.ts";
 import type { ChainStart } from "./source-function.ts";
@@ -106,6 +108,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
     decode: decoder(),
     Failure,
     MAX_SCAN_BYTES,
+    NO_ROW,
     addSum,
     endOfName,
     isRank,
@@ -141,6 +144,7 @@ function chainSource(plan: Plan, index: ReadonlyMap<string, number>): string {
   const functions = [
     ...firing.map((n) => fireSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "topN").map((n) => topRowSource(chain, n)),
+    ...plan.nodes.filter((n) => n.kind === "join").map((n) => pairSource(chain, n)),
     ...starts(plan, graph).map((start) => sourceFunction(chain, start)),
   ];
   const entry = (kind: string, name: string): string => `[${JSON.stringify(name)}]: ${kind}${index.get(name)}`;

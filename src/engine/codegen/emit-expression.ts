@@ -1,20 +1,27 @@
 import { emitJavaScript } from "../../expression/emit.ts";
 import type { EmittedExpression } from "../../expression/emit.ts";
 import { parseExpression } from "../../expression/parse.ts";
+import type { Variable } from "../planner/field-path.ts";
 
 export interface EmitContext {
-  /** JavaScript that reads a path below `event`, `undefined` where it is missing. */
+  /** JavaScript that reads a path of the record, `undefined` where it is missing. */
   readonly read: (path: readonly string[]) => string;
+  /** The variable that is the whole record; others but `params` are its fields, as in a pair. */
+  readonly record: Variable;
   readonly prefix: string;
 }
 
-/** JavaScript of an expression in a chain: the event's fields are the chain's variables, `params` is in scope. */
-export function emitExpression(text: string, { read, prefix }: EmitContext): EmittedExpression {
-  return emitJavaScript(parseExpression(text), {
+/** Which of them an expression may use has been checked when it was planned. */
+const VARIABLES = { event: "dyn", left: "dyn", right: "dyn", params: "dyn" } as const;
+
+/** JavaScript of an expression in a chain: the record's fields are the chain's variables, `params` is in scope. */
+export function emitExpression(text: string, { read, record, prefix }: EmitContext): EmittedExpression {
+  return emitJavaScript(parseExpression(text, { variables: VARIABLES }), {
     runtime: "cel",
     prefix,
     field: ([root, ...path]) => {
-      if (root === "event") return read(path);
+      if (root === record) return read(path);
+      if (root === "left" || root === "right") return read([root, ...path]);
       return path.length === 0 ? "params" : `R.below(params, ${JSON.stringify(path)})`;
     },
   });

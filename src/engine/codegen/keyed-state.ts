@@ -1,5 +1,9 @@
 import { KeyedTable } from "../keyed-state/keyed-table.ts";
 import { stateOf } from "../keyed-state/state-of.ts";
+import type { JoinNode } from "../joins/join-node.ts";
+import type { JoinState } from "../joins/join-state.ts";
+import { IntervalJoin } from "../joins/interval-join.ts";
+import { WindowJoin } from "../joins/window-join.ts";
 import type { PlanNode } from "../plan.ts";
 import type { KeyedNode } from "../program.ts";
 import { SessionState } from "../windows/session-state.ts";
@@ -17,5 +21,11 @@ export function keyedState(node: PlanNode): KeyedState | undefined {
     sessions: (at, gapMs) => new SessionState(at, gapMs),
     windows: (at) => new WindowState(at),
     table: (options) => new KeyedTable(options),
+    join: joinState,
   });
+}
+
+function joinState(node: JoinNode): JoinState {
+  const { times } = node;
+  return times.type === "window" ? new WindowJoin(node, times.sizeMs) : new IntervalJoin(node, times);
 }

@@ -1,7 +1,7 @@
 import { WeirError } from "../../errors.ts";
 import type { At } from "./chain.ts";
-import { presence } from "./shape.ts";
-import type { Leaf, Tree } from "./shape.ts";
+import { pairTree, presence } from "./shape.ts";
+import type { Leaf, Shape, Tree } from "./shape.ts";
 
 /**
  * Generates the code that writes a built event as JSON into the scratch buffer `o`. A field that is unchanged since it
@@ -89,8 +89,18 @@ function leafSource({ slot, js, number }: Leaf): string {
 /** Where an event's JSON bytes are, and the statements that make them. */
 export function bytesOf({ raw, shape }: At): { made: string; buffer: string; start: string; end: string } {
   if (raw !== undefined) return { made: "", ...raw };
-  const made =
-    shape.kind === "built" ? serializerSource(shape.root) : shape.kind === "value" && valueSource(shape.leaf);
-  if (made === false) throw new WeirError("INTERNAL", "a record that is as it came has lost its bytes");
-  return { made, buffer: "o.bytes", start: "0", end: "o.at" };
+  return { made: madeSource(shape), buffer: "o.bytes", start: "0", end: "o.at" };
+}
+
+function madeSource(shape: Shape): string {
+  switch (shape.kind) {
+    case "built":
+      return serializerSource(shape.root);
+    case "value":
+      return valueSource(shape.leaf);
+    case "pair":
+      return serializerSource(pairTree(shape));
+    case "record":
+      throw new WeirError("INTERNAL", "a record that is as it came has lost its bytes");
+  }
 }

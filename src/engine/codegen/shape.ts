@@ -4,7 +4,9 @@ export type Shape =
   | { readonly kind: "record"; readonly slot: (path: readonly string[]) => Slot }
   | { readonly kind: "built"; readonly root: Tree }
   /** A value that is all there is: an element of a list. */
-  | { readonly kind: "value"; readonly leaf: Leaf };
+  | { readonly kind: "value"; readonly leaf: Leaf }
+  /** Two records side by side, as `left` and `right`. */
+  | { readonly kind: "pair"; readonly left: Shape; readonly right: Shape };
 
 export type Tree = { readonly kind: "tree"; readonly fields: ReadonlyMap<string, Tree | Leaf> };
 
@@ -67,10 +69,33 @@ export function presence(node: Tree | Leaf): string | undefined {
 export function locate(shape: Shape, path: readonly string[]): Place {
   if (shape.kind === "value") return { kind: "leaf", leaf: shape.leaf, rest: path };
   if (shape.kind === "built") return locateBuilt(shape.root, path);
+  if (shape.kind === "pair") return locatePair(shape, path);
   const odd = path.findIndex((name) => !PLAIN_NAME.test(name));
   const length = odd < 0 ? path.length : odd;
   const slot = shape.slot(path.slice(0, length));
   return { kind: "leaf", leaf: leaf(slot.js, slot), rest: path.slice(length) };
+}
+
+type PairShape = Extract<Shape, { kind: "pair" }>;
+
+function locatePair(pair: PairShape, [side, ...path]: readonly string[]): Place {
+  if (side === undefined) return { kind: "tree", tree: pairTree(pair) };
+  return side === "left" || side === "right" ? locate(pair[side], path) : { kind: "missing" };
+}
+
+/** A pair as the object that it is to others. */
+export function pairTree({ left, right }: PairShape): Tree {
+  const whole = (shape: Shape): Leaf | Tree => {
+    const place = locate(shape, []);
+    return place.kind === "leaf" ? place.leaf : { kind: "tree", fields: new Map() };
+  };
+  return {
+    kind: "tree",
+    fields: new Map([
+      ["left", whole(left)],
+      ["right", whole(right)],
+    ]),
+  };
 }
 
 function locateBuilt(root: Tree, path: readonly string[]): Place {

@@ -1,8 +1,6 @@
-import { projectorSource } from "../json/projector.ts";
-import type { ProjectedField } from "../json/projector.ts";
 import type { PlanSource } from "../plan.ts";
 import type { At, ChainWriter } from "./chain.ts";
-import type { Slot } from "./shape.ts";
+import { decodeSource, ProjectedFields } from "./projected-fields.ts";
 
 /** Where a chain begins: at a source, or at a buffer, whose records were sound when they went in. */
 export type ChainStart = Pick<PlanSource, "node" | "eventTime" | "onError"> & {
@@ -19,13 +17,8 @@ export type ChainStart = Pick<PlanSource, "node" | "eventTime" | "onError"> & {
 export function sourceFunction(chain: ChainWriter, source: ChainStart): string {
   const { decoded, sound } = source;
   const n = chain.index(source.node);
-  const fields = new Map<string, ProjectedField>();
-  const slot = (path: readonly string[]): Slot => {
-    const key = JSON.stringify(path);
-    const field = fields.get(key) ?? { path, slot: fields.size };
-    fields.set(key, field);
-    return slotOf(field.slot);
-  };
+  const fields = new ProjectedFields("b");
+  const { slot } = fields;
   const at: At = {
     shape: { kind: "record", slot },
     raw: { buffer: "b", start: "start", end: "end" },
@@ -38,7 +31,6 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart): string {
     source.onError === "Fail"
       ? `throw R.malformed(${JSON.stringify(source.node)}, batch.describe(i), problem);`
       : `${source.onError === "Dead" ? dead : ""} continue;`;
-  const found = [...fields.values()];
   return `function source${n}(batch) {
   const n = batch.n, b = batch.buf, off = batch.off, len = batch.len, times = batch.ts, split = batch.split;
   let newest = -Infinity, p = 0, r = 0, w = 0, ob = o.bytes;
@@ -46,8 +38,8 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart): string {
     const start = off[i], end = start + len[i];
     let ts = times[i], problem;
     C${n}.in++;
-    ${found.map(({ slot: k }) => `let s${k} = 0, e${k} = 0, t${k} = 0, v${k} = U;`).join("\n    ")}
-    ${decoded ? decodeSource(found) : sound ? "" : "if (end < start) problem = R.noValue;"}
+    ${fields.declared()}
+    ${decoded ? decodeSource(fields.all(), parseSource) : sound ? "" : "if (end < start) problem = R.noValue;"}
     ${eventTime}
     if (problem !== undefined) { C${n}.errors++; ${failed} }
     if (ts > newest) newest = ts;
@@ -57,29 +49,11 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart): string {
 }`;
 }
 
-function slotOf(k: number): Slot {
-  const js = `(v${k} !== U ? v${k} : (v${k} = t${k} === 3 ? plainInt(b, s${k}, e${k}) : decode(b, s${k}, e${k}, t${k})))`;
-  return { buffer: "b", start: `s${k}`, end: `e${k}`, type: `t${k}`, js };
-}
+/** What the tokenizer does not take, JSON.parse decides. */
+const parseSource = (picks: string): string =>
+  `try { const value = R.parse(batch, i); ${picks} } catch (error) { problem = error; }`;
 
-/** The fast path, and JSON.parse for what it does not take: PARSED values have no bytes. */
-function decodeSource(fields: readonly ProjectedField[]): string {
-  const picks = fields.map(
-    ({ path, slot: k }) => `v${k} = R.below(value, ${JSON.stringify(path)}); t${k} = v${k} === undefined ? 0 : 10;`,
-  );
-  return `let taken = false;
-    odd: {
-      if (end <= start || end > MAX_SCAN_BYTES) break odd;
-      p = start;
-      ${projectorSource(fields)}
-      taken = p === end;
-    }
-    if (!taken) {
-      try { const value = R.parse(batch, i); ${picks.join(" ")} } catch (error) { problem = error; }
-    }`;
-}
-
-function eventTimeSource(source: ChainStart, slot: (path: readonly string[]) => Slot): string {
+function eventTimeSource(source: ChainStart, slot: ProjectedFields["slot"]): string {
   const path = source.eventTime?.field ?? null;
   if (path === null) return "";
   const { type, start, end, js } = slot(path);

@@ -7,6 +7,9 @@ import { bufferedTime, edgeBuffers, programBuffer } from "../buffers/program-buf
 import type { BehindBuffer } from "../buffers/program-buffer.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import type { SinkWriter } from "../connectors/connector.ts";
+import type { JoinNode } from "../joins/join-node.ts";
+import { SIDES } from "../joins/row.ts";
+import type { Side } from "../joins/row.ts";
 import { eventTimeOf } from "../event-time.ts";
 import { nodeCounters } from "../node-counters.ts";
 import { ownField } from "../own-field.ts";
@@ -22,6 +25,8 @@ import type { DedupNode, KeyedAggregateNode, TopNode, WindowNode } from "../wind
 import { overflowProblem } from "../windows/sum.ts";
 import { recordKey } from "../windows/key.ts";
 import { murmur2, shardOf } from "../windows/murmur2.ts";
+import { joinGive, joinPush } from "./join.ts";
+import type { NaiveJoin } from "./naive-join.ts";
 import { overflowed, resultsOf } from "./naive-entry.ts";
 import { naiveState } from "./naive-states.ts";
 import type { AggregateState } from "./naive-states.ts";
@@ -38,6 +43,9 @@ type Start = Pick<PlanSource, "node" | "onError" | "eventTime">;
 type AggregateNode = WindowNode | KeyedAggregateNode;
 const isAggregate = (node: PlanNode): node is AggregateNode =>
   node.kind === "windowAggregate" || node.kind === "keyedAggregate";
+
+/** A join is pushed to from two sides. */
+const pushName = ({ name }: PlanNode, side: Side): string => `${name}/${side}`;
 
 /** The oracle: the plan run one record at a time by JSON.parse and `evaluate`. Slow and easy to believe. */
 export function interpret(plan: Plan, options: ProgramOptions): Program {
@@ -61,7 +69,7 @@ export function interpret(plan: Plan, options: ProgramOptions): Program {
 
 class Interpreter {
   readonly counters: ReadonlyMap<string, NodeCounters>;
-  readonly states = new Map<string, AggregateState>();
+  readonly states = new Map<string, AggregateState | NaiveJoin>();
   readonly advances = new Map<string, (watermark: number) => void>();
   private readonly plan: Plan;
   private readonly options: ProgramOptions;
@@ -79,13 +87,19 @@ class Interpreter {
       const state = naiveState(node);
       if (state !== undefined) this.states.set(node.name, state);
     }
-    for (const node of plan.nodes.toReversed()) this.pushes.set(node.name, this.push(node));
+    for (const node of plan.nodes.toReversed())
+      if (node.kind !== "join") this.pushes.set(pushName(node, 0), this.push(node, this.operator(node)));
+      else for (const side of SIDES) this.pushes.set(pushName(node, side), this.push(node, this.join(node, side)));
     for (const node of plan.nodes) {
       const state = this.states.get(node.name);
-      if (state === undefined) continue;
-      const quiet = (watermark: number): void => state.advance(watermark, () => undefined);
-      this.advances.set(node.name, isAggregate(node) ? this.advance(node, state) : quiet);
+      if (state !== undefined) this.advances.set(node.name, this.advanceOf(node, state));
     }
+  }
+
+  private advanceOf(node: PlanNode, state: AggregateState | NaiveJoin): (watermark: number) => void {
+    if (node.kind === "join") return this.advanceJoin(node);
+    if (isAggregate(node)) return this.advance(node, state as AggregateState);
+    return (watermark) => state.advance(watermark, () => undefined);
   }
 
   private expression(text: string): Expression {
@@ -118,19 +132,19 @@ class Interpreter {
   private reader(reader: Reader): Push {
     if (reader.kind === "sink") return this.sink(reader.sink);
     if (reader.kind === "buffer") return this.buffer(reader.buffer);
-    return this.pushes.get(reader.node.name) as Push;
+    return this.pushes.get(pushName(reader.node, reader.side)) as Push;
   }
 
-  private push(node: PlanNode): Push {
-    const stage = this.stage(node.name, node.onError);
-    const run = this.operator(node, stage);
+  private push({ name }: PlanNode, run: Push): Push {
+    const counters = this.counters.get(name) as NodeCounters;
     return (event) => {
-      stage.counters.in++;
+      counters.in++;
       run(event);
     };
   }
 
-  private operator(node: PlanNode, stage: Stage): Push {
+  private operator(node: Exclude<PlanNode, JoinNode>): Push {
+    const stage = this.stage(node.name, node.onError);
     switch (node.kind) {
       case "union":
         return (event) => stage.output("out")(event);
@@ -264,6 +278,21 @@ class Interpreter {
         stage.output("out")({ value: fields, raw: undefined, ts, shard: added.shard, where });
       }
     };
+  }
+
+  private aroundJoin(node: JoinNode) {
+    const state = this.states.get(node.name) as NaiveJoin;
+    return { node, state, stage: this.stage(node.name, node.onError), parameters: this.options.parameters };
+  }
+
+  private join(node: JoinNode, side: Side): Push {
+    return joinPush(this.aroundJoin(node), side, (event, key) => this.shardOf(node, event, key));
+  }
+
+  private advanceJoin(node: JoinNode): (watermark: number) => void {
+    const around = this.aroundJoin(node);
+    const give = joinGive(around);
+    return (watermark) => around.state.advance(watermark, give);
   }
 
   private shardOf(node: { readonly keying: Keying }, event: Flowing, key: string): number {

@@ -1,5 +1,6 @@
 import { stateOf } from "../keyed-state/state-of.ts";
 import type { PlanNode } from "../plan.ts";
+import { NaiveJoin } from "./naive-join.ts";
 import { NaiveSessions } from "./naive-sessions.ts";
 import { NaiveTable } from "./naive-table.ts";
 import { NaiveWindows } from "./naive-windows.ts";
@@ -7,10 +8,11 @@ import { NaiveWindows } from "./naive-windows.ts";
 export type AggregateState = NaiveSessions | NaiveTable | NaiveWindows;
 
 /** The state of a node that has one. */
-export function naiveState(node: PlanNode): AggregateState | undefined {
-  return stateOf<AggregateState>(node, {
+export function naiveState(node: PlanNode): AggregateState | NaiveJoin | undefined {
+  return stateOf<AggregateState | NaiveJoin>(node, {
     sessions: (at, gapMs) => new NaiveSessions(at, gapMs),
     windows: (at) => new NaiveWindows(at),
     table: (options) => new NaiveTable(options),
+    join: (at) => new NaiveJoin(at),
   });
 }

@@ -1,3 +1,4 @@
+import type { JoinNode } from "../joins/join-node.ts";
 import type { PlanNode } from "../plan.ts";
 import { dedupLayout, layoutOf, stateSignature, topLayout } from "../windows/cells.ts";
 import type { CellLayout, DedupNode, TopNode, WindowNode } from "../windows/cells.ts";
@@ -9,6 +10,7 @@ export interface StateKinds<S> {
   sessions(node: WindowNode, gapMs: number): S;
   windows(node: WindowNode & { readonly window: PaneWindow }): S;
   table(options: TableOptions): S;
+  join(node: JoinNode): S;
 }
 
 /** The state of a node that has one. */
@@ -26,6 +28,8 @@ export function stateOf<S>(node: PlanNode, kinds: StateKinds<S>): S | undefined 
       return kinds.table(tableOf(node, dedupLayout()));
     case "topN":
       return kinds.table(tableOf(node, topLayout(node)));
+    case "join":
+      return kinds.join(node);
     default:
       return undefined;
   }

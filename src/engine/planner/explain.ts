@@ -71,6 +71,8 @@ function operationText(node: PlanNode): string {
       return `the first record by ${node.key}${ttlText(node.ttlMs)}`;
     case "topN":
       return `the ${node.size} records with the ${node.order === "Descending" ? "highest" : "lowest"} ${node.by} by ${node.key}${ttlText(node.ttlMs)}`;
+    case "join":
+      return joinText(node);
     case "keyedAggregate":
       return `aggregate by ${node.key}, ${triggerText(node.trigger)}${ttlText(node.ttlMs)}: ${aggregatesText(node.aggregates)}`;
   }
@@ -82,6 +84,15 @@ const aggregatesText = (aggregates: readonly PlanAggregate[]): string =>
     .join(", ");
 
 const ttlText = (ttlMs: number): string => (ttlMs === 0 ? "" : `, forgotten after ${ttlMs} ms`);
+
+function joinText({ keys, times, joinType, select }: Extract<PlanNode, { kind: "join" }>): string {
+  const when =
+    times.type === "window"
+      ? `windows of ${times.sizeMs} ms`
+      : `right.ts from left.ts − ${times.beforeMs} ms to left.ts + ${times.afterMs} ms`;
+  const fields = select?.map((f) => `${f.path.join(".")}: ${f.expression}`).join(", ") ?? "left, right";
+  return `${joinType} join on ${keys[0]} == ${keys[1]}, ${when}: {${fields}}`;
+}
 
 function windowText(window: PlanWindow): string {
   switch (window.type) {
@@ -112,7 +123,7 @@ function triggerText(trigger: PlanTrigger): string {
 const isKeyed = (node: PlanNode): node is Extract<PlanNode, { keying: unknown }> => "keying" in node;
 /** Nodes with a chain of their own: others fire when something comes. */
 const ownsChain = (node: PlanNode): boolean =>
-  node.kind === "windowAggregate" || node.kind === "keyedAggregate" || node.kind === "topN";
+  ["windowAggregate", "keyedAggregate", "topN", "join"].includes(node.kind);
 
 function nameOf(reader: Reader): string {
   switch (reader.kind) {

@@ -6,13 +6,15 @@ import type { VariableType } from "../../expression/value-type.ts";
 export interface CheckedNode {
   readonly name: string;
   readonly event?: VariableType | undefined;
+  /** Instead of `event`. */
+  readonly variables?: Readonly<Record<string, VariableType>>;
 }
 
 /** Parses, checks and prices an expression at planning time, so that its error names the node; returns its text. */
 export function checkExpression(at: CheckedNode, text: string, result: "bool" | "list" | "any" = "any"): string {
-  const { name: node, event = "dyn" } = at;
+  const { name: node, event = "dyn", variables = { event } } = at;
   try {
-    parseExpression(text, { result, variables: { event, params: "dyn" } });
+    parseExpression(text, { result, variables: { ...variables, params: "dyn" } });
     return text;
   } catch (e) {
     if (!isWeirError(e)) throw e;

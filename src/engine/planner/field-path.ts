@@ -1,8 +1,18 @@
-const PLAIN = /^\s*event((?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*$/;
+const PLAIN = /^\s*(event|left|right)((?:\.[A-Za-z_][A-Za-z0-9_]*)*)\s*$/;
 
 /** ["payload", "lag"] of `event.payload.lag`; undefined for any other expression. */
-export function plainPath(expression: string): string[] | undefined {
-  return PLAIN.exec(expression)?.[1]?.slice(1).split(".");
+export function plainPath(expression: string, variable: Variable = "event"): string[] | undefined {
+  const path = variablePath(expression);
+  return path === undefined || path.length === 1 || path[0] !== variable ? undefined : path.slice(1);
+}
+
+/** What the fields of a record are read from: `event`, and in a join `left` and `right`. */
+export type Variable = "event" | "left" | "right";
+
+/** ["left", "payload", "lag"] of `left.payload.lag`, ["left"] of `left`; undefined for any other expression. */
+export function variablePath(expression: string): string[] | undefined {
+  const [, variable, fields] = PLAIN.exec(expression) ?? [];
+  return variable === undefined ? undefined : [variable, ...(fields ?? "").split(".").slice(1)];
 }
 
 export const samePath = (a: readonly string[], b: readonly string[]): boolean =>

@@ -1,24 +1,21 @@
 import type { PlanInput, PlanSource } from "../plan.ts";
 import { isWithin, plainPath, samePath } from "./field-path.ts";
+import { joinKeying, joinResult } from "./joins.ts";
+import { equalSplits, keyingOf, none } from "./declared-key.ts";
+import type { Declared, Keying } from "./declared-key.ts";
 import type { GraphNode, StreamGraph } from "./stream-graph.ts";
-
-/**
- * ENGINE.md, Flow 6: where a keyed node's key is still the field that its source is partitioned by, the shard is the
- * source's split and workers can share the keys. Each stream carries where its declared key is now, or why it has none.
- */
-type Declared =
-  { readonly path: readonly string[]; readonly origin: string } | { readonly path: undefined; readonly why: string };
-
-export interface Keying {
-  readonly mode: "declared" | "local";
-  /** Why the key is not the declared one. */
-  readonly why: string;
-}
 
 export function keyings(graph: StreamGraph, sources: ReadonlyMap<string, PlanSource>): ReadonlyMap<string, Keying> {
   const streams = new Map<string, Declared>();
   const found = new Map<string, Keying>();
   for (const node of graph.nodes) {
+    if (node.spec.join !== undefined) {
+      const sides = node.inputs.map((i) => streamOf(i, streams));
+      const keying = joinKeying(node, sides, sources);
+      found.set(node.name, keying);
+      for (const [output, stream] of joinResult(node, keying, sides)) streams.set(output, stream);
+      continue;
+    }
     const input = merge(
       node,
       node.inputs.map((i) => streamOf(i, streams)),
@@ -42,18 +39,9 @@ export function keyings(graph: StreamGraph, sources: ReadonlyMap<string, PlanSou
 const keyOf = ({ spec }: GraphNode): string | undefined =>
   spec.distinct === undefined ? spec.keyBy : (spec.distinct.by ?? "event");
 
-const none = (why: string): Declared => ({ path: undefined, why });
-
 function streamOf(input: PlanInput, streams: ReadonlyMap<string, Declared>): Declared {
   const own = streams.get(`${input.node}.${input.output}`) ?? streams.get(input.node);
   return own ?? none(`"${input.node}" has no declared key`);
-}
-
-function keyingOf(keyBy: string, input: Declared): Keying {
-  if (input.path === undefined) return { mode: "local", why: input.why };
-  const path = plainPath(keyBy);
-  if (path !== undefined && samePath(path, input.path)) return { mode: "declared", why: "" };
-  return { mode: "local", why: `the declared key is event.${input.path.join(".")}, not ${keyBy}` };
 }
 
 function resultOf(keyBy: string, keying: Keying, input: Declared): Declared {
@@ -118,12 +106,4 @@ function merge(node: GraphNode, inputs: readonly Declared[], sources: ReadonlyMa
       return none(`"${node.name}" unites "${first.origin}" and "${other.origin}", whose splits may differ`);
   }
   return first;
-}
-
-/** Only a datagen says its number of splits in the plan, and its keys are dealt to splits by number in the same way. */
-function equalSplits(a: PlanSource | undefined, b: PlanSource | undefined): boolean {
-  if (a === undefined || b === undefined) return false;
-  if (a.node === b.node) return true;
-  const splits = (s: PlanSource): unknown => (s.config as { splits?: unknown }).splits;
-  return a.connector === "datagen" && b.connector === "datagen" && splits(a) === splits(b);
 }

@@ -6,17 +6,23 @@ import type { VariableType } from "../../expression/value-type.ts";
 import { checkExpression } from "./expressions.ts";
 import type { CheckedNode } from "./expressions.ts";
 import { isWithin, plainPath } from "./field-path.ts";
+import { joinOperation } from "./joins.ts";
 import { keyedOperation } from "./keyed-operations.ts";
+import { mapFields } from "./map-fields.ts";
 import type { GraphNode } from "./stream-graph.ts";
 
-/** The physical operator of a node between sources and sinks. */
-export function operation(node: GraphNode, keying: Keying | undefined, event: VariableType | undefined): PlanNode {
+/** The physical operator of a node between sources and sinks; `sides` are the schemas of its inputs. */
+export function operation(
+  node: GraphNode,
+  keying: Keying | undefined,
+  { event, sides }: { event: VariableType | undefined; sides: readonly (VariableType | undefined)[] },
+): PlanNode {
   const { spec, name, inputs } = node;
   const at = { name, event };
   const base = { name, inputs, onError: spec.onError ?? "Fail" } as const;
   if (spec.filter !== undefined)
     return { ...base, kind: "filter", condition: checkExpression(at, spec.filter, "bool") };
-  if (spec.map !== undefined) return { ...base, kind: "map", fields: mapFields(at, spec.map) };
+  if (spec.map !== undefined) return { ...base, kind: "map", fields: mapFields(at, "map", spec.map) };
   if (spec.union !== undefined) return { ...base, kind: "union" };
   if (spec.branch !== undefined) {
     const { cases, otherwise } = spec.branch;
@@ -24,6 +30,7 @@ export function operation(node: GraphNode, keying: Keying | undefined, event: Va
     const checked = cases.map((c) => ({ name: c.name, when: checkExpression(at, c.when, "bool") }));
     return { ...base, kind: "branch", cases: checked, otherwise: otherwise ?? null };
   }
+  if (spec.join !== undefined) return { ...base, ...joinOperation(name, spec.join, { keying, sides }) };
   const simple = recordOperation(spec, at);
   if (simple !== undefined) return { ...base, ...simple };
   return { ...base, ...keyedOperation(spec, keying ?? "local", at) };
@@ -55,26 +62,6 @@ function fieldPaths(node: string, fields: readonly string[]): string[][] {
       );
   }
   return paths;
-}
-
-function mapFields(at: CheckedNode, map: Readonly<Record<string, string>>) {
-  const node = at.name;
-  const fields = Object.entries(map).map(([field, text]) => ({
-    path: field.split("."),
-    expression: checkExpression(at, text),
-  }));
-  if (fields.length === 0) throw new WeirError("PIPELINE_INVALID", `node "${node}": map has no fields`);
-  for (const { path } of fields) {
-    if (path.some((part) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(part)))
-      throw new WeirError("PIPELINE_INVALID", `node "${node}": "${path.join(".")}" is not a field path`);
-    const inner = fields.find((f) => f.path.length > path.length && path.every((part, i) => part === f.path[i]));
-    if (inner !== undefined)
-      throw new WeirError(
-        "PIPELINE_INVALID",
-        `node "${node}": field "${path.join(".")}" is both a value and an object with "${inner.path.join(".")}"`,
-      );
-  }
-  return fields;
 }
 
 function checkDistinct(node: string, names: readonly string[]): void {

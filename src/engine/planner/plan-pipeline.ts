@@ -11,7 +11,7 @@ import { sinkEndpoint, sourceEndpoint } from "./endpoints.ts";
 import { checkExpression } from "./expressions.ts";
 import { isWithin, plainPath } from "./field-path.ts";
 import { keyings } from "./keying.ts";
-import type { Keying } from "./keying.ts";
+import type { Keying } from "./declared-key.ts";
 import { operation, sourceFields } from "./operations.ts";
 import { planHash } from "./plan-hash.ts";
 import { streamGraph } from "./stream-graph.ts";
@@ -43,7 +43,10 @@ export function planPipeline(pipeline: Pipeline, options: PlanOptions): Plan {
   const schemas = schemasOf(graph);
   const operations = graph.nodes
     .filter((n) => n.spec.source === undefined && n.spec.sink === undefined)
-    .map((n) => operation(n, keying.get(n.name)?.mode, inputSchema(n, schemas)));
+    .map((n) => {
+      const sides = n.inputs.map((i) => schemas.get(i.node));
+      return operation(n, keying.get(n.name)?.mode, { event: inputSchema(n, schemas), sides });
+    });
   const { buffers, ...readers } = placeBuffers(graph, { nodes: operations, sinks });
   const body = {
     version: PLAN_VERSION,
@@ -112,7 +115,9 @@ function schemasOf(graph: StreamGraph): Schemas {
 }
 
 function outputSchema(spec: PipelineNode, input: PipelineNode["schema"]): PipelineNode["schema"] {
-  const makesOther = [spec.map, spec.flatMap, spec.aggregate, spec.topN].some((operation) => operation !== undefined);
+  const makesOther = [spec.map, spec.flatMap, spec.aggregate, spec.topN, spec.join].some(
+    (operation) => operation !== undefined,
+  );
   if (makesOther || input === undefined) return undefined;
   const { select, drop } = spec;
   if (select === undefined && drop === undefined) return input;
@@ -153,7 +158,7 @@ function checkEventTime(graph: StreamGraph, sources: ReadonlyMap<string, PlanSou
     if (firesByTime(node.spec) && missing !== undefined)
       throw new WeirError(
         "PIPELINE_INVALID",
-        `node "${node.name}" has a window of event time, but its source "${missing}" has no eventTime; add eventTime: {field: event.…}`,
+        `node "${node.name}" ${node.spec.join === undefined ? "has a window of" : "joins by"} event time, but its source "${missing}" has no eventTime; add eventTime: {field: event.…}`,
       );
   }
 }
@@ -175,8 +180,8 @@ function checkDeadReaders(graph: StreamGraph): void {
   }
 }
 
-const firesByTime = ({ window }: PipelineNode): boolean =>
-  isTimed(window) || window?.global?.trigger.every !== undefined;
+const firesByTime = ({ window, join }: PipelineNode): boolean =>
+  isTimed(window) || window?.global?.trigger.every !== undefined || join !== undefined;
 
 function passesUnread({ union, rateLimit, peek }: PipelineNode): boolean {
   return union !== undefined || rateLimit !== undefined || (peek !== undefined && peek.message === undefined);

@@ -13,7 +13,7 @@ export const argumentProblem = (name: string, fn: AggregateFunction, value: unkn
   `${fn}() of ${name} needs a finite number or null, not ${describe(value)}`;
 
 export const keyProblem = (value: unknown): string =>
-  `keyBy must give a text, a finite number, a boolean, null or a list of these, not ${describe(value)}`;
+  `a key must be a text, a finite number, a boolean, null or a list of these, not ${describe(value)}`;
 
 function describe(value: unknown): string {
   if (Array.isArray(value)) return "a list";

@@ -1,0 +1,126 @@
+import type { JoinNode } from "../joins/join-node.ts";
+import { mayBeAbsent } from "../joins/join-node.ts";
+import type { Side } from "../joins/row.ts";
+import { variablePath } from "../planner/field-path.ts";
+import type { At, ChainWriter, Fail } from "./chain.ts";
+import { keySource } from "./key-source.ts";
+import type { KeyNames } from "./key-source.ts";
+import { missingTest } from "./missing-field.ts";
+import { decodeSource, ProjectedFields } from "./projected-fields.ts";
+import { bytesOf } from "./serializer.ts";
+import { leaf, locate, tree, withPresence } from "./shape.ts";
+import type { Leaf, Slot } from "./shape.ts";
+
+const VARIABLES = ["left", "right"] as const;
+
+/** One record into a join: its key, its shard, and its bytes, which the state copies. */
+export function joinSource(chain: ChainWriter, node: JoinNode, at: At, side: Side): string {
+  const n = chain.id();
+  const w = chain.index(node.name);
+  const keys: KeyNames = { buffer: `kb${n}`, start: `ks${n}`, end: `ke${n}` };
+  const declared = [`${keys.buffer} = b`, `${keys.start} = 0`, `${keys.end} = 0`];
+  const step = keySource(chain, node.keys[side], { at: { ...at, variable: VARIABLES[side] }, keys, declared });
+  const bytes = bytesOf(at);
+  const row = `row${n}`;
+  const then = `${bytes.made}
+const ${row} = W${w}.row;
+${row}.key = ${keys.buffer}; ${row}.keyStart = ${keys.start}; ${row}.keyEnd = ${keys.end};
+${row}.hash = murmur2(${keys.buffer}, ${keys.start}, ${keys.end});
+${row}.bytes = ${bytes.buffer}; ${row}.start = ${bytes.start}; ${row}.end = ${bytes.end}; ${row}.ts = ts;
+if (!W${w}.add(${side}, ${chain.shardSource(node.keying, `${row}.hash`)})) {
+  C${w}.late++;
+  ${chain.readers(node.name, "late", at)}
+}`;
+  return `{ ${chain.guarded(node, at, { declared, step }, then)} }`;
+}
+
+/**
+ * The chain below a join: the function that each result goes through. Of both rows it looks for the fields that are read
+ * further down, as a source does of its records.
+ */
+export function pairSource(chain: ChainWriter, node: JoinNode): string {
+  const w = chain.index(node.name);
+  const left = new ProjectedFields("lb");
+  const right = new ProjectedFields("rb", RIGHT_SLOTS);
+  const shape = {
+    kind: "pair",
+    left: { kind: "record", slot: left.slot },
+    right: { kind: "record", slot: right.slot },
+  } as const;
+  const at: At = { shape, raw: undefined, where: "R.pairAt(ts)" };
+  const body = node.select === null ? chain.readers(node.name, "out", at) : selected(chain, node, node.select, at);
+  return `function pair${w}(left, right, split, ts) {
+  const lb = left.bytes, rb = right.bytes;
+  let b = lb, start = left.start, end = left.end, p = 0, r = 0, w = 0, ob = o.bytes;
+  ${left.declared()}
+  ${right.declared()}
+  ${sideSource(left)}
+  b = rb; start = right.start; end = right.end;
+  ${sideSource(right)}
+  ${body}
+}
+W${w}.pair = pair${w};`;
+}
+
+/** More slots than a record has fields that are read. */
+const RIGHT_SLOTS = 100_000;
+
+function sideSource(fields: ProjectedFields): string {
+  const all = fields.all();
+  if (all.length === 0) return "";
+  return `{ ${decodeSource(all, (picks) => `const value = R.parseRow(b, start, end); ${picks}`)} }`;
+}
+
+function selected(chain: ChainWriter, node: JoinNode, select: NonNullable<JoinNode["select"]>, at: At): string {
+  const declared: string[] = [];
+  const steps: ((fail: Fail) => string)[] = [];
+  const fields = select.map(({ path, expression }) => {
+    const copied = copiedLeaf(chain, node, { expression, at, declared, steps });
+    if (copied !== undefined) return { path, leaf: copied };
+    const m = `m${chain.id()}`;
+    declared.push(m);
+    const value = chain.expression(expression, at, declared);
+    steps.push((fail) => `${m} = ${value}; if (${m} instanceof Failure) ${fail(m)}`);
+    return { path, leaf: leaf(m) };
+  });
+  const step = (fail: Fail): string => steps.map((s) => s(fail)).join("\n");
+  const built: At = { shape: { kind: "built", root: tree(fields) }, raw: undefined, where: at.where };
+  return chain.guarded(node, at, { declared, step }, chain.readers(node.name, "out", built));
+}
+
+interface Select {
+  readonly expression: string;
+  readonly at: At;
+  readonly declared: string[];
+  readonly steps: ((fail: Fail) => string)[];
+}
+
+/** A field that is copied from a side as its bytes; null where the side has no row. */
+function copiedLeaf(chain: ChainWriter, node: JoinNode, of: Select): Leaf | undefined {
+  const { expression, at, steps } = of;
+  const path = variablePath(expression);
+  const side: Side = path?.[0] === "left" ? 0 : 1;
+  const place = path === undefined || path[0] === "event" ? undefined : locate(at.shape, path);
+  if (place?.kind !== "leaf" || place.leaf.slot === undefined) return undefined;
+  const test = missingTest(place.leaf, expression);
+  if (!mayBeAbsent(node, side)) {
+    if (test !== undefined) steps.push(test);
+    return withPresence(place.leaf);
+  }
+  const absent = `${VARIABLES[side]} === NO_ROW`;
+  const slot = slotOrNull(chain, place.leaf.slot, { absent, declared: of.declared });
+  const { start, end, type } = slot;
+  const from = place.leaf.slot;
+  const take = `${start} = ${from.start}; ${end} = ${from.end}; ${type} = ${from.type};`;
+  steps.push(
+    (fail) => `if (${absent}) { ${start} = 0; ${end} = 4; ${type} = 7; } else { ${test?.(fail) ?? ""} ${take} }`,
+  );
+  return leaf(slot.js, slot);
+}
+
+function slotOrNull(chain: ChainWriter, from: Slot, of: { absent: string; declared: string[] }): Slot {
+  const n = chain.id();
+  const slot = { buffer: from.buffer, start: `cs${n}`, end: `ce${n}`, type: `ct${n}` };
+  of.declared.push(slot.start, slot.end, slot.type);
+  return { ...slot, js: `(${of.absent} ? null : ${from.js})` };
+}

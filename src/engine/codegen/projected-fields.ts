@@ -1,0 +1,59 @@
+import { projectorSource } from "../json/projector.ts";
+import type { ProjectedField } from "../json/projector.ts";
+import type { Slot } from "./shape.ts";
+
+/** The fields that a chain reads of one record, in the order in which it asked for them first: each has a slot. */
+export class ProjectedFields {
+  private readonly buffer: string;
+  private readonly first: number;
+  private readonly fields = new Map<string, ProjectedField>();
+
+  /** `buffer` is the variable that holds the record; a function that reads several records numbers their slots apart. */
+  constructor(buffer: string, first = 0) {
+    this.buffer = buffer;
+    this.first = first;
+  }
+
+  readonly slot = (path: readonly string[]): Slot => {
+    const key = JSON.stringify(path);
+    const field = this.fields.get(key) ?? { path, slot: this.first + this.fields.size };
+    this.fields.set(key, field);
+    return slotOf(field.slot, this.buffer);
+  };
+
+  all(): readonly ProjectedField[] {
+    return [...this.fields.values()];
+  }
+
+  declared(): string {
+    return this.all()
+      .map(({ slot: k }) => `let s${k} = 0, e${k} = 0, t${k} = 0, v${k} = U;`)
+      .join("\n    ");
+  }
+}
+
+function slotOf(k: number, buffer: string): Slot {
+  const decoded = `t${k} === 3 ? plainInt(${buffer}, s${k}, e${k}) : decode(${buffer}, s${k}, e${k}, t${k})`;
+  const js = `(v${k} !== U ? v${k} : (v${k} = ${decoded}))`;
+  return { buffer, start: `s${k}`, end: `e${k}`, type: `t${k}`, js };
+}
+
+/**
+ * Finds the fields of the record that is in `b` from `start` to `end`: the fast path, and what `parse` makes of the
+ * statements that pick them from a parsed `value`. PARSED values have no bytes.
+ */
+export function decodeSource(fields: readonly ProjectedField[], parse: (picks: string) => string): string {
+  const picks = fields.map(
+    ({ path, slot: k }) => `v${k} = R.below(value, ${JSON.stringify(path)}); t${k} = v${k} === undefined ? 0 : 10;`,
+  );
+  return `let taken = false;
+    odd: {
+      if (end <= start || end > MAX_SCAN_BYTES) break odd;
+      p = start;
+      ${projectorSource(fields)}
+      taken = p === end;
+    }
+    if (!taken) {
+      ${parse(picks.join(" "))}
+    }`;
+}

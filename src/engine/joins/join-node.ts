@@ -1,0 +1,19 @@
+import type { PlanNode } from "../plan.ts";
+import type { Side } from "./row.ts";
+
+export type JoinNode = Extract<PlanNode, { kind: "join" }>;
+
+/** What must be equal for saved rows to fit: the keys, which rows are kept and for how long, and what a shard is. */
+export function joinSignature({ keys, joinType, keying, ...node }: JoinNode): string {
+  const { type, ...times } = node.times;
+  const cut = [type, ...Object.values(times)].join("/");
+  return `left=${keys[0]};right=${keys[1]};shards=${keying};join=${cut};type=${joinType}`;
+}
+
+/** Whether a row of the side gives a result without a partner, too. */
+export function givesUnmatched({ joinType }: JoinNode, side: Side): boolean {
+  return joinType === "Outer" || (joinType === "Left" && side === 0);
+}
+
+/** Whether a result may have no row of the side. */
+export const mayBeAbsent = (node: JoinNode, side: Side): boolean => givesUnmatched(node, side === 0 ? 1 : 0);

@@ -1,0 +1,165 @@
+import type { KeyedNode, KeyedSnapshot } from "../program.ts";
+import { murmur2 } from "../windows/murmur2.ts";
+import { requireRestorable } from "../windows/restorable.ts";
+import { givesUnmatched, joinSignature } from "./join-node.ts";
+import type { JoinNode } from "./join-node.ts";
+import { JOIN_STATE_VERSION, readRows, RowWriter } from "./row-codec.ts";
+import type { SavedRow } from "./row-codec.ts";
+import { RowLog } from "./row-log.ts";
+import { SIDES } from "./row.ts";
+import type { IncomingRow, Pair, RowAt, Side } from "./row.ts";
+
+const NOTHING = Buffer.alloc(0);
+
+export interface JoinShard {
+  readonly index: number;
+  /** Watermark at the restored barrier: what was late then is late now, whatever the other shards say. */
+  floor: number;
+  /** By side, then by the end of their span of time. */
+  readonly logs: readonly [Map<number, RowLog>, Map<number, RowLog>];
+}
+
+interface LogAtBarrier {
+  readonly log: RowLog;
+  readonly side: Side;
+  /** Rows at the barrier. */
+  readonly n: number;
+  readonly matched: Uint8Array;
+}
+
+/**
+ * Rows of a join: shard → side → span of time → log. A chain puts a record into `row` and calls `add`; results go to
+ * `pair`, which the chain below the join sets. Time drops logs as wholes.
+ */
+export abstract class JoinState implements KeyedNode {
+  readonly node: string;
+  readonly stateVersion = JOIN_STATE_VERSION;
+  readonly stateSignature: string;
+  watermark = Number.NEGATIVE_INFINITY;
+  readonly row: IncomingRow;
+  pair: Pair = () => undefined;
+  /** By side: whether a row without a partner gives a result. */
+  protected readonly unmatched: readonly [boolean, boolean];
+  protected readonly left: RowAt = { bytes: NOTHING, start: 0, end: 0 };
+  protected readonly right: RowAt = { bytes: NOTHING, start: 0, end: 0 };
+  protected readonly owned = new Map<number, JoinShard>();
+  private readonly byIndex: (JoinShard | undefined)[] = [];
+
+  constructor(node: JoinNode) {
+    this.node = node.name;
+    this.stateSignature = joinSignature(node);
+    this.unmatched = [givesUnmatched(node, 0), givesUnmatched(node, 1)];
+    this.row = { key: NOTHING, keyStart: 0, keyEnd: 0, hash: 0, bytes: NOTHING, start: 0, end: 0, ts: 0 };
+  }
+
+  /** Takes `row` in; false where it is late. */
+  abstract add(side: Side, shard: number): boolean;
+  /** Moves the watermark: gives the results that are due by time, and drops rows that no record can meet any more. */
+  abstract advance(watermark: number): void;
+  protected abstract logEnd(ts: number): number;
+  /** Notes when something is due for a row that was added. */
+  protected abstract schedule(side: Side, log: RowLog, ts: number): void;
+  /** Whether a row that came in time can still meet this one. */
+  protected abstract isAlive(side: Side, ts: number, now: number): boolean;
+
+  protected shard(index: number): JoinShard {
+    return this.byIndex[index] ?? this.open(index);
+  }
+
+  private open(index: number): JoinShard {
+    const shard: JoinShard = { index, floor: Number.NEGATIVE_INFINITY, logs: [new Map(), new Map()] };
+    this.owned.set(index, shard);
+    this.byIndex[index] = shard;
+    return shard;
+  }
+
+  protected now(shard: JoinShard): number {
+    return Math.max(this.watermark, shard.floor);
+  }
+
+  /** Keeps `row`; gives its log, of which it is the last row. */
+  protected keep(shard: JoinShard, side: Side): RowLog {
+    const end = this.logEnd(this.row.ts);
+    const logs = shard.logs[side];
+    let log = logs.get(end);
+    if (log === undefined) logs.set(end, (log = new RowLog(end)));
+    log.add(this.row);
+    this.schedule(side, log, this.row.ts);
+    return log;
+  }
+
+  shards(): readonly number[] {
+    return [...this.owned.keys()].toSorted((a, b) => a - b);
+  }
+
+  /** Logs are only added to, so all there is to copy is which rows have had a partner. */
+  beginSnapshot(): KeyedSnapshot {
+    const held = new Map<number, { now: number; logs: readonly LogAtBarrier[] }>();
+    for (const shard of this.owned.values()) held.set(shard.index, { now: this.now(shard), logs: this.logsOf(shard) });
+    return { chunks: (shard) => this.chunks(held.get(shard)), release: () => held.clear() };
+  }
+
+  private logsOf(shard: JoinShard): LogAtBarrier[] {
+    const all = SIDES.flatMap((side) =>
+      [...shard.logs[side].values()].map((log): LogAtBarrier => {
+        const matched = this.unmatched[side] ? log.matched.slice(0, log.n) : new Uint8Array(0);
+        return { log, side, n: log.n, matched };
+      }),
+    );
+    return all.toSorted((a, b) => a.log.end - b.log.end || a.side - b.side);
+  }
+
+  private *chunks(at: { now: number; logs: readonly LogAtBarrier[] } | undefined): Generator<Buffer> {
+    if (at === undefined) return;
+    const writer = new RowWriter(at.now);
+    const row: RowAt = { bytes: NOTHING, start: 0, end: 0 };
+    for (const { log, side, n, matched } of at.logs)
+      for (let i = 0; i < n; i++) {
+        const ts = log.ts[i] as number;
+        if (!this.isAlive(side, ts, at.now)) continue;
+        log.read(i, row);
+        writer.add({ side, ts, matched: matched[i] === 1, key: log.keyOfRow(i), row });
+        if (writer.full()) yield writer.take();
+      }
+    yield writer.take();
+  }
+
+  restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
+    const isOwned = this.owned.has(index);
+    requireRestorable(this.node, { index, isOwned, stateVersion, known: JOIN_STATE_VERSION });
+    const shard = this.open(index);
+    for (const chunk of chunks)
+      shard.floor = Math.max(
+        shard.floor,
+        readRows(chunk, (saved) => this.load(shard, saved)),
+      );
+  }
+
+  private load(shard: JoinShard, { side, ts, key, row, matched }: SavedRow): void {
+    const incoming = this.row;
+    incoming.key = key.bytes;
+    incoming.keyStart = key.start;
+    incoming.keyEnd = key.stop;
+    incoming.hash = murmur2(key.bytes, key.start, key.stop);
+    incoming.bytes = row.bytes;
+    incoming.start = row.start;
+    incoming.end = row.end;
+    incoming.ts = ts;
+    const log = this.keep(shard, side);
+    if (matched) log.matched[log.n - 1] = 1;
+  }
+
+  size(): number {
+    let n = 0;
+    for (const shard of this.owned.values())
+      for (const side of SIDES) for (const log of shard.logs[side].values()) n += this.living(shard, side, log);
+    return n;
+  }
+
+  private living(shard: JoinShard, side: Side, log: RowLog): number {
+    const now = this.now(shard);
+    let n = 0;
+    for (let i = 0; i < log.n; i++) if (this.isAlive(side, log.ts[i] as number, now)) n++;
+    return n;
+  }
+}

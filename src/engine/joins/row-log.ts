@@ -1,0 +1,126 @@
+import { Bucket } from "../windows/bucket.ts";
+import { cellLayout } from "../windows/cells.ts";
+import { isNullKey } from "./row.ts";
+import type { IncomingRow, RowAt } from "./row.ts";
+
+/** Cells of a key: its first and its last row, plus one; 0 is none. */
+const CHAIN = cellLayout([], { own: 2 });
+const FIRST = 0;
+const LAST = 1;
+
+const SMALLEST_SEGMENT = 1024;
+const LARGEST_SEGMENT = 1024 * 1024;
+
+/**
+ * The records of one side of a join in one shard and one span of time, as the bytes they came in: chained by key, in order
+ * of arrival. Only ever added to and dropped as a whole, so a snapshot needs no copy of it but of what is `matched`.
+ */
+export class RowLog {
+  /** First millisecond after its span. */
+  readonly end: number;
+  readonly keys = new Bucket(0, CHAIN, false);
+  n = 0;
+  ts = new Float64Array(8);
+  /** 1 for a row that has had a partner. */
+  matched = new Uint8Array(8);
+  private keyOf = new Int32Array(8);
+  /** The next row of the same key, plus one. */
+  private following = new Int32Array(8);
+  private segmentOf = new Int32Array(8);
+  private startOf = new Int32Array(8);
+  private stopOf = new Int32Array(8);
+  private readonly segments: Buffer[] = [];
+  /** Bytes of the last segment that are taken. */
+  private taken = 0;
+
+  constructor(end: number) {
+    this.end = end;
+  }
+
+  add(row: IncomingRow): number {
+    const i = this.n;
+    if (i === this.ts.length) this.grow();
+    const length = row.end - row.start;
+    const segment = this.room(length);
+    row.bytes.copy(segment, this.taken, row.start, row.end);
+    this.segmentOf[i] = this.segments.length - 1;
+    this.startOf[i] = this.taken;
+    this.stopOf[i] = this.taken += length;
+    this.ts[i] = row.ts;
+    this.chain(i, this.keys.obtain(row.key, row.keyStart, row.keyEnd, row.hash));
+    this.n = i + 1;
+    return i;
+  }
+
+  private chain(row: number, key: number): void {
+    const { cells } = this.keys;
+    const last = cells[key * 2 + LAST] as number;
+    this.keyOf[row] = key;
+    if (last === 0) cells[key * 2 + FIRST] = row + 1;
+    else this.following[last - 1] = row + 1;
+    cells[key * 2 + LAST] = row + 1;
+  }
+
+  private room(length: number): Buffer {
+    const last = this.segments.at(-1);
+    if (last !== undefined && this.taken + length <= last.length) return last;
+    const size = Math.min(LARGEST_SEGMENT, last === undefined ? SMALLEST_SEGMENT : last.length * 2);
+    const segment = Buffer.allocUnsafeSlow(Math.max(size, length));
+    this.segments.push(segment);
+    this.taken = 0;
+    return segment;
+  }
+
+  private grow(): void {
+    const capacity = this.ts.length * 2;
+    const longer = (from: Int32Array): Int32Array<ArrayBuffer> => {
+      const to = new Int32Array(capacity);
+      to.set(from);
+      return to;
+    };
+    const times = new Float64Array(capacity);
+    times.set(this.ts);
+    this.ts = times;
+    const matched = new Uint8Array(capacity);
+    matched.set(this.matched);
+    this.matched = matched;
+    this.keyOf = longer(this.keyOf);
+    this.following = longer(this.following);
+    this.segmentOf = longer(this.segmentOf);
+    this.startOf = longer(this.startOf);
+    this.stopOf = longer(this.stopOf);
+  }
+
+  /** The first row of a key of the table, or −1. */
+  first(key: number): number {
+    return (this.keys.cells[key * 2 + FIRST] as number) - 1;
+  }
+
+  /** The next row of the same key, or −1. */
+  next(row: number): number {
+    return (this.following[row] as number) - 1;
+  }
+
+  read(row: number, into: RowAt): void {
+    into.bytes = this.segments[this.segmentOf[row] as number] as Buffer;
+    into.start = this.startOf[row] as number;
+    into.end = this.stopOf[row] as number;
+  }
+
+  /** Where the key of a row of the table is. */
+  keyOfRow(row: number): { bytes: Buffer; start: number; stop: number } {
+    return this.keyAt(this.keyOf[row] as number);
+  }
+
+  keyAt(key: number): { bytes: Buffer; start: number; stop: number } {
+    const { keys, keyAt } = this.keys;
+    return { bytes: keys, start: keyAt[key] as number, stop: keyAt[key + 1] as number };
+  }
+
+  /** The key of another table in this one, or −1; null is equal to no key. */
+  partner(other: RowLog, key: number): number {
+    const { bytes, start, stop } = other.keyAt(key);
+    if (isNullKey({ bytes, start, stop })) return -1;
+    return Math.max(-1, this.keys.find(bytes, start, stop, other.keys.hashes[key] as number));
+  }
+}

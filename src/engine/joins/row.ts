@@ -1,0 +1,41 @@
+/** 0 is the left input of a join, 1 the right one. */
+export type Side = 0 | 1;
+export const SIDES: readonly Side[] = [0, 1];
+
+/** A record on its way into the state; one object per join, which the chain fills anew. */
+export interface IncomingRow {
+  key: Uint8Array;
+  keyStart: number;
+  keyEnd: number;
+  /** murmur2 of the key. */
+  hash: number;
+  /** The record's JSON; copied when it is kept. */
+  bytes: Buffer;
+  start: number;
+  end: number;
+  ts: number;
+}
+
+/** Where the JSON of a kept record is. */
+export interface RowAt {
+  bytes: Buffer;
+  start: number;
+  end: number;
+}
+
+/** The side that has no partner. Its bytes are `null`, so whoever reads a field of it finds none. */
+export const NO_ROW: RowAt = { bytes: Buffer.alloc(4, "null"), start: 0, end: 4 };
+
+/** Called for every result; the rows are valid until it returns. */
+export type Pair = (left: RowAt, right: RowAt, shard: number, ts: number) => void;
+
+export interface KeyRange {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly stop: number;
+}
+
+/** As in SQL, null is equal to nothing, not to itself either. The text "null" has quotes. */
+export function isNullKey({ bytes, start, stop }: KeyRange): boolean {
+  return stop - start === 4 && bytes[start] === 110;
+}
