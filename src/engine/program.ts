@@ -85,8 +85,31 @@ export interface KeyedNode {
 export interface KeyedSnapshot {
   /** Encoded entries of one shard at the barrier, in chunks of at most about 1 MiB; the runtime yields between chunks. */
   chunks(shard: number): Iterable<Buffer>;
+  /**
+   * The same entries as pieces, in this order, of which a checkpoint writes only what changed since an earlier one. Absent
+   * where a node has no way to tell: then every checkpoint has all of it.
+   */
+  pieces?(shard: number): Iterable<StatePiece>;
   /** Releases the copies that were kept for this snapshot. */
   release(): void;
+}
+
+export interface StatePiece {
+  /** The same object in every snapshot that has this piece; absent for one that is always written whole. */
+  readonly of?: object;
+  readonly at: PiecePosition;
+  whole(): Iterable<Buffer>;
+  /**
+   * What was added, changed or removed since the piece was at `earlier`: restored after what it was then, it gives what it
+   * is now, in the same order. Nothing where nothing was; `undefined` where that is too long ago to tell.
+   */
+  since(earlier: PiecePosition): Iterable<Buffer> | undefined;
+}
+
+/** Where a piece was at a barrier: the number of the snapshot, and how many entries there were. */
+export interface PiecePosition {
+  readonly snapshot: number;
+  readonly entries: number;
 }
 
 export interface ProgramOptions {

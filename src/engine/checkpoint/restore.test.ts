@@ -56,7 +56,6 @@ describe("restoring", () => {
     await crashed();
     await rm(join(slotDir(), "1", "manifest.json"));
     const slot = await runSlot({ ...setting, checkpoint: { retain: 2 } });
-    expect(await readdir(slotDir())).toEqual(["2"]);
     for (let i = 0; i < 4; i++) expect(await slot.checkpoint()).toMatchObject({ ok: true });
     await slot.stop("Cancel", false);
     expect((await readdir(slotDir())).toSorted()).toEqual(["5", "6"]);

@@ -1,3 +1,4 @@
+import { checkpointsNeeded } from "./increments.ts";
 import { checkpointIds, checkpointsFolder, epochFolder, slotFolder, type SlotIdentity } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { isCompleted } from "./newest.ts";
@@ -18,15 +19,17 @@ interface Kept {
   readonly needs: readonly number[];
 }
 
-/** Looks at what is there and removes what an earlier process began and never finished. */
+/**
+ * Looks at what is there. What an earlier process began and never finished goes with the first own checkpoint: until then
+ * that process may be alive and about to finish it.
+ */
 export async function openRetention(storage: Storage, identity: SlotIdentity, retain: number): Promise<Retention> {
   const folder = slotFolder(identity);
   const ids = checkpointIds(await storage.list(folder));
   let kept: Kept[] = [];
   for (const id of ids) {
     const found = await readManifest(storage, `${folder}/${id}`).catch(() => "damaged" as const);
-    if (found === undefined) await storage.remove(`${folder}/${id}`);
-    else kept.push({ id, needs: found === "damaged" ? [] : neededBy(found.manifest) });
+    if (found !== undefined) kept.push({ id, needs: found === "damaged" ? [] : checkpointsNeeded(found.manifest) });
   }
   let next = (ids[0] ?? 0) + 1;
   let olderEpochs = true;
@@ -34,7 +37,7 @@ export async function openRetention(storage: Storage, identity: SlotIdentity, re
   return {
     nextId: () => next++,
     completed: async (id, manifest) => {
-      kept = [{ id, needs: neededBy(manifest) }, ...kept];
+      kept = [{ id, needs: checkpointsNeeded(manifest) }, ...kept];
       const newest = kept.slice(0, Math.max(1, retain));
       const needed = new Set(newest.flatMap((k) => [k.id, ...k.needs]));
       for (const old of checkpointIds(await storage.list(folder))) {
@@ -44,11 +47,6 @@ export async function openRetention(storage: Storage, identity: SlotIdentity, re
       if (olderEpochs) olderEpochs = !(await removeOlderEpochs(storage, identity));
     },
   };
-}
-
-function neededBy(manifest: Manifest): number[] {
-  const files = manifest.keyed.flatMap((k) => k.shards.flatMap((s) => s.segments.map((x) => x.file)));
-  return [...new Set(files.flatMap((file) => /^\.\.\/([0-9]+)\//.exec(file)?.[1] ?? []).map(Number))];
 }
 
 /** Earlier epochs are needed until every slot of this one can stand on its own; slot 0 cleans up for all. */

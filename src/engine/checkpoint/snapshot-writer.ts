@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
-import type { KeyedNode, KeyedSnapshot } from "../program.ts";
+import type { KeyedNode, KeyedSnapshot, StatePiece } from "../program.ts";
+import type { Increment } from "./increments.ts";
 import type { SlotIdentity } from "./layout.ts";
 import { MANIFEST } from "./layout.ts";
 import { saveWatermark, type KeyedState, type Manifest, type Segment, type SourceState } from "./manifest.ts";
@@ -41,10 +42,17 @@ export function releaseCapture(capture: Capture): void {
 
 export const stateFileName = (attempt: number): string => `state-a${attempt}.seg`;
 
-/** The asynchronous phase: streams all entries into one file, and yields to the event loop with every write. */
+interface Place {
+  readonly folder: string;
+  readonly attempt: number;
+  /** Only what earlier checkpoints do not hold is written. Absent: all of it, as in a savepoint, which stands alone. */
+  readonly increment?: Increment;
+}
+
+/** The asynchronous phase: streams entries into one file, and yields to the event loop with every write. */
 export async function writeKeyedState(
   storage: Storage,
-  at: { readonly folder: string; readonly attempt: number },
+  at: Place,
   capture: Capture,
   signal: AbortSignal,
 ): Promise<{ keyed: KeyedState[]; bytes: number }> {
@@ -53,7 +61,14 @@ export async function writeKeyedState(
   try {
     for (const { head, shards, snapshot } of capture.keyed) {
       const written: KeyedState["shards"] = [];
-      for (const shard of shards) written.push({ shard, segments: await file.append(snapshot.chunks(shard), signal) });
+      for (const shard of shards) {
+        const pieces = at.increment === undefined ? undefined : snapshot.pieces?.(shard);
+        const segments =
+          at.increment === undefined || pieces === undefined
+            ? await file.append(snapshot.chunks(shard), signal)
+            : await appendPieces(file, pieces, { increment: at.increment, signal });
+        written.push({ shard, segments });
+      }
       keyed.push({ ...head, shards: written });
     }
     await file.close();
@@ -64,11 +79,26 @@ export async function writeKeyedState(
   return { keyed, bytes: file.size() };
 }
 
+async function appendPieces(
+  file: ReturnType<typeof stateFile>,
+  pieces: Iterable<StatePiece>,
+  { increment, signal }: { increment: Increment; signal: AbortSignal },
+): Promise<Segment[]> {
+  const segments: Segment[] = [];
+  for (const piece of pieces) {
+    const share = increment.of(piece);
+    const written = await file.append(share.chunks, signal);
+    share.wrote(written);
+    segments.push(...share.kept, ...written);
+  }
+  return segments;
+}
+
 /**
  * The one file of a snapshot's entries; it does not exist when there are none. Every attempt has its own: an older one
  * that is still alive writes the same checkpoint, and must not write into the file that a manifest vouches for.
  */
-function stateFile(storage: Storage, { folder, attempt }: { readonly folder: string; readonly attempt: number }) {
+function stateFile(storage: Storage, { folder, attempt }: Place) {
   const name = stateFileName(attempt);
   let writer: SegmentWriter | undefined;
   let at = 0;

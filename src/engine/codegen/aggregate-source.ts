@@ -101,7 +101,8 @@ function overflowTests(
 function touch(node: WindowNode | KeyedAggregateNode, { state, bucket, entry }: Names): string {
   if (node.kind === "keyedAggregate" || node.window.type === "session") return "";
   const page = `${entry} >> ${PAGE_BITS}`;
-  return `if (${bucket}.stamps[${page}] !== ${state}.snapshots.epoch) ${state}.snapshots.touch(${bucket}, ${page});`;
+  return `${bucket}.marks[${entry}] = ${state}.snapshots.epoch;
+if (${bucket}.stamps[${page}] !== ${state}.snapshots.epoch) ${state}.snapshots.touch(${bucket}, ${page});`;
 }
 
 /** What a changed entry gives at once. */

@@ -2,7 +2,7 @@ import { Failure } from "../../expression/failure.ts";
 import { celRuntime } from "../../expression/runtime/runtime.ts";
 import { WeirError } from "../../errors.ts";
 import { decoder, plainInt } from "../json/decoder.ts";
-import { endOfName, MAX_SCAN_BYTES, plain, scanString, scanValue, skipSpace } from "../json/scan.ts";
+import { endOfName, kindWithin, MAX_SCAN_BYTES, plain, scanString, scanValue, skipSpace } from "../json/scan.ts";
 import { own } from "../accumulators/accumulator.ts";
 import { isRank } from "../accumulators/top-list.ts";
 import type { Batch } from "../batch.ts";
@@ -112,6 +112,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
     addSum,
     endOfName,
     isRank,
+    kindWithin,
     murmur2,
     overflows,
     own,

@@ -22,7 +22,7 @@ export function fireSource(chain: ChainWriter, node: WindowNode | KeyedAggregate
   const byEnd = windowed || node.trigger.type === "time";
   const built = { shape: { kind: "built", root: tree(fields) }, raw: undefined, where } as const;
   return `function fire${w}(bucket, entry, split, end) {
-  const b = bucket.keys, s = bucket.keyAt[entry], e = bucket.keyAt[entry + 1], t = scanValue(b, s, 0) & 15;
+  const b = bucket.keys, s = bucket.keyAt[entry], e = bucket.keyAt[entry + 1], t = kindWithin(b, s, e);
   const cells = bucket.cells, at = entry * ${layout.cells}, ts = ${byEnd ? "end - 1" : "end"};
   let v = U, w = 0, ob = o.bytes;
   ${windowed && merges(node) ? overflowTest(node, w).join("\n") : ""}

@@ -116,6 +116,18 @@ export function scanNumber(b: Uint8Array, p: number): number {
   return q * 16 + (q - first <= 15 && !minusZero ? PLAIN_INT : OTHER_NUMBER);
 }
 
+/**
+ * The kind of the value that is exactly b[start, end). Keys lie back to back in a table: behind a number may come the digits
+ * of the next, which a scan would run through to the end of them all.
+ */
+export function kindWithin(b: Uint8Array, start: number, end: number): number {
+  let q = b[start] === 45 ? start + 1 : start;
+  if (!isDigit(b[q])) return scanValue(b, start, 0) & 15;
+  if (end - q > 15 || (b[q] === 48 && q > start)) return OTHER_NUMBER;
+  while (q < end && isDigit(b[q])) q++;
+  return q === end ? PLAIN_INT : OTHER_NUMBER;
+}
+
 function scanFraction(b: Uint8Array, p: number): number {
   let q = p;
   if (b[q] === 46) {

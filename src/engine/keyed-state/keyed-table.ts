@@ -47,7 +47,7 @@ export class KeyedTable implements KeyedNode {
   readonly stateVersion = STATE_VERSION;
   readonly stateSignature: string;
   readonly layout: CellLayout;
-  readonly snapshots = new Snapshots();
+  readonly snapshots = new Snapshots({ marked: true });
   watermark = Number.NEGATIVE_INFINITY;
   /** Where the entry is that was asked for last. */
   bucket: Bucket;
@@ -109,6 +109,7 @@ export class KeyedTable implements KeyedNode {
 
   private touch(bucket: Bucket, e: number): void {
     const page = e >> PAGE_BITS;
+    bucket.marks[e] = this.snapshots.epoch;
     if (bucket.stamps[page] !== this.snapshots.epoch) this.snapshots.touch(bucket, page);
   }
 
@@ -210,13 +211,23 @@ export class KeyedTable implements KeyedNode {
     requireRestorable(this.node, { index, isOwned: this.owned.has(index), stateVersion });
     const shard = this.open(index);
     for (const chunk of chunks) {
-      const floor = readChunk(chunk, this.layout, (entry) => this.add(shard.bucket, entry));
+      const floor = readChunk(chunk, this.layout, (entry) => this.add(shard, entry));
       shard.floor = Math.max(shard.floor, floor);
     }
   }
 
-  private add(bucket: Bucket, { key, cells, texts }: DecodedEntry): void {
-    const e = bucket.obtain(key.bytes, key.start, key.stop, murmur2(key.bytes, key.start, key.stop));
+  /** Of several forms of an entry the last one counts; a key that came back after it was gone is the last to have arrived. */
+  private add(shard: Shard, { key, cells, texts }: DecodedEntry): void {
+    const { bytes, start, stop } = key;
+    const { bucket } = shard;
+    const hash = murmur2(bytes, start, stop);
+    let e = bucket.find(bytes, start, stop, hash);
+    const wasGone = e >= 0 && Number.isNaN(bucket.cells[e * this.layout.cells + WRITTEN_AT] as number);
+    const isGone = Number.isNaN(cells[WRITTEN_AT] as number);
+    if (isGone) shard.dead += e >= 0 && !wasGone ? 1 : 0;
+    if (isGone && (e < 0 || wasGone)) return;
+    if (e < 0) e = bucket.insert(bytes, start, stop, { hash, place: e });
+    else if (wasGone) e = bucket.renew(e, bytes, start, stop);
     bucket.cells.set(cells, e * this.layout.cells);
     for (let i = 0; i < this.layout.texts; i++) bucket.texts[e * this.layout.texts + i] = texts[i];
   }

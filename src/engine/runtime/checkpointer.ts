@@ -1,6 +1,7 @@
 import type { CheckpointReport } from "../../api/worker-protocol.ts";
 import { isWeirError, messageOf, WeirError, type ErrorCode } from "../../errors.ts";
 import { COMPLETED, slotFolder, type SlotIdentity } from "../checkpoint/layout.ts";
+import type { Increments } from "../checkpoint/increments.ts";
 import type { Manifest } from "../checkpoint/manifest.ts";
 import type { Retention } from "../checkpoint/retention.ts";
 import { readManifest } from "../checkpoint/snapshot-reader.ts";
@@ -24,6 +25,7 @@ export interface CheckpointerOptions {
   readonly options: SlotOptions;
   readonly identity: SlotIdentity;
   readonly retention: Retention;
+  readonly increments: Increments;
   readonly problems: Problems;
   readonly exclusive: Exclusive;
   /** Whether a savepoint holds the sources now, and whether their user does. */
@@ -137,17 +139,20 @@ async function attempt(of: CheckpointerOptions, id: number): Promise<number> {
 }
 
 async function write(
-  { slot, options, identity }: CheckpointerOptions,
+  { slot, options, identity, increments }: CheckpointerOptions,
   at: { id: number; folder: string; barrier: Barrier; sinks: Manifest["sinks"]; signal: AbortSignal },
 ): Promise<{ manifest: Manifest; bytes: number }> {
   const { id, folder, barrier, sinks, signal } = at;
   const { capture } = barrier;
-  const { keyed, bytes } = await writeKeyedState(slot.storage, { folder, attempt: identity.attempt }, capture, signal);
+  const increment = increments.begin(id);
+  const place = { folder, attempt: identity.attempt, increment };
+  const { keyed, bytes } = await writeKeyedState(slot.storage, place, capture, signal);
   signal.throwIfAborted();
   const { hash: planHash, maxParallelism } = options.plan;
   const facts = { identity, id, planHash, maxParallelism, sinks };
   const written = await writeManifest(slot.storage, folder, facts, { capture, keyed });
   if (written === undefined) throw await taken(slot, folder, identity);
+  increment.accept(written.manifest, bytes);
   return { manifest: written.manifest, bytes: bytes + written.bytes.length };
 }
 

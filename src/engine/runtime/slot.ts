@@ -1,5 +1,6 @@
 import type { CheckpointReport, SavepointPart, WorkerMetrics } from "../../api/worker-protocol.ts";
 import { WeirError } from "../../errors.ts";
+import { newIncrements } from "../checkpoint/increments.ts";
 import { openRetention } from "../checkpoint/retention.ts";
 import { takeBarrier } from "./barrier.ts";
 import { checkpointer, type Checkpointer } from "./checkpointer.ts";
@@ -43,6 +44,7 @@ export async function startSlot(options: SlotOptions): Promise<RunningSlot> {
     options,
     identity,
     retention,
+    increments: newIncrements(),
     problems: found,
     exclusive: once,
     holds: () => ({ held: reading.held("savepoint"), paused: reading.held("user") }),

@@ -22,6 +22,8 @@ export class Bucket {
   texts: Held[] = [];
   /** Snapshot epoch in which a page was last made writable. */
   stamps: Int32Array;
+  /** Low bits of the snapshot epoch in which an entry was last made writable: what a checkpoint must write again. */
+  marks: Uint16Array;
   hashes: Int32Array;
   private table: Int32Array;
 
@@ -35,6 +37,7 @@ export class Bucket {
     this.hashes = new Int32Array(8);
     this.table = new Int32Array(16);
     this.stamps = new Int32Array(1);
+    this.marks = new Uint16Array(8);
   }
 
   /** The entry of a key, or −1 − its place in the table. */
@@ -92,6 +95,7 @@ export class Bucket {
     const capacity = this.hashes.length * 2;
     this.hashes = grown(this.hashes, new Int32Array(capacity));
     this.keyAt = grown(this.keyAt, new Int32Array(capacity + 1));
+    this.marks = grown(this.marks, new Uint16Array(capacity));
     this.cells = grown(this.cells, new Float64Array(capacity * this.layout.cells));
     this.stamps = grown(this.stamps, new Int32Array(Math.ceil(capacity / PAGE)));
   }
@@ -113,7 +117,7 @@ export class Bucket {
   }
 }
 
-function grown<T extends Int32Array | Float64Array | Buffer>(from: T, to: T): T {
+function grown<T extends Int32Array | Uint16Array | Float64Array | Buffer>(from: T, to: T): T {
   to.set(from);
   return to;
 }

@@ -39,6 +39,10 @@ export class EntryWriter {
     this.watermark = watermark;
   }
 
+  empty(): boolean {
+    return this.entries === 0;
+  }
+
   full(): boolean {
     return this.at >= CHUNK_BYTES;
   }

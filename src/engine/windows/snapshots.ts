@@ -1,4 +1,4 @@
-import type { KeyedSnapshot } from "../program.ts";
+import type { KeyedSnapshot, PiecePosition, StatePiece } from "../program.ts";
 import { PAGE_BITS } from "./bucket.ts";
 import type { Bucket } from "./bucket.ts";
 import type { Held } from "../accumulators/accumulator.ts";
@@ -32,6 +32,12 @@ export interface ShardAtBarrier {
 export class Snapshots {
   epoch = 0;
   private live: Snapshot[] = [];
+  private readonly marked: boolean;
+
+  /** `marked`: whoever changes an entry sets its mark (`Bucket.marks`), so that a checkpoint can tell what changed. */
+  constructor({ marked }: { readonly marked: boolean }) {
+    this.marked = marked;
+  }
 
   begin(layout: CellLayout, shards: ReadonlyMap<number, ShardAtBarrier>): KeyedSnapshot {
     this.epoch++;
@@ -39,6 +45,7 @@ export class Snapshots {
     this.live.push(snapshot);
     return {
       chunks: (shard) => snapshot.chunks(shard),
+      ...(this.marked ? { pieces: (shard: number) => snapshot.pieces(shard) } : {}),
       release: () => {
         this.live = this.live.filter((s) => s !== snapshot);
       },
@@ -91,20 +98,82 @@ class Snapshot {
   /** A page is encoded without a pause, so that it cannot change half-way; pauses are between chunks only. */
   *chunks(shard: number): Generator<Buffer> {
     const at = this.shards.get(shard);
-    if (at === undefined) return;
+    if (at !== undefined) yield* this.written(at);
+  }
+
+  private *written(at: ShardAtBarrier): Generator<Buffer> {
     const writer = new EntryWriter(this.layout, at.watermark);
-    for (const bucket of at.buckets) {
-      const held = this.held.get(bucket) as AtBarrier;
-      for (let page = 0; page << PAGE_BITS < held.n; page++) {
-        writePage(writer, held, page, at.alive);
-        if (writer.full()) yield writer.take();
-      }
-    }
+    for (const bucket of at.buckets) yield* this.entries(writer, bucket, livingOf(at));
     yield writer.take();
+  }
+
+  private *entries(writer: EntryWriter, bucket: Bucket, wanted: Wanted): Generator<Buffer> {
+    const held = this.held.get(bucket) as AtBarrier;
+    for (let page = 0; page << PAGE_BITS < held.n; page++) {
+      writePage(writer, held, page, wanted);
+      if (writer.full()) yield writer.take();
+    }
+  }
+
+  /** Large buckets one by one; the small ones between them together. The last piece has the shard's watermark in any case. */
+  *pieces(shard: number): Generator<StatePiece> {
+    const at = this.shards.get(shard);
+    if (at === undefined) return;
+    let small: Bucket[] = [];
+    for (const bucket of at.buckets) {
+      if ((this.held.get(bucket) as AtBarrier).n < OWN_HISTORY) {
+        small.push(bucket);
+        continue;
+      }
+      if (small.length > 0) yield this.anew({ ...at, buckets: small });
+      small = [];
+      yield this.large(at, bucket);
+    }
+    yield this.anew({ ...at, buckets: small });
+  }
+
+  private anew(at: ShardAtBarrier): StatePiece {
+    return { at: { snapshot: this.epoch, entries: 0 }, whole: () => this.written(at), since: () => undefined };
+  }
+
+  private large(at: ShardAtBarrier, bucket: Bucket): StatePiece {
+    const only = { ...at, buckets: [bucket] };
+    return {
+      of: bucket,
+      at: { snapshot: this.epoch, entries: (this.held.get(bucket) as AtBarrier).n },
+      whole: () => this.written(only),
+      since: (earlier) => {
+        if (this.epoch - earlier.snapshot >= MARKS / 2) return undefined;
+        return this.changed(at, bucket, earlier);
+      },
+    };
+  }
+
+  /** An entry that is gone is written as well: what is restored before it must go. */
+  private *changed(at: ShardAtBarrier, bucket: Bucket, earlier: PiecePosition): Generator<Buffer> {
+    const { marks } = bucket;
+    const isNew: Wanted = (e) =>
+      e >= earlier.entries || (((marks[e] as number) - earlier.snapshot) & (MARKS - 1)) < MARKS / 2;
+    const writer = new EntryWriter(this.layout, at.watermark);
+    yield* this.entries(writer, bucket, isNew);
+    if (!writer.empty()) yield writer.take();
   }
 }
 
-function writePage(writer: EntryWriter, held: AtBarrier, page: number, alive?: ShardAtBarrier["alive"]): void {
+const livingOf =
+  ({ alive }: ShardAtBarrier): Wanted =>
+  (_entry, cells, at) =>
+    alive?.(cells, at) !== false;
+
+/** Fewer entries are not worth a history: they are written anew each time. */
+const OWN_HISTORY = 1024;
+/** Marks are 16 bits of an epoch: half of them can be told to be later. */
+const MARKS = 1 << 16;
+
+/** Whether an entry is to be written, by its number and its cells. */
+type Wanted = (entry: number, cells: Float64Array, at: number) => boolean;
+
+function writePage(writer: EntryWriter, held: AtBarrier, page: number, wanted: Wanted): void {
   const { bucket, n, saved } = held;
   const copy = saved.get(page);
   const first = page << PAGE_BITS;
@@ -112,7 +181,7 @@ function writePage(writer: EntryWriter, held: AtBarrier, page: number, alive?: S
   const from: Page = copy ?? bucket;
   const { cells, texts } = bucket.layout;
   for (let e = first; e < Math.min(n, first + (1 << PAGE_BITS)); e++) {
-    if (alive?.(from.cells, (e - base) * cells) === false) continue;
+    if (!wanted(e, from.cells, (e - base) * cells)) continue;
     const key = { bytes: bucket.keys, start: bucket.keyAt[e] as number, stop: bucket.keyAt[e + 1] as number };
     const values = { cells: from.cells, cellAt: (e - base) * cells, texts: from.texts, textAt: (e - base) * texts };
     writer.add(bucket.end, key, values);

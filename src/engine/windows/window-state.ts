@@ -41,7 +41,7 @@ export class WindowState implements KeyedNode {
   readonly stateVersion = STATE_VERSION;
   readonly stateSignature: string;
   readonly layout: CellLayout;
-  readonly snapshots = new Snapshots();
+  readonly snapshots = new Snapshots({ marked: true });
   watermark = Number.NEGATIVE_INFINITY;
   /** Place in the order of arrival, for first and last of merged panes. */
   arrivals = 0;
