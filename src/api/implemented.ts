@@ -11,7 +11,7 @@ const NO_FLINK = "this version runs the Reactive engine only; leave it out";
 const NO_CONNECTOR = "this version has no such connector; it has kafka, file, datagen, stdout and blackhole";
 const JSON_ONLY = "this version reads and writes Json only";
 const formats = { refused: { Csv: JSON_ONLY, Raw: JSON_ONLY, Avro: JSON_ONLY, Protobuf: JSON_ONLY } };
-const delivery = { refused: { ExactlyOnce: "this version delivers at least once; leave it out or set AtLeastOnce" } };
+const delivery = { refused: { ExactlyOnce: "this sink delivers at least once; leave it out or set AtLeastOnce" } };
 const NO_OPERATOR = "this version does not run it yet";
 
 const WHOLE_SECRET = "the Secret's keys have fixed names; leave key out";
@@ -91,12 +91,10 @@ const streamingJob: Readonly<Record<string, Support>> = {
   [`${NODE}.sink.blackhole`]: true,
   [`${NODE}.sink.kafka`]: true,
   [`${NODE}.sink.kafka.format`]: formats,
-  [`${NODE}.sink.kafka.delivery`]: delivery,
   [`${NODE}.sink.batching`]: "this version chooses the size of batches itself",
   ...others(`${NODE}.sink`, ["http", "postgres", "mysql", "redis", "rabbitmq", "s3", "websocket", "nats"]),
 
   checkpoint: true,
-  "checkpoint.delivery": delivery,
   "checkpoint.storage.secretRef.key": WHOLE_SECRET,
   "savepoint.uri": true,
   "savepoint.schedule": "this version takes savepoints on request and at a stop or rescale only",

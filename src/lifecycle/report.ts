@@ -1,4 +1,5 @@
 import { LABEL } from "../api/group.ts";
+import { catalogue } from "../errors.ts";
 import { observed } from "../api/observed.ts";
 import type { JobOperation } from "../api/streaming-job-status.schema.ts";
 import { OPERATION_REASON, READY_AT_REST, READY_THROUGH, setCondition, setWhileTrue } from "./conditions.ts";
@@ -42,6 +43,7 @@ export function report(draft: Draft): void {
     reportObjectives(draft, input.spec, slots);
     reportLosses(draft, slots);
   }
+  setWhileTrue(draft, "DeliveryAtRisk", deliveryAtRisk(draft));
   status.health = healthOf(draft, slots, trouble ?? stalled);
   status.internal = memory;
 }
@@ -54,6 +56,12 @@ function stalledBy(draft: Draft): Refusal | undefined {
     return { reason: draft.memory.ended?.code ?? "Failed", message: failureText(draft) };
   if (spec === undefined) return undefined;
   return refusalOf(draft, spec) ?? blockedLaunch(draft, spec) ?? refusedScale(draft, spec);
+}
+
+/** For as long as the job has failed with it: the user must decide what is written twice, or not at all. */
+function deliveryAtRisk({ status }: Draft): Refusal | undefined {
+  if (status.state !== "FAILED" || status.failure?.code !== "DELIVERY_AT_RISK") return undefined;
+  return { reason: catalogue.DELIVERY_AT_RISK.reason, message: status.failure.message };
 }
 
 /** Once for each answer; the failure of a job has an Event of its own. */

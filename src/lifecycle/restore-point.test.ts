@@ -141,4 +141,28 @@ describe("a word for one start", () => {
     start(world);
     expect(stalled(world)).toMatchObject({ reason: "StateAtRisk" });
   });
+
+  it("goes back behind what was committed only for the start that the user accepts it for", () => {
+    const world = lifecycleWorld();
+    world.settle(8);
+    const failure = { code: "DELIVERY_AT_RISK", message: "weir.line.1.0", restartable: false };
+    const failAll = (): void => {
+      for (const pod of world.pods) {
+        pod.phase = "Failed";
+        pod.exit = { code: 1, reason: "Error", at: world.now, failure };
+      }
+      world.settle(3);
+    };
+    failAll();
+    expect(world.status).toMatchObject({ state: "FAILED", failure });
+    const condition = world.status.conditions?.find((c) => c.type === "DeliveryAtRisk");
+    expect(condition).toMatchObject({ status: "True", reason: "DeliveryAtRisk", message: "weir.line.1.0" });
+    start(world);
+    expect(world.plans.get(2)?.restore).toEqual({ kind: "checkpoint", epoch: 1, slots: expect.any(Number) as number });
+    failAll();
+    world.spec = startFrom({ acceptReplay: "yes-1" });
+    start(world);
+    expect(world.plans.get(3)?.restore).toMatchObject({ kind: "checkpoint", acceptReplay: true });
+    expect(world.status.conditions?.some((c) => c.type === "DeliveryAtRisk")).toBe(false);
+  });
 });

@@ -33,11 +33,19 @@ export function resolveRestore(draft: Draft, spec: LifecycleSpec, epoch: number)
   const asked = isStart ? askedFor(draft, spec, epoch) : undefined;
   if (asked !== undefined) return asked;
 
-  const used = isStart ? wordsOf(spec) : {};
+  const used: Used = isStart ? wordsOf(spec) : {};
   const lineage = status.lineage?.id ?? freshLineage(draft, epoch);
   const point = memory.restorePoint;
   if (status.lineage?.hadState !== true) return { restore: point ?? NONE, lineage, used };
-  return point === undefined || point.kind === "none" ? { blocked: MISSING } : { restore: point, lineage, used };
+  if (point === undefined || point.kind === "none") return { blocked: MISSING };
+  return { restore: withReplay(point, isNew(used.replay, memory.used.replay)), lineage, used };
+}
+
+/** The workers may go back behind what was committed only for the start that this is said for. */
+function withReplay(point: RestorePoint, acceptReplay: boolean): RestorePoint {
+  if (point.kind !== "checkpoint") return point;
+  const { acceptReplay: _before, ...bare } = point;
+  return acceptReplay ? { ...bare, acceptReplay } : bare;
 }
 
 /**

@@ -188,7 +188,7 @@ const troubles: Story = {
     ];
     const cases: readonly [string, object, Fits][] = [
       ["invalid-pipeline", { pipeline: { nodes } }, stalled("InvalidPipeline")],
-      ["not-implemented", { checkpoint: { delivery: "ExactlyOnce" } }, stalled("NotImplemented")],
+      ["not-implemented", { upgrade: { rollback: { enabled: true } } }, stalled("NotImplemented")],
       [
         "secret-missing",
         { worker: { env: [{ name: "USER_NAME", valueFrom: { secretKeyRef: { name: "gone", key: "user" } } }] } },

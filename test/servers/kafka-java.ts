@@ -37,6 +37,20 @@ export async function javaDump(dataDir: string, topic: string): Promise<JavaReco
   return lines.map((line) => JSON.parse(line) as JavaRecord);
 }
 
+/** Of values {"key", "n"} that number each key's records from 1: what a consumer with read_committed makes of a topic. */
+export interface Sequences {
+  readonly records: number;
+  readonly keys: number;
+  /** Numbers that are missing below the highest of their key. */
+  readonly lost: number;
+  readonly duplicated: number;
+  readonly outOfOrder: number;
+}
+
+export async function javaSequences(broker: string, topic: string): Promise<Sequences> {
+  return JSON.parse(await java(["sequences", broker, topic], "")) as Sequences;
+}
+
 async function java(args: readonly string[], input: string): Promise<string> {
   const { stdout } = await promisify(execFile)("bash", [join(folder, "build.sh")]);
   const home = stdout.trim().split("\n").at(-1) ?? "";

@@ -5,19 +5,26 @@ import java.io.BufferedReader;
 import java.io.File;
 import java.io.InputStreamReader;
 import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.BitSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.record.internal.FileRecords;
 import org.apache.kafka.common.record.internal.Record;
 import org.apache.kafka.common.record.internal.RecordBatch;
+import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
  * Kafka's own Java code as a second opinion on record batches, run from its source beside the broker's jars:
  * "produce BROKERS TOPIC CODEC…" writes the records of standard input, one JSON line each, once with each codec;
- * "dump FILE…" prints the records of a broker's log files with the codec of their batches, checksums verified.
+ * "sequences BROKERS TOPIC" reads what is committed and counts, over values {"key", "n"} that number each key's records from 1,
+ * what is lost, double and out of order; "dump FILE…" prints the records of a broker's log files with the codec of their batches, checksums verified.
  */
 public class Records {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -25,6 +32,7 @@ public class Records {
   public static void main(String[] args) throws Exception {
     List<String> rest = List.of(args).subList(1, args.length);
     if (args[0].equals("produce")) produce(rest.get(0), rest.get(1), rest.subList(2, rest.size()));
+    else if (args[0].equals("sequences")) sequences(rest.get(0), rest.get(1));
     else for (String file : rest) dump(new File(file));
   }
 
@@ -41,6 +49,36 @@ public class Records {
         }
       }
     }
+  }
+
+  private static void sequences(String brokers, String topic) throws Exception {
+    Map<String, Object> config = Map.of("bootstrap.servers", brokers, "isolation.level", "read_committed", "auto.offset.reset", "earliest");
+    Map<String, BitSet> seen = new HashMap<>();
+    Map<String, Integer> last = new HashMap<>();
+    long records = 0, duplicated = 0, outOfOrder = 0, lost = 0;
+    try (var consumer = new KafkaConsumer<>(config, new StringDeserializer(), new StringDeserializer())) {
+      var partitions = consumer.partitionsFor(topic).stream().map(p -> new TopicPartition(topic, p.partition())).toList();
+      consumer.assign(partitions);
+      consumer.seekToBeginning(partitions);
+      var ends = consumer.endOffsets(partitions);
+      while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
+        for (var record : consumer.poll(Duration.ofSeconds(1))) {
+          JsonNode value = JSON.readTree(record.value());
+          String key = value.get("key").asText();
+          int n = value.get("n").intValue();
+          records++;
+          if (!key.equals(record.key())) throw new IllegalStateException("key " + record.key() + " of " + record.value());
+          if (seen.computeIfAbsent(key, k -> new BitSet()).get(n)) duplicated++;
+          seen.get(key).set(n);
+          if (n < last.getOrDefault(key, -1)) outOfOrder++;
+          last.put(key, n);
+        }
+      }
+    }
+    for (BitSet numbers : seen.values()) lost += numbers.length() - 1 - numbers.cardinality();
+    ObjectNode result = JSON.createObjectNode();
+    result.put("records", records).put("keys", seen.size()).put("lost", lost).put("duplicated", duplicated).put("outOfOrder", outOfOrder);
+    System.out.println(result);
   }
 
   private static void dump(File file) throws Exception {

@@ -62,7 +62,7 @@ async function exactly(request: NewestRequest, committed: number): Promise<Found
   if (found?.kind === "whole") return { id: committed, part: found.part, fellBack: undefined };
   const damage =
     found?.damage ?? new WeirError("CHECKPOINT_CORRUPT", `${storage.uri}/${folder}/${MANIFEST} is missing`);
-  if (!request.acceptReplay) throw unusable(damage, "its output was committed");
+  if (!request.acceptReplay) refuse(damage, "its output was committed");
   return await byMarks(request, { below: committed, damage });
 }
 
@@ -85,13 +85,12 @@ async function byMarks(
       damage ??= trouble;
       continue;
     }
-    if (damage !== undefined && seen.part.manifest.sinks.length > 0 && !acceptReplay) {
-      throw unusable(damage, `output was committed after the older checkpoint ${id}`);
-    }
+    const committing = seen.part.manifest.sinks.length > 0;
+    if (committing && !acceptReplay) refuse(damage, `output was committed after the older checkpoint ${id}`);
     const fellBack = damage === undefined ? undefined : `${damage.message}; went back to checkpoint ${id}`;
     return { id, part: seen.part, fellBack };
   }
-  if (damage !== undefined && !acceptReplay) throw unusable(damage, "there is no older checkpoint");
+  if (!acceptReplay) refuse(damage, "there is no older checkpoint");
   return undefined;
 }
 
@@ -103,8 +102,9 @@ function troubleWith(seen: Seen, acceptReplay: boolean): WeirError | undefined {
   return undecided(seen.part);
 }
 
-function unusable(damage: WeirError, why: string): WeirError {
-  return new WeirError("CHECKPOINT_CORRUPT", `${damage.message}; ${why}. ${WAYS_OUT}`, { cause: damage });
+function refuse(damage: WeirError | undefined, why: string): void {
+  if (damage === undefined) return;
+  throw new WeirError("CHECKPOINT_CORRUPT", `${damage.message}; ${why}. ${WAYS_OUT}`, { cause: damage });
 }
 
 const WAYS_OUT =

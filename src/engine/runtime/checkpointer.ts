@@ -15,7 +15,6 @@ import type { SlotOptions } from "./slot-options.ts";
 /** What no later checkpoint can make good. */
 const ENDS_AT_ONCE: ReadonlySet<string> = new Set<ErrorCode>([
   "WORKER_REFUSED",
-  "SINK_UNREACHABLE",
   "TRANSACTION_LOST",
   "DELIVERY_AT_RISK",
 ]);
@@ -79,10 +78,10 @@ export function checkpointer(of: CheckpointerOptions): Checkpointer {
   };
   /** A sink that cannot be reached holds up checkpoints: that is its problem, and waits, rather than ends the job. */
   const failed = (e: unknown): void => {
-    if (problems.has("SINK_UNREACHABLE")) return;
-    failures++;
     const code = isWeirError(e) ? e.code : "CHECKPOINT_UNWRITABLE";
-    if (failures > tolerableFailures || ENDS_AT_ONCE.has(code)) {
+    if (!ENDS_AT_ONCE.has(code) && problems.has("SINK_UNREACHABLE")) return;
+    failures++;
+    if (failures > tolerableFailures || code === "SINK_UNREACHABLE" || ENDS_AT_ONCE.has(code)) {
       of.fail(e);
       return;
     }

@@ -91,6 +91,9 @@ export class BatchWriter {
   }
 }
 
+/** Attribute of a batch: hidden from read_committed until its transaction is. */
+const TRANSACTIONAL = 0x10;
+
 export interface SealedBatch {
   readonly bytes: Buffer;
   readonly records: number;
@@ -107,6 +110,7 @@ export const none: Compression = { code: 0, compress: (records) => records };
 
 /** Says whose batch it is, and puts the checksum over it. May be done again with another producer. */
 export function stamp(bytes: Buffer, producer: ProducerIdentity, sequence: number): void {
+  if (producer.transactional === true) bytes.writeInt16BE(bytes.readInt16BE(21) | TRANSACTIONAL, 21);
   bytes.writeBigInt64BE(producer.id, 43);
   bytes.writeInt16BE(producer.epoch, 51);
   bytes.writeInt32BE(sequence, 53);

@@ -102,13 +102,15 @@ export async function listOffsets(
     .flat();
 }
 
+/** The broker that keeps a group's offsets, or a transactional id's transactions. */
 export async function findCoordinator(
   connection: Connection,
-  group: string,
+  key: string,
+  of: "group" | "transaction" = "group",
 ): Promise<{ error: number; address: string }> {
   const body = new WireWriter();
-  body.string(group);
-  body.int8(0);
+  body.string(key);
+  body.int8(of === "group" ? 0 : 1);
   const { reader } = await connection.send(FIND_COORDINATOR, body);
   reader.int32();
   const error = reader.int16();
@@ -152,17 +154,22 @@ export async function commitOffsets(
 export interface ProducerIdentity {
   readonly id: bigint;
   readonly epoch: number;
+  /** Its records count only with the transaction that they are in. */
+  readonly transactional?: boolean;
 }
 
+/** With a transactional id: fences whoever had it, and aborts the transaction that was open under it. */
 export async function initProducerId(
   connection: Connection,
+  transaction?: { readonly id: string; readonly timeoutMs: number },
 ): Promise<{ readonly error: number; readonly producer: ProducerIdentity }> {
   const body = new WireWriter();
-  body.string(null);
-  body.int32(0x7fff_ffff);
+  body.string(transaction?.id ?? null);
+  body.int32(transaction?.timeoutMs ?? 0x7fff_ffff);
   const { reader } = await connection.send(INIT_PRODUCER_ID, body);
   reader.int32();
   const error = reader.int16();
   const id = reader.bigint64();
-  return { error, producer: { id, epoch: reader.int16() } };
+  const producer = { id, epoch: reader.int16() };
+  return { error, producer: transaction === undefined ? producer : { ...producer, transactional: true } };
 }

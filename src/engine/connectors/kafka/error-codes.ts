@@ -5,6 +5,7 @@ export const ErrorCode = {
   CorruptMessage: 2,
   UnknownTopicOrPartition: 3,
   LeaderNotAvailable: 5,
+  CoordinatorLoadInProgress: 14,
   NotLeaderOrFollower: 6,
   MessageTooLarge: 10,
   CoordinatorNotAvailable: 15,
@@ -17,8 +18,16 @@ export const ErrorCode = {
   OutOfOrderSequenceNumber: 45,
   DuplicateSequenceNumber: 46,
   InvalidProducerEpoch: 47,
+  InvalidTxnState: 48,
+  InvalidProducerIdMapping: 49,
+  InvalidTransactionTimeout: 50,
+  ConcurrentTransactions: 51,
+  OperationNotAttempted: 55,
   UnknownProducerId: 59,
   InvalidRecord: 87,
+  UnstableOffsetCommit: 88,
+  ProducerFenced: 90,
+  TransactionAbortable: 120,
 } as const;
 
 const names: Readonly<Record<number, string>> = {
@@ -50,6 +59,12 @@ const names: Readonly<Record<number, string>> = {
   45: "OUT_OF_ORDER_SEQUENCE_NUMBER",
   46: "DUPLICATE_SEQUENCE_NUMBER",
   47: "INVALID_PRODUCER_EPOCH",
+  48: "INVALID_TXN_STATE",
+  49: "INVALID_PRODUCER_ID_MAPPING",
+  50: "INVALID_TRANSACTION_TIMEOUT",
+  51: "CONCURRENT_TRANSACTIONS",
+  53: "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
+  55: "OPERATION_NOT_ATTEMPTED",
   56: "KAFKA_STORAGE_ERROR",
   58: "SASL_AUTHENTICATION_FAILED",
   59: "UNKNOWN_PRODUCER_ID",
@@ -58,6 +73,9 @@ const names: Readonly<Record<number, string>> = {
   76: "UNSUPPORTED_COMPRESSION_TYPE",
   78: "OFFSET_NOT_AVAILABLE",
   87: "INVALID_RECORD",
+  88: "UNSTABLE_OFFSET_COMMIT",
+  90: "PRODUCER_FENCED",
+  120: "TRANSACTION_ABORTABLE",
 };
 
 export function errorName(code: number): string {

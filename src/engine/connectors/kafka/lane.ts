@@ -24,6 +24,8 @@ export class Lane {
   /** Batches sealed and acknowledged so far: what a flush waits for. */
   sealed = 0;
   acknowledged = 0;
+  /** Batches beyond this many belong to a later transaction and wait. */
+  limit = Infinity;
   #open: BatchWriter | undefined;
   #sequence = 0;
 
@@ -33,6 +35,10 @@ export class Lane {
 
   get hasOpen(): boolean {
     return this.#open !== undefined;
+  }
+
+  get sendable(): boolean {
+    return !this.inFlight && this.queue.length > 0 && this.acknowledged < this.limit;
   }
 
   /** Whether a record needs the open batch to be sealed first. */

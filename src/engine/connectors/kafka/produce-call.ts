@@ -17,14 +17,20 @@ export interface ProducedPartition {
   readonly message: string | null;
 }
 
+export interface ProduceTo {
+  readonly topic: string;
+  /** The transaction that the batches belong to; null outside of transactions. */
+  readonly transactionalId: string | null;
+  readonly timeoutMs: number;
+}
+
 export async function produceBatches(
   connection: Connection,
-  topic: string,
+  { topic, transactionalId, timeoutMs }: ProduceTo,
   partitions: readonly ProducePartition[],
-  timeoutMs: number,
 ): Promise<ProducedPartition[]> {
   const head = new WireWriter();
-  head.string(null); // no transaction
+  head.string(transactionalId);
   head.int16(ALL_REPLICAS);
   head.int32(timeoutMs);
   head.int32(1);

@@ -6,6 +6,7 @@ import { backOff, pause } from "../until-reached.ts";
 import { untilReached, type Cluster } from "./cluster.ts";
 import { ErrorCode, errorName } from "./error-codes.ts";
 import type { Lane } from "./lane.ts";
+import { transactionLost, type Transactions } from "./transactions.ts";
 import { produceBatches, type ProducedPartition } from "./produce-call.ts";
 import { splitBatch } from "./split-batch.ts";
 
@@ -26,7 +27,10 @@ export interface ProducerOptions {
   readonly topic: string;
   readonly lanes: readonly Lane[];
   readonly compression: Compression;
-  readonly producer: ProducerIdentity;
+  /** Outside of transactions: its id is its own, and replaced when the broker has forgotten it. */
+  readonly producer: ProducerIdentity | undefined;
+  /** Every batch belongs to the open transaction. */
+  readonly transactions?: Transactions | undefined;
   /** So many more bytes wait. */
   readonly hold: (bytes: number) => void;
   /** Batches of the lane were acknowledged (their bytes and buffer are free), or the producer failed. */
@@ -54,7 +58,8 @@ export async function findLeaders(cluster: Cluster, topic: string, lanes: readon
 }
 
 export function startProducer(options: ProducerOptions): Producer {
-  const { cluster, ctx, topic, lanes, compression, hold, onProgress } = options;
+  const { cluster, ctx, topic, lanes, compression, transactions, hold, onProgress } = options;
+  const to = { topic, transactionalId: transactions?.id ?? null, timeoutMs: TIMEOUT_MS };
   let producer = options.producer;
   let expired = false;
   let recovering = false;
@@ -70,10 +75,11 @@ export function startProducer(options: ProducerOptions): Producer {
   };
   const pump = (): void => {
     if (recovering || failure !== undefined) return;
-    const ready = lanes.filter((lane) => !lane.inFlight);
-    for (const lane of ready) if (lane.due && lane.queue.length === 0) hold(lane.seal(compression));
+    for (const lane of lanes) {
+      if (!lane.inFlight && lane.due && lane.queue.length === 0) hold(lane.seal(compression));
+    }
     const busy = new Set(lanes.filter((lane) => lane.inFlight).map((lane) => lane.leader));
-    const sendable = ready.filter((lane) => lane.queue.length > 0 && !busy.has(lane.leader));
+    const sendable = lanes.filter((lane) => lane.sendable && !busy.has(lane.leader));
     for (const [leader, group] of Map.groupBy(sendable, (lane) => lane.leader)) send(leader, group);
   };
   const send = (leader: string, group: readonly Lane[]): void => {
@@ -86,12 +92,15 @@ export function startProducer(options: ProducerOptions): Producer {
     request.then(succeeded, failed);
   };
   const produceTo = async (leader: string, group: readonly Lane[]): Promise<void> => {
+    const current = (await transactions?.include(group.map((lane) => lane.partition))) ?? producer;
+    if (current === undefined) throw new WeirError("INTERNAL", "a sink was written to before it was recovered");
+    producer = current;
     const connection = await cluster.connection(leader, PURPOSE);
     const batches = group.flatMap((lane) => {
-      const pending = lane.next(producer);
+      const pending = lane.next(current);
       return pending === undefined ? [] : [{ partition: lane.partition, batch: pending.bytes }];
     });
-    const answers = await produceBatches(connection, topic, batches, TIMEOUT_MS).catch((error: unknown) => {
+    const answers = await produceBatches(connection, to, batches).catch((error: unknown) => {
       cluster.drop(leader, PURPOSE);
       throw error;
     });
@@ -116,6 +125,7 @@ export function startProducer(options: ProducerOptions): Producer {
       case "refused":
         throw refused(problem);
       case "expired":
+        if (transactions !== undefined) throw transactionLost(transactions.id, problem);
         expired = true;
         return problem;
       case "again":
@@ -132,6 +142,7 @@ export function startProducer(options: ProducerOptions): Producer {
       );
     }
     const parts = splitBatch(head, compression);
+    if (producer === undefined) return;
     hold(parts.reduce((sum, part) => sum + part.bytes.length, 0) - head.bytes.length);
     lane.replaceHead(parts, producer);
   };
@@ -142,7 +153,7 @@ export function startProducer(options: ProducerOptions): Producer {
     pump();
   };
   const failed = (error: unknown): void => {
-    if (isWeirError(error) && error.retry === "Terminal") {
+    if (isWeirError(error) && (error.retry === "Terminal" || error.code === "TRANSACTION_LOST")) {
       fail(error);
       return;
     }
@@ -194,6 +205,10 @@ function outcomeOf(code: number): Outcome {
     case ErrorCode.OutOfOrderSequenceNumber:
     case ErrorCode.UnknownProducerId:
     case ErrorCode.InvalidProducerEpoch:
+    case ErrorCode.InvalidTxnState:
+    case ErrorCode.InvalidProducerIdMapping:
+    case ErrorCode.ProducerFenced:
+    case ErrorCode.TransactionAbortable:
       return "expired";
     default:
       return "again";

@@ -6,6 +6,8 @@ import { openCluster, untilReached } from "./cluster.ts";
 import { compressionOf } from "./compression.ts";
 import type { KafkaSinkConfig } from "./config.ts";
 import { Lane } from "./lane.ts";
+import { transactional } from "./transactional.ts";
+import { openTransactions } from "./transactions.ts";
 import { findLeaders, identify, startProducer, type Producer } from "./producer.ts";
 
 /** What a writer may hold before the runtime must stop reading. */
@@ -20,7 +22,10 @@ interface Batching {
   readonly lingerMs: number;
 }
 
-/** Writes to one topic, at least once, in order per partition; keys go where Kafka's default partitioner sends them. */
+/**
+ * Writes to one topic, in order per partition; keys go where Kafka's default partitioner sends them. ExactlyOnce writes
+ * all that lies between two checkpoints in one transaction.
+ */
 export const kafkaSink: SinkFactory = {
   open: async (config, context) => {
     const sink = config as KafkaSinkConfig;
@@ -28,14 +33,16 @@ export const kafkaSink: SinkFactory = {
     const closing = new AbortController();
     const ctx = { ...context, signal: AbortSignal.any([context.signal, closing.signal]) };
     const cluster = openCluster(sink, ctx);
+    const exactlyOnce = context.delivery === "ExactlyOnce";
     try {
       const { lanes, producer: identity } = await untilReached(ctx, "SINK_UNREACHABLE", async () => {
         const metadata = await cluster.metadata([sink.topic]);
         const count = metadata.topics.get(sink.topic)?.partitions.length ?? 0;
         const all = Array.from({ length: count }, (_, partition) => new Lane(partition));
         await findLeaders(cluster, sink.topic, all);
-        return { lanes: all, producer: await identify(cluster) };
+        return { lanes: all, producer: exactlyOnce ? undefined : await identify(cluster) };
       });
+      const transactions = exactlyOnce ? openTransactions(cluster, ctx, sink.topic) : undefined;
       const batching = batchingOf(sink, lanes.length);
       const hold = holdings(batching.bytes);
       const producer = startProducer({
@@ -45,12 +52,13 @@ export const kafkaSink: SinkFactory = {
         lanes,
         compression,
         producer: identity,
+        transactions,
         hold: hold.take,
         onProgress: hold.progress,
       });
-      return writer({ lanes, producer, hold, batching, seal: (lane) => hold.take(lane.seal(compression)) }, () =>
-        closing.abort(),
-      );
+      const seal = (lane: Lane): void => hold.take(lane.seal(compression));
+      const plain = writer({ lanes, producer, hold, batching, seal }, () => closing.abort());
+      return transactions === undefined ? plain : transactional(plain, { lanes, producer, transactions });
     } catch (error) {
       closing.abort();
       throw error;

@@ -1,6 +1,7 @@
 /**
  * The primitives of Kafka's protocol (https://kafka.apache.org/protocol), in the classic encoding: int16 string lengths,
- * int32 array counts. Weir speaks the last classic version of each call, which brokers from 2.4 to 4.x understand.
+ * int32 array counts. Weir speaks the last classic version of each call, which brokers from 2.4 to 4.x understand; only
+ * what exactly-once needs of OffsetFetch came later (2.5), in the flexible encoding.
  */
 export class WireWriter {
   #buf = Buffer.allocUnsafe(512);
@@ -37,6 +38,24 @@ export class WireWriter {
     this.int32(value.length);
     this.#room(value.length).set(value, this.#at);
     this.#at += value.length;
+  }
+
+  /** The flexible encoding: a varint of length + 1 before the bytes (KIP-482). */
+  compactString(value: string): void {
+    this.uvarint(Buffer.byteLength(value) + 1);
+    const length = Buffer.byteLength(value);
+    this.#room(length).write(value, this.#at);
+    this.#at += length;
+  }
+
+  uvarint(value: number): void {
+    for (let rest = value; ; rest >>>= 7) {
+      if (rest < 0x80) {
+        this.int8(rest);
+        return;
+      }
+      this.int8(((rest & 0x7f) | 0x80) - 0x100);
+    }
   }
 
   array<T>(items: readonly T[], write: (item: T) => void): void {
@@ -98,6 +117,38 @@ export class WireReader {
     if (length < 0) return null;
     const start = this.#skip(length);
     return this.buf.toString("utf8", start, start + length);
+  }
+
+  uvarint(): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.buf.readUInt8(this.#skip(1));
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return value;
+    }
+    throw new Error("a number in a broker's answer has no end");
+  }
+
+  compactString(): string | null {
+    const length = this.uvarint() - 1;
+    if (length < 0) return null;
+    const start = this.#skip(length);
+    return this.buf.toString("utf8", start, start + length);
+  }
+
+  compactArray<T>(read: () => T): T[] {
+    const count = this.uvarint() - 1;
+    const items: T[] = [];
+    for (let i = 0; i < count; i++) items.push(read());
+    return items;
+  }
+
+  /** Fields of a later version, which nobody reads. */
+  skipTags(): void {
+    for (let left = this.uvarint(); left > 0; left--) {
+      this.uvarint();
+      this.#skip(this.uvarint());
+    }
   }
 
   bytes(): Buffer {

@@ -1,0 +1,48 @@
+/** A job whose output can be judged by itself: for each record of a key, how many there were, exactly once. */
+import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
+import type { Plan } from "../../src/engine/plan.ts";
+import { javaProduce } from "../servers/kafka-java.ts";
+import type { KafkaServer } from "../servers/kafka.ts";
+
+export interface CountedTopic {
+  readonly from: string;
+  readonly to: string;
+  readonly partitions: number;
+}
+
+/** Creates both topics and fills the first: `records` over `keys` keys, round and round. */
+export async function countedTopic(
+  kafka: KafkaServer,
+  { name, records, keys }: { readonly name: string; readonly records: number; readonly keys: number },
+): Promise<CountedTopic> {
+  const topic = { from: `${name}.in`, to: `${name}.out`, partitions: 6 };
+  await kafka.createTopic(topic.from, topic.partitions);
+  await kafka.createTopic(topic.to, 4);
+  const lines = Array.from({ length: records }, (_, i) => {
+    const key = `k${i % keys}`;
+    return { key, value: JSON.stringify({ key, i }), timestamp: 1_700_000_000_000 + i };
+  });
+  await javaProduce(kafka.brokers[0] ?? "", topic.from, ["lz4"], lines);
+  return topic;
+}
+
+/** `perSecond` 0 is as fast as it can. */
+export function countingJob(kafka: KafkaServer, topic: CountedTopic, perSecond: number): Plan {
+  const slowly = perSecond === 0 ? { peek: { every: 1_000_000 } } : { rateLimit: { perSecond, burst: perSecond / 10 } };
+  return planPipeline(
+    {
+      connections: [{ name: "main", kafka: { brokers: [...kafka.brokers] } }],
+      nodes: [
+        {
+          name: "events",
+          source: { connection: "main", kafka: { topics: [topic.from] } },
+          partitionedBy: "event.key",
+        },
+        { name: "slowly", from: ["events"], ...slowly },
+        { name: "counted", from: ["slowly"], keyBy: "event.key", aggregate: { n: "count()" } },
+        { name: "out", from: ["counted"], sink: { connection: "main", kafka: { topic: topic.to, key: "event.key" } } },
+      ],
+    },
+    { parameters: {}, maxParallelism: topic.partitions, delivery: "ExactlyOnce" },
+  );
+}

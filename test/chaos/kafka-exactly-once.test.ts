@@ -1,0 +1,120 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Plan } from "../../src/engine/plan.ts";
+import { countedTopic, countingJob } from "../builders/counted-topic.ts";
+import { podRoot, startDocumentOf, startWorkerProcess, type WorkerProcess } from "../builders/worker-process.ts";
+import { startKafka, type KafkaServer } from "../servers/kafka.ts";
+import { javaSequences } from "../servers/kafka-java.ts";
+
+const LONG = process.env["WEIR_LONG"] === "1";
+const KEYS = 60;
+const SLOTS = 2;
+const chaos = LONG
+  ? { records: 1_000_200, kills: 100, longestMs: 6_000, perSecond: 2_500 }
+  : { records: 40_000, kills: 12, longestMs: 2_000, perSecond: 1_500 };
+/** How long a worker is out beyond its replacement. */
+const FROZEN_MS = LONG ? 60_000 : 3_000;
+
+let kafka: KafkaServer;
+let root: Awaited<ReturnType<typeof podRoot>>;
+const alive = new Set<WorkerProcess>();
+
+beforeAll(async () => {
+  kafka = await startKafka();
+});
+afterAll(() => kafka.close());
+beforeEach(async () => {
+  root = await podRoot();
+});
+afterEach(async () => {
+  for (const worker of alive) worker.kill("SIGKILL");
+  await Promise.all([...alive].map((w) => w.exited));
+  await root.remove();
+});
+
+async function launch(plan: Plan, who: { lineage: string; slot: number; attempt: number }): Promise<WorkerProcess> {
+  const { lineage, ...at } = who;
+  const start = startDocumentOf({ lineage, slots: SLOTS });
+  const worker = await startWorkerProcess({ root: root.path, plan, start, ...at });
+  alive.add(worker);
+  void worker.exited.then(() => alive.delete(worker));
+  return worker;
+}
+
+async function killed(worker: WorkerProcess): Promise<void> {
+  worker.kill("SIGKILL");
+  await worker.exited;
+}
+
+/** Reads all that is left, commits it, and ends. */
+async function toTheEnd(plan: Plan, who: { lineage: string; slot: number; attempt: number }): Promise<void> {
+  const worker = await launch(plan, who);
+  await worker.event((e) => e.type === "metrics" && e.metrics.lag === 0);
+  await worker.call("POST", "/v1/stop", { mode: "Checkpoint" });
+  const { code } = await worker.exited;
+  expect(code, worker.log.join("\n")).toBe(0);
+}
+
+describe("a Kafka sink with ExactlyOnce", () => {
+  it("loses nothing, repeats nothing and keeps the order of each key while workers are killed at random", async () => {
+    const topic = await countedTopic(kafka, { name: "killed", records: chaos.records, keys: KEYS });
+    const slow = countingJob(kafka, topic, chaos.perSecond);
+    const attempts = Array.from({ length: SLOTS }, () => 0);
+    const at = (slot: number) => ({ lineage: "killed", slot, attempt: attempts[slot] ?? 0 });
+    const slots = attempts.map((_, slot) => slot);
+    const workers = await Promise.all(slots.map((slot) => launch(slow, at(slot))));
+    const startedAt = performance.now();
+    let kills = 0;
+    while (kills < chaos.kills) {
+      // Bursts now and then: the next one meets workers that are still recovering.
+      await delay(Math.random() < 0.2 ? Math.random() * 300 : Math.random() * chaos.longestMs);
+      const chosen = Math.random() < 0.25 ? slots : [Math.floor(Math.random() * SLOTS)];
+      await Promise.all(
+        chosen.map(async (slot) => {
+          await killed(workers[slot] as WorkerProcess);
+          // A container that is started again, or another pod.
+          attempts[slot] = at(slot).attempt + Math.round(Math.random());
+          workers[slot] = await launch(slow, at(slot));
+        }),
+      );
+      kills += chosen.length;
+    }
+    const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
+    const during = await javaSequences(kafka.brokers[0] ?? "", topic.to);
+    await Promise.all(workers.map(killed));
+    await Promise.all(slots.map((slot) => toTheEnd(countingJob(kafka, topic, 0), at(slot))));
+    const seen = await javaSequences(kafka.brokers[0] ?? "", topic.to);
+    console.log(
+      `${kills} kills in ${seconds} s, ${during.records} of ${seen.records} records until the last: ` +
+        `lost ${seen.lost}, duplicated ${seen.duplicated}, out of order per key ${seen.outOfOrder}`,
+    );
+    expect(during.records).toBeGreaterThan(0);
+    expect(during).toMatchObject({ lost: 0, duplicated: 0, outOfOrder: 0 });
+    expect(seen).toEqual({ records: chaos.records, keys: KEYS, lost: 0, duplicated: 0, outOfOrder: 0 });
+  });
+
+  it("takes nothing from a worker that wakes up after it was replaced", async () => {
+    const topic = await countedTopic(kafka, { name: "frozen", records: 30_000, keys: KEYS });
+    const slow = countingJob(kafka, topic, 1_500);
+    const at = (slot: number, attempt: number) => ({ lineage: "frozen", slot, attempt });
+    const [frozen, other] = await Promise.all([launch(slow, at(0, 0)), launch(slow, at(1, 0))]);
+    await frozen.event((e) => e.type === "metrics" && e.metrics.totalOut > 0);
+    frozen.kill("SIGSTOP");
+    const replacement = await launch(slow, at(0, 1));
+    await replacement.event((e) => e.type === "checkpoint" && e.checkpoint.ok);
+    await delay(FROZEN_MS);
+    frozen.kill("SIGCONT");
+    const { code } = await frozen.exited;
+    expect(code, frozen.log.join("\n")).toBe(1);
+    expect(frozen.log.join("\n")).toMatch(/TRANSACTION_LOST|WORKER_REFUSED/);
+    // Its container is started again, as a kubelet does that has not heard of the replacement.
+    const again = await launch(slow, at(0, 0));
+    expect((await again.exited).code).toBe(1);
+    expect(again.log.join("\n")).toContain("WORKER_REFUSED");
+    await Promise.all([replacement, other].map(killed));
+    await Promise.all([0, 1].map((slot) => toTheEnd(countingJob(kafka, topic, 0), at(slot, 1))));
+    const seen = await javaSequences(kafka.brokers[0] ?? "", topic.to);
+    console.log(`${seen.duplicated} records accepted from a worker that was replaced`);
+    expect(seen).toEqual({ records: 30_000, keys: KEYS, lost: 0, duplicated: 0, outOfOrder: 0 });
+  });
+});

@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { SinkContext, SinkWriter, Writing } from "../../src/engine/connectors/connector.ts";
+import { kafkaSink } from "../../src/engine/connectors/kafka/sink.ts";
+import { connectorContext, outRecord } from "../builders/connector-context.ts";
+import { startKafka, type KafkaServer } from "../servers/kafka.ts";
+
+let kafka: KafkaServer;
+beforeAll(async () => {
+  kafka = await startKafka();
+});
+afterAll(() => kafka.close());
+
+type Transactional = SinkWriter & Required<Pick<SinkWriter, "prepare" | "commit" | "committed">>;
+
+let lines = 0;
+/** A topic, and writers of one line of state to it. */
+async function line(partitions = 3): Promise<{
+  readonly topic: string;
+  open(who?: Partial<SinkContext>): Promise<Transactional>;
+  /** What read_committed shows. */
+  values(): Promise<string[]>;
+}> {
+  const lineage = `line-${lines++}`;
+  const topic = `${lineage}.out`;
+  await kafka.createTopic(topic, partitions);
+  return {
+    topic,
+    open: async (who = {}) => {
+      const context = { ...connectorContext().sink, lineage, delivery: "ExactlyOnce" as const, ...who };
+      return (await kafkaSink.open({ brokers: kafka.brokers, topic }, context)) as Transactional;
+    },
+    values: async () => (await kafka.consumeAll(topic)).map((r) => r.value).toSorted(),
+  };
+}
+
+const OWN: Writing = { epoch: 1, slot: 0 };
+
+function append(writer: SinkWriter, ...values: readonly string[]): void {
+  for (const value of values) writer.append(outRecord(value, value, 1));
+}
+
+/** Barrier, manifest: everything up to the commit. */
+async function preCommit(writer: Transactional, n: number): Promise<unknown> {
+  const [handle] = await Promise.all([(writer.flush(), writer.prepare(n)), writer.flush()]);
+  return handle;
+}
+
+/** An answer to EndTxn comes before the brokers of all partitions have heard of it. */
+const shown = (values: () => Promise<string[]>, wanted: readonly string[]): Promise<void> =>
+  expect.poll(values, { timeout: 60_000 }).toEqual(wanted);
+
+async function checkpoint(writer: Transactional, n: number): Promise<void> {
+  await writer.commit(n, await preCommit(writer, n));
+}
+
+describe("the Kafka sink with ExactlyOnce", () => {
+  it("shows records when their checkpoint is committed, and not before", async () => {
+    const { open, values } = await line();
+    const writer = await open();
+    expect(await writer.committed(OWN, 0)).toBe(0);
+    append(writer, "a", "b");
+    const handle = await preCommit(writer, 1);
+    append(writer, "c");
+    expect(await values()).toEqual([]);
+    await writer.commit(1, handle);
+    await shown(values, ["a", "b"]);
+    await checkpoint(writer, 2);
+    await shown(values, ["a", "b", "c"]);
+    await writer.close();
+  });
+
+  it("commits a checkpoint without records, and says the same when told twice", async () => {
+    const { open, values } = await line();
+    const writer = await open();
+    await writer.committed(OWN, 0);
+    await checkpoint(writer, 1);
+    await writer.commit(1, {});
+    await writer.close();
+    expect(await (await open()).committed(OWN, 0)).toBe(1);
+    expect(await values()).toEqual([]);
+  });
+
+  it("tells its successor which checkpoint was committed last, and undoes what was not", async () => {
+    const { open, values } = await line();
+    const first = await open();
+    await first.committed(OWN, 0);
+    append(first, "a");
+    await checkpoint(first, 1);
+    append(first, "lost");
+    await preCommit(first, 2);
+    const second = await open({ attempt: 2 });
+    expect(await second.committed(OWN, undefined)).toBe(1);
+    append(second, "b");
+    await checkpoint(second, 3);
+    await shown(values, ["a", "b"]);
+    await second.close();
+  });
+
+  it("takes nothing of a writer that was replaced, in a transaction or at its end", async () => {
+    const { open, values } = await line();
+    const [early, late] = await Promise.all([open(), open()]);
+    await early.committed(OWN, 0);
+    append(early, "early");
+    const handle = await preCommit(early, 1);
+    await late.committed(OWN, 0);
+    await expect(early.commit(1, handle)).rejects.toMatchObject({ code: "TRANSACTION_LOST" });
+    append(late, "late");
+    await checkpoint(late, 1);
+    const third = await open();
+    await third.committed(OWN, undefined);
+    append(late, "too late");
+    await expect(late.flush()).rejects.toMatchObject({ code: "TRANSACTION_LOST" });
+    await shown(values, ["late"]);
+    for (const writer of [early, late, third]) await writer.close();
+  });
+
+  it("turns away who was replaced before it began, without disturbing its successor", async () => {
+    const { open, values } = await line();
+    const current = await open({ attempt: 2 });
+    await current.committed(OWN, 0);
+    append(current, "a");
+    const zombie = await open({ attempt: 1 });
+    await expect(zombie.committed(OWN, 0)).rejects.toMatchObject({ code: "WORKER_REFUSED" });
+    await checkpoint(current, 1);
+    await shown(values, ["a"]);
+    for (const writer of [current, zombie]) await writer.close();
+  });
+
+  it("fences every slot of the epoch before, from all slots of the next at once", async () => {
+    const { open, values } = await line();
+    const old = await Promise.all([0, 1, 2, 3].map((slot) => open({ slot })));
+    await Promise.all(old.map((writer, slot) => writer.committed({ epoch: 1, slot }, 0)));
+    for (const [slot, writer] of old.entries()) {
+      append(writer, `old-${slot}`);
+      if (slot > 0) await checkpoint(writer, slot);
+    }
+    const next = await Promise.all([0, 1].map((slot) => open({ slot, epoch: 2 })));
+    const seen = next.map(async (writer, slot) => {
+      await writer.committed({ epoch: 2, slot }, 0);
+      const all = [];
+      for (const before of [0, 1, 2, 3]) all.push(await writer.committed({ epoch: 1, slot: before }, 0));
+      return all;
+    });
+    expect(await Promise.all(seen)).toEqual([
+      [0, 1, 2, 3],
+      [0, 1, 2, 3],
+    ]);
+    for (const writer of old) append(writer, "zombie");
+    for (const writer of old) {
+      await expect(writer.flush()).rejects.toMatchObject({ code: "TRANSACTION_LOST" });
+    }
+    const again = await open({ slot: 2 });
+    await expect(again.committed({ epoch: 1, slot: 2 }, 2)).rejects.toMatchObject({ code: "WORKER_REFUSED" });
+    await shown(values, ["old-1", "old-2", "old-3"]);
+    for (const writer of [...old, ...next, again]) await writer.close();
+  });
+
+  it("takes the checkpoint's own mark where the brokers have forgotten theirs", async () => {
+    const { open } = await line();
+    const writer = await open();
+    expect(await writer.committed(OWN, 7)).toBe(7);
+    const second = await open();
+    expect(await second.committed(OWN, undefined)).toBe(7);
+    expect(await second.committed({ epoch: 0, slot: 1 }, undefined)).toBeUndefined();
+    for (const each of [writer, second]) await each.close();
+  });
+
+  it("refuses checkpoints that take longer than the brokers let a transaction be open", async () => {
+    const { open } = await line();
+    const writer = await open({ commitWithinMs: 3_600_000 });
+    await expect(writer.committed(OWN, 0)).rejects.toMatchObject({
+      code: "SINK_REFUSED",
+      message: expect.stringContaining("transaction.max.timeout.ms") as string,
+    });
+    await writer.close();
+  });
+
+  it("goes on through a broker that is killed in the middle of a transaction", async () => {
+    const { open, values } = await line();
+    const writer = await open();
+    await writer.committed(OWN, 0);
+    append(writer, "a");
+    await preCommit(writer, 1);
+    await kafka.kill();
+    const committing = writer.commit(1, {});
+    append(writer, "b");
+    await kafka.restart();
+    await committing;
+    await checkpoint(writer, 2);
+    await shown(values, ["a", "b"]);
+    await writer.close();
+  });
+});
