@@ -1,7 +1,11 @@
 /** Every rendering of the chart before a real API server: unknown and mistyped fields are refused, weak pods warned of. */
-import { readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { loadAll } from "js-yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { End, NetworkPolicy } from "../builders/network-policy.ts";
+import { mayConnect } from "../builders/network-policy.ts";
+import { startReader } from "../servers/docs-page.ts";
 import type { Helm } from "../servers/helm.ts";
 import { chart, startHelm } from "../servers/helm.ts";
 import type { ControlPlane } from "../servers/kubernetes.ts";
@@ -59,6 +63,34 @@ describe("the chart's renderings on a real API server", () => {
     const { code, stderr } = await apply(rendered, "--dry-run=server");
     expect(code).not.toBe(0);
     expect(stderr).toMatch(reason);
+  });
+
+  it("and a job's own policy close the workers to all but what the page of the network opens", async () => {
+    const reader = await startReader(plane.kubeconfigPath);
+    try {
+      await reader.follow("install/network.md");
+      const files = ["rendered.yaml", "realtime-etl-network.yaml"].map((name) =>
+        readFileSync(join(reader.folder, name)),
+      );
+      const policies = files.flatMap((text) => loadAll(String(text)) as NetworkPolicy[]);
+      const enforced = policies.filter((object) => object?.kind === "NetworkPolicy");
+      const worker = (job: string): End => ({
+        namespace: "weir-system",
+        labels: { "weir.dev/component": "worker", "app.kubernetes.io/managed-by": "weir", "weir.dev/job": job },
+      });
+      const reaches = (job: string, to: End, port: number) => mayConnect(enforced, worker(job), to, port);
+      const broker: End = { namespace: "kafka", labels: {} };
+      expect(reaches("realtime-etl", broker, 9092)).toBe(true);
+      expect(reaches("realtime-etl", { address: "198.51.100.7" }, 443)).toBe(true);
+      expect(reaches("realtime-etl", broker, 22)).toBe(false);
+      expect(reaches("realtime-etl", { address: "203.0.113.1" }, 443)).toBe(false);
+      expect(reaches("realtime-etl", { address: "169.254.169.254" }, 80)).toBe(false);
+      expect(reaches("another", broker, 9092)).toBe(false);
+      const dns: End = { namespace: "kube-system", labels: { "k8s-app": "kube-dns" } };
+      expect(reaches("another", dns, 53)).toBe(true);
+    } finally {
+      reader.stop();
+    }
   });
 
   it("make a key where the API server can keep it, also without being installed", async () => {

@@ -8,6 +8,8 @@ import { toolBinary } from "./tools.ts";
 const repository = join(import.meta.dirname, "../..");
 
 export interface Reader {
+  /** Where the blocks run, and leave files. */
+  readonly folder: string;
   /** Runs every `sh` block of a page of docs/; rejects with the block that failed and what it printed. */
   follow(page: string): Promise<void>;
   /** Runs one block. */
@@ -42,6 +44,7 @@ export async function startReader(kubeconfigPath: string): Promise<Reader> {
       });
     });
   return {
+    folder: clone,
     run,
     follow: async (page) => {
       const blocks = commandsOf(page);
