@@ -7,6 +7,7 @@ export KUBECONFIG=$PWD/.weir/cluster/kind.kubeconfig
 for tool in docker kind; do
   command -v $tool >/dev/null || { echo "$tool is not there; without Docker there is \`make cluster-up\`" >&2; exit 1; }
 done
+docker info >/dev/null 2>&1 || { echo "docker is there, and its daemon does not answer; without it there is \`make cluster-up\`" >&2; exit 1; }
 case ${1:-} in
   up)
     mkdir -p .weir/cluster .weir/kind/volumes
