@@ -62,7 +62,7 @@ export async function startLocalCluster({ dataDir, port, log }: LocalClusterOpti
   const operator = await startOperator({
     server,
     workerImage: LOCAL_IMAGE,
-    tokenKey: randomBytes(32).toString("hex"),
+    tokenKeys: [randomBytes(32).toString("hex")],
     lease: { namespace: "kube-system", name: "weir" },
     probes: { host: "127.0.0.1", port: 0 },
     log,

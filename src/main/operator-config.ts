@@ -46,6 +46,14 @@ const leaderElection = z
     message: "must be shorter than renewDeadline, or a leader could never renew in time",
   });
 
+/** Null is as good as absent. */
+const id = z.int().min(1, "must not be root").max(2_147_483_647).nullish();
+const podUser = z.strictObject({
+  runAsUser: id.describe("User of the worker."),
+  runAsGroup: id.describe("Its group."),
+  fsGroup: id.describe("Group that the state volume is given to."),
+});
+
 const worker = z.strictObject({
   image: z.string().min(1).max(512).default(IMAGE).describe("For jobs that name none."),
   imagePullPolicy: z
@@ -75,6 +83,9 @@ const worker = z.strictObject({
     })
     .prefault({})
     .describe("For jobs that name none."),
+  podSecurityContext: podUser
+    .default({ runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532 })
+    .describe("User and groups of worker pods. What is left out is chosen by the platform: `{}` on OpenShift."),
 });
 
 export const operatorConfig = z
@@ -91,7 +102,9 @@ export const operatorConfig = z
         error: "is missing: name the file with the key that worker tokens are made from, here or by --token-key-file",
       })
       .min(1)
-      .describe("File with the key that worker tokens are made from: a mounted Secret."),
+      .describe(
+        "File with the key that worker tokens are made from: a mounted Secret. Further lines are keys of before, which open the workers that were made with them.",
+      ),
     metricsBind: z
       .string()
       .regex(/^[^\s]*:\d{1,5}$/, "must be host:port, for example :8081")
@@ -102,6 +115,9 @@ export const operatorConfig = z
     reconcile: z
       .strictObject({
         concurrency: z.int().min(1).max(64).default(8).describe("Jobs that are reconciled at the same time."),
+        lostPodAfter: span("1m", "10s", "1h").describe(
+          "A pod that should have been gone for this long is lost with its node: its successor starts. Longer than a node that hangs may go on working.",
+        ),
       })
       .prefault({}),
     kubernetes: z
@@ -113,6 +129,9 @@ export const operatorConfig = z
     workerCalls: z
       .strictObject({
         timeout: span("5s", "500ms", "1m").describe("For one call of a worker."),
+        silence: span("5s", "3s", "5m").describe(
+          "A worker that says nothing for this long does not answer. Each sends a heartbeat every second.",
+        ),
       })
       .prefault({}),
   })

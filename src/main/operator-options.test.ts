@@ -80,6 +80,9 @@ describe("the operator's configuration file", () => {
     ["reconcile: {concurrency: 0}", /reconcile\.concurrency: /],
     ["worker: {resources: {limits: {memory: lots}}}", /worker\.resources\.limits\.memory: must be a quantity/],
     ["worker: {resources: {limits: {cpu: 1}}}", /worker\.resources\.limits: must name memory/],
+    ["worker: {podSecurityContext: {runAsUser: 0}}", /worker\.podSecurityContext\.runAsUser: must not be root/],
+    ["workerCalls: {silence: 1s}", /workerCalls\.silence: must be between 3s and 5m/],
+    ["reconcile: {lostPodAfter: 1s}", /reconcile\.lostPodAfter: must be between 10s and 1h/],
     ["worker: {imagee: x}", /worker: Unrecognized key: "imagee"/],
     ["worker: [1]", /worker: /],
     ["logLevel: info\nlogLevel: warn", /not YAML: .*duplicated/],
@@ -87,6 +90,19 @@ describe("the operator's configuration file", () => {
     ["a: [", /not YAML/],
   ])("is refused with the field's path: %s", async (text, message) => {
     await expect(configured(text)).rejects.toThrow(message);
+  });
+
+  it("says when a worker is silent, when a pod is lost, and which user the platform chooses", async () => {
+    const text = "{workerCalls: {silence: 10s}, reconcile: {lostPodAfter: 2m}, worker: {podSecurityContext: {}}}";
+    expect(optionsOf(await configured(text), "own")).toMatchObject({
+      tuning: { silenceMs: 10_000, lostAfterMs: 120_000 },
+      workerDefaults: { podSecurityContext: {} },
+    });
+    expect(optionsOf(await configured("{}"), "own").workerDefaults?.podSecurityContext).toEqual({
+      runAsUser: 65532,
+      runAsGroup: 65532,
+      fsGroup: 65532,
+    });
   });
 
   it("may be empty, must be there when it is named, and has a bound", async () => {

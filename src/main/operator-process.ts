@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { pino } from "pino";
 import { WeirError, messageOf } from "../errors.ts";
 import type { ApiServer } from "../kube/credentials.ts";
@@ -8,6 +8,7 @@ import { startOperator } from "./operator.ts";
 import type { OperatorLog, OperatorOptions } from "./operator.ts";
 import type { OperatorFlags } from "./operator-options.ts";
 import { operatorFlags } from "./operator-options.ts";
+import { readTokenKeys } from "./token-keys.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -21,7 +22,9 @@ export async function runOperator(argv: readonly string[], environment: Environm
   const server = await serverOf(flags, environment);
   const options = optionsOf(config, server.namespace);
   logger.info({ config: { ...config, namespaces: options.namespaces ?? "all" } }, "configuration");
-  const operator = await startOperator({ ...options, server, log, tokenKey: await tokenKeyOf(config.tokenKeyFile) });
+  const name = environment["WEIR_POD_NAME"] ?? hostname();
+  const tokenKeys = await readTokenKeys(config.tokenKeyFile);
+  const operator = await startOperator({ ...options, server, log, name, tokenKeys });
   const stop = (): void => void operator.stop();
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
@@ -31,7 +34,7 @@ export async function runOperator(argv: readonly string[], environment: Environm
 }
 
 /** The configuration in the operator's own words. */
-export function optionsOf(config: OperatorConfig, own: string): Omit<OperatorOptions, "server" | "tokenKey"> {
+export function optionsOf(config: OperatorConfig, own: string): Omit<OperatorOptions, "server" | "tokenKeys"> {
   const { leaderElection, worker, kubernetes, workerCalls, reconcile } = config;
   const { image, stateClaim, ...workerDefaults } = worker;
   const named = config.namespaces.length === 0 ? [own] : [...new Set(config.namespaces)];
@@ -50,6 +53,8 @@ export function optionsOf(config: OperatorConfig, own: string): Omit<OperatorOpt
       resyncMs: kubernetes.resync,
       timeoutMs: kubernetes.timeout,
       workerTimeoutMs: workerCalls.timeout,
+      silenceMs: workerCalls.silence,
+      lostAfterMs: reconcile.lostPodAfter,
       concurrency: reconcile.concurrency,
     },
     probes: bindOf(config.metricsBind),
@@ -63,16 +68,6 @@ async function serverOf(flags: OperatorFlags, environment: Environment): Promise
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment;
   if (host !== undefined && port !== undefined) return serverInCluster({ host, port });
   throw new WeirError("CONFIG_INVALID", "there is no --kubeconfig, and this is not a pod of a cluster");
-}
-
-const MIN_KEY = 16;
-
-async function tokenKeyOf(file: string): Promise<string> {
-  const key = await readFile(file, "utf8").catch((e: unknown) => {
-    throw new WeirError("CONFIG_INVALID", `cannot read --token-key-file: ${messageOf(e)}`, { cause: e });
-  });
-  if (key.trim().length >= MIN_KEY) return key.trim();
-  throw new WeirError("CONFIG_INVALID", `the key in ${file} is shorter than ${MIN_KEY} characters`);
 }
 
 function bindOf(bind: string): { host: string; port: number } {

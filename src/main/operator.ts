@@ -7,6 +7,7 @@ import { createJobController } from "../controllers/streamingjob/controller.ts";
 import type { StateChange } from "../controllers/streamingjob/reconcile.ts";
 import { jobScrapes } from "../controllers/streamingjob/job-metrics.ts";
 import type { WorkerDefaults } from "../controllers/streamingjob/worker-pod.ts";
+import type { TokenKeys } from "../controllers/workers/token.ts";
 import type { WorkerInterceptor } from "../controllers/workers/worker-client.ts";
 import { createWorkerClient } from "../controllers/workers/worker-client.ts";
 import { startProbeServer } from "../http/probe-server.ts";
@@ -30,6 +31,8 @@ export interface OperatorOptions {
   readonly server: ApiServer;
   /** Watched namespaces, a list and watch for each; undefined is all, which needs the right to list the whole cluster. */
   readonly namespaces?: readonly string[] | undefined;
+  /** Of the pod, in the Lease and in Events. */
+  readonly name?: string | undefined;
   /** Image of worker pods. */
   readonly workerImage: string;
   /** Claim for /var/lib/weir of workers that mount nothing there. */
@@ -38,8 +41,8 @@ export interface OperatorOptions {
   readonly workerDefaults?: WorkerDefaults | undefined;
   /** Times and counts; what is left out has the default of its part. */
   readonly tuning?: Partial<Tuning> | undefined;
-  /** Worker tokens are made from it. */
-  readonly tokenKey: string;
+  /** Worker tokens are made from the first; the others are those of workers from before a change of the key. */
+  readonly tokenKeys: TokenKeys;
   /** Where the Lease is; undefined leads at once, for one process only. */
   readonly lease?: { readonly namespace: string; readonly name: string } | undefined;
   /** Probes and metrics; undefined serves none. Port 0 takes a free one. */
@@ -59,6 +62,10 @@ export interface Tuning {
   /** Of a call of the API server. */
   readonly timeoutMs: number;
   readonly workerTimeoutMs: number;
+  /** After this long without a word a worker does not answer. */
+  readonly silenceMs: number;
+  /** A pod that should have been gone for this long is lost. */
+  readonly lostAfterMs: number;
   /** Jobs that are reconciled at the same time. */
   readonly concurrency: number;
 }
@@ -85,7 +92,8 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
   const onError: ErrorLog = (what, error, fields) => log("warn", what, error, fields);
   const meter = prometheusMeter();
   const stopping = new AbortController();
-  const identity = `weir-${randomUUID().slice(0, 8)}`;
+  // As client-go does: a container that is started again in the same pod is another process.
+  const identity = `${options.name ?? "weir"}_${randomUUID()}`;
   const isLeading = Promise.withResolvers<void>();
   let term = 0;
   let hasTerm = false;
@@ -113,16 +121,16 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
   const common = { client, timers, meter, onError };
   const caches = createCaches({ ...common, namespaces, resyncMs: tuning.resyncMs, onNamespace: namespaceLog(log) });
   const context = { ...common, recorder, caches };
-  const { tokenKey, workerImage: image, stateClaim = "weir-state", workerDefaults } = options;
+  const { tokenKeys, workerImage: image, stateClaim = "weir-state", workerDefaults } = options;
   const jobController = createJobController({
     ...context,
     workers,
-    tokenKey,
+    tokenKeys,
     image,
     stateClaim,
     workerDefaults,
     onState: stateLog(log),
-    ...picked(tuning, ["concurrency"]),
+    ...picked(tuning, ["concurrency", "silenceMs", "lostAfterMs"]),
   });
   // Two processes that say the same of a job would be counted twice: only the leader does.
   const scraped = [...jobScrapes(() => (hasTerm ? jobController.readings() : [])), ...processMetrics];

@@ -54,7 +54,7 @@ beforeAll(async () => {
   api = await startApiServer();
   for (const crd of crdObjects()) await createObject(api, crd);
   weir = await startWeir(fixedServer(api.url), {
-    tokenKey: canary("token-key"),
+    tokenKeys: [canary("token-key")],
     probes: { host: "127.0.0.1", port: 0 },
     interceptors: [recorder.intercept],
     log: (level, message, error) => void logged.push(`${level} ${message} ${String(error)}`),

@@ -103,6 +103,15 @@ describe("the operator's Role", () => {
     expect(JSON.stringify([watchedRules, leaderRules])).not.toMatch(/\*|secrets|exec|impersonate|escalate|bind/);
   });
 
+  it("is for one Lease: no other may be read or written", async () => {
+    const may = async (verb: string, name: string): Promise<string> => {
+      const ask = ["auth", "can-i", verb, `leases.coordination.k8s.io/${name}`, "-n", OWN_NAMESPACE];
+      return (await plane.kubectl([...ask, `--as=${OPERATOR_USER}`])).stdout.trim();
+    };
+    expect([await may("get", "weir-operator"), await may("update", "weir-operator")]).toEqual(["yes", "yes"]);
+    expect([await may("get", "another"), await may("update", "another")]).toEqual(["no", "no"]);
+  });
+
   it("is seen whole by the operator's own record, which other tests use", () => {
     const recorded = permissionsUsed(recorder.calls, { namespace: "default" });
     expect(recorded).toEqual(permissionsUsed(audited(), { namespace: "default" }));

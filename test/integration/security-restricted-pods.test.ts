@@ -8,6 +8,7 @@ import { configMaps, pods, secrets } from "../../src/kube/resource.ts";
 import { datagenJob } from "../builders/datagen-job.ts";
 import type { CommandResult, ControlPlane } from "../servers/kubernetes.ts";
 import { applyCrds, startControlPlane } from "../servers/kubernetes.ts";
+import type { OperatorAccount } from "../servers/operator-account.ts";
 import { operatorAccount } from "../servers/operator-account.ts";
 import type { WeirCluster } from "../servers/weir-cluster.ts";
 import { startWeir } from "../servers/weir-cluster.ts";
@@ -16,11 +17,12 @@ const namespace = "restricted";
 const PATIENCE = { timeout: 90_000, interval: 200 };
 let plane: ControlPlane;
 let weir: WeirCluster;
+let account: OperatorAccount;
 
 beforeAll(async () => {
   plane = await startControlPlane();
   await applyCrds(plane);
-  const account = await operatorAccount(plane);
+  account = await operatorAccount(plane);
   await account.openNamespaces(namespace);
   await account.grant(namespace);
   const enforced = await plane.kubectl(["label", "ns", namespace, "pod-security.kubernetes.io/enforce=restricted"]);
@@ -73,6 +75,24 @@ describe("a namespace that enforces restricted Pod Security", () => {
     const refused = await apply(pod);
     expect(refused.code).not.toBe(0);
     expect(refused.stderr).toMatch(/violates PodSecurity "restricted:latest": privileged/);
+  });
+
+  it("accepts workers whose user the platform chooses", async () => {
+    const chosen = "chosen";
+    await account.openNamespaces(chosen);
+    await account.grant(chosen);
+    await plane.kubectl(["label", "ns", chosen, "pod-security.kubernetes.io/enforce=restricted"]);
+    await weir.startOperator({ namespaces: [chosen], workerDefaults: { podSecurityContext: { fsGroup: 2000 } } });
+    const job = jobNamed("free");
+    await weir.client.create(streamingJobs, { ...job, metadata: { ...job.metadata, namespace: chosen } });
+    await expect.poll(async () => (await weir.job("free", chosen)).status?.state, PATIENCE).toBe("RUNNING");
+    const { items } = await weir.client.list<KubeObject & { spec: PodSpec }>(pods, { namespace: chosen });
+    expect(items[0]?.spec.securityContext).toEqual({
+      runAsNonRoot: true,
+      fsGroup: 2000,
+      fsGroupChangePolicy: "OnRootMismatch",
+      seccompProfile: { type: "RuntimeDefault" },
+    });
   });
 
   it("accepts the workers of a job that says all it may of its pods", async () => {

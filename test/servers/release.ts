@@ -41,7 +41,7 @@ export async function operatorOf(plane: ControlPlane, namespace: string): Promis
   return {
     ...optionsOf(operatorConfig.parse(load(text, { schema: CORE_SCHEMA })), namespace),
     server: fixedServer(plane.url, { token: token.stdout.trim(), tls: { ca: plane.ca }, namespace }),
-    tokenKey: Buffer.from(key.data?.["key"] ?? "", "base64").toString(),
+    tokenKeys: [Buffer.from(key.data?.["key"] ?? "", "base64").toString()],
     probes: undefined,
   };
 }

@@ -58,7 +58,7 @@ export async function startWeir(server: ApiServer, options: Partial<OperatorOpti
     const operator = await startOperator({
       server,
       workerImage: IMAGE,
-      tokenKey: "test-key",
+      tokenKeys: ["test-key"],
       log,
       ...options,
       ...more,

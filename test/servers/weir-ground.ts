@@ -112,7 +112,7 @@ export async function startGround(server: ApiServer): Promise<Ground> {
         server,
         namespaces: [namespace],
         workerImage: "weir:test",
-        tokenKey: "test-key",
+        tokenKeys: ["test-key"],
         log,
         ...options,
       }),

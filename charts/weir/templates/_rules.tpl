@@ -26,5 +26,9 @@
 {{- define "weir.rules.weir-operator-leader" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  verbs: [get, create, update]
+  verbs: [create] # Kubernetes cannot limit it to a name: what is created has none yet when rights are checked
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ .Values.config.leaderElection.name }}]
+  verbs: [get, update]
 {{- end -}}

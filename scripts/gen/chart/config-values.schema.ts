@@ -3,6 +3,7 @@ import { operatorConfig } from "../../../src/main/operator-config.ts";
 
 const { leaderElection, logLevel, worker, reconcile, kubernetes, workerCalls } = operatorConfig.shape;
 const { imagePullPolicy } = worker.unwrap().shape;
+const userId = z.int().min(1).nullable();
 
 /** The operator's configuration, without what the chart itself knows: namespaces, addresses, paths and the claim. */
 export const configValues = z
@@ -14,6 +15,15 @@ export const configValues = z
       .omit({ stateClaim: true })
       .extend({
         imagePullPolicy: imagePullPolicy.describe("Default: `image.pullPolicy` for the operator's own image."),
+        // Helm takes a default away for null, so each has its own.
+        podSecurityContext: z
+          .strictObject({
+            runAsUser: userId.default(65532).describe("User of the worker."),
+            runAsGroup: userId.default(65532).describe("Its group."),
+            fsGroup: userId.default(65532).describe("Group that the state volume is given to."),
+          })
+          .prefault({})
+          .describe("User and groups of worker pods; null leaves one to the platform, as OpenShift needs it."),
         image: z.string().max(512).default("").describe("For jobs that name none. Empty: the operator's own image."),
       })
       .prefault({})

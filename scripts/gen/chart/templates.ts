@@ -37,11 +37,16 @@ function ruleTemplates(): string {
     const rules = /^rules:\n((?: .*\n?)+)/m.exec(document)?.[1];
     if (name === undefined || rules === undefined)
       throw new Error("config/rbac/role.yaml: a document has no name or no rules");
-    const text = escaped(rules.replace(/^ {2}/gm, "")).trimEnd();
+    const text = escaped(rules.replace(/^ {2}/gm, ""))
+      .replace(/^( *resourceNames:) .*$/gm, LEASE)
+      .trimEnd();
     return `{{- define "weir.rules.${name}" -}}\n${text}\n{{- end -}}\n`;
   });
   return `${FIRST_LINE("config/rbac/role.yaml")}\n${definitions.join("\n")}`;
 }
+
+/** The only named object. */
+const LEASE = "$1 [{{ .Values.config.leaderElection.name }}]";
 
 const withoutComment = (yaml: string): string => yaml.replace(/^#.*\n/, "");
 

@@ -8,6 +8,7 @@ import type { Action } from "../../lifecycle/decision.ts";
 import type { JobObject } from "../weir-resources.ts";
 import { streamingJobs } from "../weir-resources.ts";
 import { tokenHash, workerToken } from "../workers/token.ts";
+import type { TokenKeys } from "../workers/token.ts";
 import type { WorkerRegistry } from "../workers/registry.ts";
 import type { WorkerAddress, WorkerClient } from "../workers/worker-client.ts";
 import { contentsOf, epochPlan } from "./epoch-plan.ts";
@@ -19,7 +20,7 @@ export interface Actor {
   readonly client: KubeClient;
   readonly workers: WorkerClient;
   readonly registry: WorkerRegistry;
-  readonly tokenKey: string;
+  readonly tokenKeys: TokenKeys;
 }
 
 /** What the actions of one reconcile need to know. */
@@ -94,7 +95,7 @@ async function createPod(actor: Actor, scene: Scene, action: Action & { kind: "C
   const name = planName(scene.place.job, action.epoch);
   const ref = { namespace: scene.place.namespace, name };
   const plan = scene.plan(action.epoch) ?? (await actor.client.get<EpochPlan>(configMaps, ref));
-  const hash = tokenHash(workerToken(actor.tokenKey, scene.place.uid, action));
+  const hash = tokenHash(workerToken(actor.tokenKeys[0], scene.place.uid, action));
   const pod = workerPod(contentsOf(plan).pod, action, { ...scene.place, tokenHash: hash });
   const loose = looseParts({ annotations: pod.metadata.annotations, spec: pod.spec });
   if (loose.length > 0) {

@@ -5,6 +5,7 @@ import type { Controller, ControllerContext } from "../caches.ts";
 import { BY_NAMESPACE, BY_OWNER, cacheKey, ownersOf } from "../caches.ts";
 import type { WeirObject } from "../weir-resources.ts";
 import { createWorkerRegistry } from "../workers/registry.ts";
+import type { TokenKeys } from "../workers/token.ts";
 import type { WorkerClient } from "../workers/worker-client.ts";
 import type { Written } from "./act.ts";
 import { createGatherer } from "./gather.ts";
@@ -16,7 +17,11 @@ import type { WorkerDefaults } from "./worker-pod.ts";
 
 export interface JobControllerOptions extends ControllerContext {
   readonly workers: WorkerClient;
-  readonly tokenKey: string;
+  readonly tokenKeys: TokenKeys;
+  /** After this long without a word a worker does not answer, ms. */
+  readonly silenceMs?: number | undefined;
+  /** A pod that should have been gone for this long is lost, ms. */
+  readonly lostAfterMs?: number | undefined;
   readonly image: string;
   readonly stateClaim: string;
   readonly workerDefaults?: WorkerDefaults | undefined;
@@ -37,7 +42,9 @@ export function createJobController(options: JobControllerOptions): JobControlle
   const registry = createWorkerRegistry({
     client: workers,
     timers,
-    tokenKey: options.tokenKey,
+    tokenKeys: options.tokenKeys,
+    silenceMs: options.silenceMs,
+    onError: (job, e) => onError("worker", e, fieldsOf(job)),
     changed: (key, weight) => (weight === "Live" ? queue.addAfter(key, LIVE_DELAY_MS) : queue.add(key)),
   });
   const gatherer = createGatherer({ ...options, registry, clock: timers });

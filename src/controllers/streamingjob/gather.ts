@@ -46,6 +46,8 @@ export interface GatherOptions extends WorkerPodOptions {
   readonly caches: Caches;
   readonly registry: WorkerRegistry;
   readonly clock: Clock;
+  /** A pod that should have been gone for this long is lost, ms. */
+  readonly lostAfterMs?: number | undefined;
 }
 
 interface JobMemory {
@@ -81,7 +83,7 @@ export function createGatherer(options: GatherOptions): Gatherer {
 
   // A worker that is drained may be gone before the next reconcile looks: only the last word on its pod says that it was moved.
   options.caches.pods.onChange(({ type, object }) => {
-    const view = type === "Deleted" ? podView(object, options.clock.now()) : undefined;
+    const view = type === "Deleted" ? podView(object, options.clock.now(), options.lostAfterMs) : undefined;
     if (view?.disruption === undefined) return;
     const { epoch, slot, attempt, disruption } = view;
     const owners = object.metadata.ownerReferences?.map((o) => o.uid) ?? [];
@@ -111,7 +113,7 @@ export function createGatherer(options: GatherOptions): Gatherer {
       const status: StreamingJobStatus = job.status ?? {};
       const plans = options.caches.plans.byIndex(BY_OWNER, uid).filter((p) => !Number.isNaN(epochOf(p)));
       const seen = options.caches.pods.byIndex(BY_OWNER, uid).map(async (object): Promise<ObservedPod[]> => {
-        const view = podView(object, now);
+        const view = podView(object, now, options.lostAfterMs);
         if (view === undefined) return [];
         return [{ object, view: await mounts.explain(object.metadata.namespace ?? "default", view, now) }];
       });

@@ -18,7 +18,7 @@ interface ContainerStatus {
 }
 /** The parts of a pod that Weir reads. */
 export interface PodObject extends KubeObject {
-  spec?: { nodeName?: string };
+  spec?: { nodeName?: string; containers?: { env?: { name: string; value?: string }[] }[] };
   status?: {
     phase?: PodView["phase"];
     reason?: string;
@@ -29,10 +29,12 @@ export interface PodObject extends KubeObject {
   };
 }
 
+/** The variable with the hash of the worker's token. */
+export const TOKEN_HASH = "WEIR_TOKEN_SHA256";
 /** After its deletion time passed by this much without an end, nobody will report the pod's end any more. */
 const LOST_AFTER_MS = 60_000;
 
-export function podView(pod: PodObject, now: number): PodView | undefined {
+export function podView(pod: PodObject, now: number, lostAfterMs = LOST_AFTER_MS): PodView | undefined {
   const worker = identityOf(pod);
   if (worker === undefined) return undefined;
   const { name, uid = "", deletionTimestamp, creationTimestamp } = pod.metadata;
@@ -44,7 +46,7 @@ export function podView(pod: PodObject, now: number): PodView | undefined {
     uid,
     phase: pod.status?.phase ?? "Pending",
     deleting: deletionTimestamp !== undefined,
-    lost: deletionTimestamp !== undefined && now - Date.parse(deletionTimestamp) > LOST_AFTER_MS,
+    lost: deletionTimestamp !== undefined && now - Date.parse(deletionTimestamp) > lostAfterMs,
     failures: failuresOf(container, exit),
     createdAt: Date.parse(creationTimestamp ?? NEVER),
     waiting: waitingOf(container?.state),
@@ -52,6 +54,11 @@ export function podView(pod: PodObject, now: number): PodView | undefined {
     disruption: disruptionOf(pod),
     trouble: troubleOf(pod),
   };
+}
+
+/** What the worker knows its operator by. */
+export function tokenHashOf(pod: PodObject): string | undefined {
+  return pod.spec?.containers?.[0]?.env?.find(({ name }) => name === TOKEN_HASH)?.value;
 }
 
 const NEVER = "1970-01-01T00:00:00Z";

@@ -7,6 +7,7 @@ import { WORKER_PORT } from "../../api/ports.ts";
 import type { Plan } from "../../engine/plan.ts";
 import type { KubeObject, OwnerReference } from "../../kube/resource.ts";
 import { isMounted, STATE_DIR } from "./mounts.ts";
+import { TOKEN_HASH } from "./pod-view.ts";
 import { referencesOf, type References } from "./references.ts";
 
 /** What is equal in all pods of an epoch; kept in its ConfigMap, so that a replacement is built as the first ones were. */
@@ -38,14 +39,21 @@ export interface WorkerDefaults {
   readonly imagePullSecrets?: readonly string[] | undefined;
   readonly priorityClassName?: string | undefined;
   readonly resources?: Resources | undefined;
+  /** What is left out is chosen by the platform, as OpenShift does. */
+  readonly podSecurityContext?: PodUser | undefined;
+}
+interface PodUser {
+  readonly runAsUser?: number | null | undefined;
+  readonly runAsGroup?: number | null | undefined;
+  readonly fsGroup?: number | null | undefined;
 }
 interface Resources {
   readonly requests: Readonly<Record<string, Quantity>>;
   readonly limits: Readonly<Record<string, Quantity>>;
 }
 
-/** The image's user, `nonroot` of distroless. */
-const USER = 65532;
+/** The image's user, `nonroot` of distroless. The state volume is written by this group. */
+const USER: PodUser = { runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532 };
 const PLAN_DIR = "/etc/weir/plan";
 const SECRETS_DIR = "/etc/weir/secrets";
 const CONFIG_MAPS_DIR = "/etc/weir/configmaps";
@@ -86,10 +94,8 @@ export function podTemplate(job: string, effective: EffectiveSpec, plan: Plan, o
       terminationGracePeriodSeconds: grace,
       securityContext: {
         runAsNonRoot: true,
-        runAsUser: USER,
-        runAsGroup: USER,
-        // The state volume is written by this group; a large one is not gone through at every start.
-        fsGroup: USER,
+        ...present(options.workerDefaults?.podSecurityContext ?? USER),
+        // A large volume is not gone through at every start.
         fsGroupChangePolicy: "OnRootMismatch",
         seccompProfile: { type: "RuntimeDefault" },
       },
@@ -173,8 +179,11 @@ function placement(worker: EffectiveSpec["worker"], standard: WorkerDefaults = {
     priorityClassName: worker.priorityClassName ?? standard.priorityClassName,
     imagePullSecrets: worker.imagePullSecrets ?? (pullSecrets.length === 0 ? undefined : pullSecrets),
   };
-  return Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined));
+  return present(set);
 }
+
+const present = (fields: object): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
 
 function usesState(effective: EffectiveSpec, plan: Plan): boolean {
   const places = [effective.checkpoint.storage.uri, effective.savepoint?.uri, effective.stop.savepointDir];
@@ -199,7 +208,7 @@ export function workerPod(
   const own = [
     { name: "WEIR_SLOT", value: String(slot) },
     { name: "WEIR_ATTEMPT", value: String(attempt) },
-    { name: "WEIR_TOKEN_SHA256", value: at.tokenHash },
+    { name: TOKEN_HASH, value: at.tokenHash },
   ];
   const volumes = [
     { name: "weir-plan", configMap: { name: planName(at.job, epoch) } },

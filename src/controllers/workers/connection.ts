@@ -9,11 +9,6 @@ import type { Weight, WorkerState } from "./worker-state.ts";
 /** A worker sends a heartbeat each second; after this many ms of silence it does not answer. */
 export const SILENCE_MS = 5_000;
 const RETRY_MS = 500;
-/**
- * A reconcile waits this long for a worker that it meets for the first time: nobody is called silent sooner than after a silence,
- * also not by an operator that has just started and is busy with a thousand jobs.
- */
-const FIRST_TRY_MS = SILENCE_MS;
 const MAX_LINE = 1024 * 1024;
 
 export interface Connection {
@@ -35,19 +30,20 @@ export interface ConnectionOptions {
   readonly timers: Timers;
   /** When the worker that this one replaces saved last: its successor goes on from there, and is as old. */
   readonly savedAt?: number | undefined;
+  readonly silenceMs?: number | undefined;
   /** Something changed; `Live` may be looked at together with what follows. */
   readonly changed: (weight: Exclude<Weight, "None">) => void;
 }
 
 /** Keeps one event stream open until it is closed: a lost node sends no FIN, so silence ends a stream too. */
 export function openConnection(address: WorkerAddress, options: ConnectionOptions): Connection {
-  const { client, timers, changed } = options;
+  const { client, timers, changed, silenceMs = SILENCE_MS } = options;
   const state = { ...freshState(), savedAt: options.savedAt };
   const abort = new AbortController();
   const firstTry = Promise.withResolvers<void>();
   let wasReachable = false;
 
-  const reachable = (): boolean => state.seenAt > 0 && timers.now() - state.seenAt <= SILENCE_MS;
+  const reachable = (): boolean => state.seenAt > 0 && timers.now() - state.seenAt <= silenceMs;
   const noteReach = (): void => {
     if (reachable() === wasReachable) return;
     wasReachable = reachable();
@@ -81,7 +77,7 @@ export function openConnection(address: WorkerAddress, options: ConnectionOption
     const bytes = await client.events(address, AbortSignal.any([abort.signal, stream.signal]));
     let heard = timers.now();
     const watchdog = (): void => {
-      if (timers.now() - heard > SILENCE_MS) stream.abort();
+      if (timers.now() - heard > silenceMs) stream.abort();
       else cancel = timers.after(1_000, watchdog);
     };
     let cancel = timers.after(1_000, watchdog);
@@ -111,7 +107,9 @@ export function openConnection(address: WorkerAddress, options: ConnectionOption
     state,
     address,
     reachable,
-    tried: Promise.race([firstTry.promise, pause(timers, FIRST_TRY_MS, abort.signal)]),
+    // Nobody is called silent sooner than after a silence, also not by an operator that has just started and is busy with a
+    // thousand jobs.
+    tried: Promise.race([firstTry.promise, pause(timers, silenceMs, abort.signal)]),
     refresh,
     savepoint: async (id) => {
       const known = state.savepoint;

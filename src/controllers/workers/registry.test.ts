@@ -2,8 +2,10 @@ import { afterEach, describe, expect, it } from "vitest";
 import { systemTimers } from "../../kube/timers.ts";
 import type { PodView } from "../../lifecycle/input.ts";
 import { newCondition } from "../../worker/condition.ts";
-import type { ObservedPod, WorkerRegistry } from "./registry.ts";
+import type { ObservedPod, RegistryOptions, WorkerRegistry } from "./registry.ts";
 import { createWorkerRegistry } from "./registry.ts";
+import type { TokenKeys } from "./token.ts";
+import { tokenHash, workerToken } from "./token.ts";
 import type { WorkerClient } from "./worker-client.ts";
 
 const registries: WorkerRegistry[] = [];
@@ -16,7 +18,7 @@ interface Said {
 }
 
 /** Workers by the name of their pod: what they answer, and then the event that they have started. */
-function registryOf(said: Readonly<Record<string, Said>>): WorkerRegistry {
+function registryOf(said: Readonly<Record<string, Said>>, options: Partial<RegistryOptions> = {}): WorkerRegistry {
   const worker = (pod: string): Said => said[pod] ?? { startedAt: 0 };
   const client: Pick<WorkerClient, "status" | "events"> = {
     status: ({ pod }) => {
@@ -36,8 +38,10 @@ function registryOf(said: Readonly<Record<string, Said>>): WorkerRegistry {
   const registry = createWorkerRegistry({
     client: client as WorkerClient,
     timers: systemTimers,
-    tokenKey: "key",
+    tokenKeys: ["key"],
+    onError: () => {},
     changed: () => {},
+    ...options,
   });
   registries.push(registry);
   return registry;
@@ -59,6 +63,33 @@ function pod(epoch: number, slot: number, attempt: number): ObservedPod {
 const JOB = { key: "ns/j", uid: "u" };
 const savedAt = (registry: WorkerRegistry, workers: number): number | undefined =>
   registry.live(JOB.key, workers).savedAt;
+
+describe("the token of a worker", () => {
+  const made = (key: string): ObservedPod => {
+    const one = pod(1, 0, 0);
+    const env = [{ name: "WEIR_TOKEN_SHA256", value: tokenHash(workerToken(key, JOB.uid, one.view)) }];
+    return { ...one, object: { ...one.object, spec: { containers: [{ env }] } } };
+  };
+  const tokenFor = async (key: string, keys: TokenKeys, errors: string[] = []): Promise<string | undefined> => {
+    const registry = registryOf({}, { tokenKeys: keys, onError: (job, e) => errors.push(`${job}: ${String(e)}`) });
+    await registry.sync(JOB, [made(key)], undefined);
+    return registry.connection(JOB.key, "j-1-0-0")?.address.token;
+  };
+
+  it("is made from the key that the worker was made with, also while another is newer", async () => {
+    const worker = { epoch: 1, slot: 0 };
+    expect(await tokenFor("old", ["new", "old"])).toBe(workerToken("old", "u", worker));
+    expect(await tokenFor("new", ["new", "old"])).toBe(workerToken("new", "u", worker));
+  });
+
+  it("cannot be made when its key is gone, and the log says what to do", async () => {
+    const errors: string[] = [];
+    expect(await tokenFor("old", ["new"], errors)).toBe("");
+    expect(errors.join()).toMatch(
+      /^ns\/j: .*pod j-1-0-0 was made with another key .*put its key back .* or delete the pod/,
+    );
+  });
+});
 
 describe("the age of a job's state", () => {
   it("is that of the worker that saved longest ago; one that never has counts from its start", async () => {

@@ -3,10 +3,13 @@ import type { Timers } from "../../kube/timers.ts";
 import { STALE_MS } from "../../lifecycle/figures.ts";
 import type { PodView, WorkerView } from "../../lifecycle/input.ts";
 import { POD_PORT_ANNOTATION } from "../../local/kubelet/addresses.ts";
+import { WeirError } from "../../errors.ts";
+import { tokenHashOf } from "../streamingjob/pod-view.ts";
 import type { PodObject } from "../streamingjob/pod-view.ts";
 import type { Connection } from "./connection.ts";
 import { openConnection } from "./connection.ts";
-import { workerToken } from "./token.ts";
+import { tokenOfHash } from "./token.ts";
+import type { TokenKeys } from "./token.ts";
 import type { WorkerClient } from "./worker-client.ts";
 import type { Weight, WorkerState } from "./worker-state.ts";
 
@@ -47,7 +50,10 @@ export interface ObservedPod {
 export interface RegistryOptions {
   readonly client: WorkerClient;
   readonly timers: Timers;
-  readonly tokenKey: string;
+  readonly tokenKeys: TokenKeys;
+  /** After this long without a word a worker does not answer, ms. */
+  readonly silenceMs?: number | undefined;
+  readonly onError: (job: string, error: unknown) => void;
   readonly changed: (job: string, weight: Exclude<Weight, "None">) => void;
 }
 
@@ -79,13 +85,14 @@ export function createWorkerRegistry(options: RegistryOptions): WorkerRegistry {
 
   const open = (job: { key: string; uid: string }, { object, view }: ObservedPod, host: string): Entry => {
     const port = Number(object.metadata.annotations?.[POD_PORT_ANNOTATION] ?? WORKER_PORT);
-    const token = workerToken(options.tokenKey, job.uid, view);
-    const { client, timers, changed } = options;
+    const { client, timers, changed, tokenKeys, silenceMs } = options;
+    const token = tokenOfHash(tokenKeys, job.uid, view, tokenHashOf(object));
+    if (token === undefined) options.onError(job.key, otherKey(view.name));
     const before = savesOf(job.key).get(view.slot);
     const savedAt = before?.epoch === view.epoch ? before.at : undefined;
     const connection = openConnection(
-      { pod: view.name, host, port, token },
-      { client, timers, savedAt, changed: (weight) => changed(job.key, weight) },
+      { pod: view.name, host, port, token: token ?? "" },
+      { client, timers, savedAt, silenceMs, changed: (weight) => changed(job.key, weight) },
     );
     const { uid, epoch, slot } = view;
     return { uid, epoch, slot, host, connection };
@@ -140,6 +147,12 @@ export function createWorkerRegistry(options: RegistryOptions): WorkerRegistry {
     },
   };
 }
+
+const otherKey = (pod: string): WeirError =>
+  new WeirError(
+    "WORKER_UNREACHABLE",
+    `pod ${pod} was made with another key than those of tokenKeyFile; put its key back as a further line of the file, or delete the pod`,
+  );
 
 function liveFigures(states: readonly WorkerState[], now: number): LiveFigures {
   const fresh = states.map((s) => (now - s.metricsAt > STALE_MS ? undefined : s.metrics));

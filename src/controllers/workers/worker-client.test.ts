@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import type { Server } from "node:http";
 import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
+import { manualTimers } from "../../kube/manual-timers.ts";
 import { systemTimers } from "../../kube/timers.ts";
 import { openConnection } from "./connection.ts";
 import { tokenHash, workerToken } from "./token.ts";
@@ -117,6 +118,18 @@ describe("a connection", () => {
     await promise;
     expect(connection.state.metrics?.lag).toBe(42);
     expect(changes).toContain("Change");
+  });
+
+  it("calls a worker silent after the time that is set", async () => {
+    const { port } = await worker([]);
+    const timers = manualTimers({ start: 1_000_000 });
+    const connection = openConnection(at(port), { client, timers, silenceMs: 10_000, changed: () => undefined });
+    closers.push(connection.close);
+    await connection.tried;
+    await timers.advance(10_000);
+    expect(connection.reachable()).toBe(true);
+    await timers.advance(1);
+    expect(connection.reachable()).toBe(false);
   });
 
   it("knows after its first try that nobody is there", async () => {
