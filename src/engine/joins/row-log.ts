@@ -41,11 +41,15 @@ export class RowLog {
     const i = this.n;
     if (i === this.ts.length) this.grow();
     const length = row.end - row.start;
-    const segment = this.room(length);
+    const segment = this.room(length + 1);
+    const stop = this.taken + length;
     row.bytes.copy(segment, this.taken, row.start, row.end);
+    // A tokenizer looks one byte further; old memory there that is a space would send it the slow way.
+    segment[stop] = 0;
     this.segmentOf[i] = this.segments.length - 1;
     this.startOf[i] = this.taken;
-    this.stopOf[i] = this.taken += length;
+    this.stopOf[i] = stop;
+    this.taken = stop + 1;
     this.ts[i] = row.ts;
     this.chain(i, this.keys.obtain(row.key, row.keyStart, row.keyEnd, row.hash));
     this.n = i + 1;
