@@ -118,6 +118,22 @@ describe.each([
     }
   });
 
+  it("finds late in a restored shard what was late before, though the watermark is not there yet", () => {
+    for (const join of [window, interval]) {
+      const before = job(join);
+      before.send("l", { k: 1, ts: 15 });
+      before.pass(9);
+      const { send, take, program } = job(join);
+      const snapshot = before.program.keyed[0]?.beginSnapshot();
+      program.keyed[0]?.restore(0, [...(snapshot?.chunks(0) ?? [])], 1);
+      send("r", { k: 1, ts: 9 }, { k: 1, ts: 15 });
+      expect(take("late").map(({ ts }) => ts)).toEqual([9]);
+      program.end("l");
+      program.end("r");
+      expect(take()).toHaveLength(1);
+    }
+  });
+
   it("takes null for a key that is equal to nothing", () => {
     for (const join of [window, interval]) {
       const select = { l: "left.v", r: "right.v" };
