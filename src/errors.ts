@@ -34,6 +34,11 @@ export const catalogue = {
     "Terminal",
     "The pipeline's graph is not sound: a cycle, a missing input, an unconsumed output.",
   ),
+  PIPELINE_TEST_FAILED: entry(
+    "PipelineTestFailed",
+    "Terminal",
+    "A test of a pipeline, spec.pipeline.tests, does not give what it expects; only `weir test` and `weir lint` run them.",
+  ),
   EXPRESSION_INVALID: entry("InvalidExpression", "Terminal", "An expression does not parse or does not type-check."),
   EXPRESSION_OVER_BUDGET: entry(
     "ExpressionOverBudget",
@@ -132,8 +137,21 @@ export const catalogue = {
 
 export type ErrorCode = keyof typeof catalogue;
 
+/** Where in its author's text an error is, for tools that can show it there. */
+export interface ErrorPlace {
+  /** The field: `spec.pipeline.nodes[hot].filter`; or, of an error in an expression, what it belongs to. */
+  readonly path?: string;
+  /** The expression that is wrong. */
+  readonly text?: string;
+  /** The character of `text`, or of a whole document, where it is wrong. */
+  readonly offset?: number;
+  /** The message without the place. */
+  readonly message: string;
+}
+
 export interface WeirErrorOptions {
   cause?: unknown;
+  place?: ErrorPlace | undefined;
   /** Milliseconds until the next try makes sense; turns the retry class into "After". */
   retryAfterMs?: number;
 }
@@ -144,6 +162,7 @@ export class WeirError extends Error {
   readonly reason: string;
   readonly retry: Retry;
   readonly retryAfterMs: number | undefined;
+  readonly place: ErrorPlace | undefined;
 
   constructor(code: ErrorCode, message: string, options: WeirErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -152,6 +171,7 @@ export class WeirError extends Error {
     this.reason = catalogue[code].reason;
     this.retry = options.retryAfterMs === undefined ? catalogue[code].retry : "After";
     this.retryAfterMs = options.retryAfterMs;
+    this.place = options.place;
   }
 }
 

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { CORE_SCHEMA, load } from "js-yaml";
 import { WeirError, messageOf } from "../errors.ts";
+import { readYaml } from "../yaml/read-yaml.ts";
 import type { ApiServer, Credentials, TlsIdentity } from "./credentials.ts";
 import type { Timers } from "./timers.ts";
 import { systemTimers } from "./timers.ts";
@@ -107,10 +107,11 @@ export async function serverInCluster(options: InClusterOptions): Promise<ApiSer
 async function read(path: string): Promise<Kubeconfig> {
   const source = await text(path);
   try {
-    const config = load(source, { schema: CORE_SCHEMA }) as Kubeconfig | null;
-    if (typeof config === "object" && config !== null) return config;
+    const [document, ...more] = readYaml(source);
+    const config = (document?.value ?? null) as Kubeconfig | null;
+    if (more.length === 0 && typeof config === "object" && config !== null) return config;
   } catch (e) {
-    throw invalid(path, `it is not YAML: ${messageOf(e)}`);
+    throw invalid(path, `it ${messageOf(e)}`);
   }
   throw invalid(path, "it is empty");
 }

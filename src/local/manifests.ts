@@ -1,43 +1,29 @@
-import { CORE_SCHEMA, loadAll } from "js-yaml";
 import { WeirError, messageOf } from "../errors.ts";
 import type { KubeObject } from "../kube/resource.ts";
+import { readYaml } from "../yaml/read-yaml.ts";
+import type { YamlDocument } from "../yaml/read-yaml.ts";
 
-const MAX_BYTES = 1024 * 1024;
-/** A file of 1 MiB without aliases can hold more in theory only. */
-const MAX_VALUES = 200_000;
+/** What a file of manifests may have. */
+export const MAX_MANIFEST_BYTES = 1024 * 1024;
 
 /** The objects of a YAML file as kubectl reads them: several documents, empty ones left out, JSON's types only. */
 export function parseManifests(text: string, file: string): KubeObject[] {
-  if (Buffer.byteLength(text) > MAX_BYTES) throw new WeirError("SPEC_INVALID", `${file} is larger than 1 MiB`);
-  let documents: unknown[];
-  try {
-    documents = loadAll(text, { schema: CORE_SCHEMA, filename: file });
-  } catch (e) {
-    throw new WeirError("SPEC_INVALID", `${file} is not YAML: ${messageOf(e)}`, { cause: e });
-  }
-  if (documents.reduce<number>((left, d) => valuesLeft(d, left), MAX_VALUES) <= 0) {
-    throw new WeirError(
-      "SPEC_INVALID",
-      `${file} expands to more than ${MAX_VALUES} values by its aliases (*name); write out what they stand for`,
-    );
-  }
-  return documents
-    .filter((d) => d !== null && d !== undefined)
-    .map((d, i) => {
-      if (isObject(d)) return d;
+  if (Buffer.byteLength(text) > MAX_MANIFEST_BYTES) throw new WeirError("SPEC_INVALID", `${file} is larger than 1 MiB`);
+  return documentsOf(text, file)
+    .map((document) => document.value)
+    .filter((value) => value !== null)
+    .map((value, i) => {
+      if (isObject(value)) return value;
       throw new WeirError("SPEC_INVALID", `${file}: document ${i + 1} has no apiVersion, kind and metadata.name`);
     });
 }
 
-/** An alias is the same object again: small in memory, but not for anybody who walks over it. */
-function valuesLeft(value: unknown, left: number): number {
-  if (left <= 0 || typeof value !== "object" || value === null) return left - 1;
-  let rest = left - 1;
-  for (const child of Object.values(value)) {
-    rest = valuesLeft(child, rest);
-    if (rest <= 0) return 0;
+function documentsOf(text: string, file: string): YamlDocument[] {
+  try {
+    return readYaml(text);
+  } catch (e) {
+    throw new WeirError("SPEC_INVALID", `${file} ${messageOf(e)}`, { cause: e });
   }
-  return rest;
 }
 
 function isObject(value: unknown): value is KubeObject {

@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
-import { CORE_SCHEMA, loadAll } from "js-yaml";
 import { WeirError, messageOf } from "../errors.ts";
+import { readYaml } from "../yaml/read-yaml.ts";
 import type { OperatorConfig } from "./operator-config.ts";
 import { operatorConfig } from "./operator-config.ts";
 
@@ -45,10 +45,10 @@ async function read(file: string): Promise<Fields> {
     throw new WeirError("CONFIG_INVALID", `cannot read the configuration ${file}: ${messageOf(e)}`, { cause: e });
   });
   try {
-    const [value = {}, ...more]: unknown[] = loadAll(text, { schema: CORE_SCHEMA, filename: file });
+    const [value, ...more] = readYaml(text).map((document) => document.value);
     if (isFields(value ?? {}) && more.length === 0) return (value ?? {}) as Fields;
   } catch (e) {
-    throw new WeirError("CONFIG_INVALID", `the configuration ${file} is not YAML: ${messageOf(e)}`, { cause: e });
+    throw new WeirError("CONFIG_INVALID", `the configuration ${file} ${messageOf(e)}`, { cause: e });
   }
   throw new WeirError("CONFIG_INVALID", `the configuration ${file} must be one map of fields`);
 }

@@ -48,7 +48,11 @@ const job = "apiVersion: weir.dev/v1alpha1\nkind: StreamingJob\nmetadata: { name
 
 describe("a YAML file given to weir", () => {
   it.each([
-    ["with a key that is there twice", "kind: A\nkind: B\n", /bad\.yaml is not YAML: .*duplicated mapping key.*2:1/s],
+    [
+      "with a key that is there twice",
+      "kind: A\nkind: B\n",
+      /bad\.yaml is not YAML: line 2, column 1: duplicated mapping key/,
+    ],
     ["with an alias bomb", bomb, /bad\.yaml expands to .* by its aliases/],
     [
       "with a bomb of aliases inside a job",
@@ -56,7 +60,7 @@ describe("a YAML file given to weir", () => {
       /bad\.yaml expands to .* by its aliases/,
     ],
     ["of more than 1 MiB", `${job}spec: { note: "${"x".repeat(1 << 20)}" }`, /bad\.yaml is larger than 1 MiB/],
-    ["that is not closed", "spec: {", /bad\.yaml is not YAML: .*1:8/s],
+    ["that is not closed", "spec: {", /bad\.yaml is not YAML: line 1, column 8: /],
     ["that is a list", "- 1\n", /bad\.yaml: document 1 has no apiVersion, kind and metadata\.name/],
     ["with a tag of a program", `${job}spec: !!js/function "() => 1"`, /bad\.yaml is not YAML: .*tag/s],
     ["without a job", "apiVersion: v1\nkind: Secret\nmetadata: { name: x }\n", /bad\.yaml has no StreamingJob/],

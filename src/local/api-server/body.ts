@@ -1,5 +1,5 @@
-import { JSON_SCHEMA, load } from "js-yaml";
 import { messageOf } from "../../errors.ts";
+import { readYaml } from "../../yaml/read-yaml.ts";
 import type { JsonMap } from "./json-value.ts";
 import { isMap } from "./json-value.ts";
 import { badRequest } from "./status-error.ts";
@@ -15,10 +15,9 @@ export function decode(text: string, mediaType: string): Decoded {
   if (text.trim() === "") return { value: undefined, duplicates: [] };
   try {
     if (mediaType.includes("yaml") && !text.trimStart().startsWith("{")) {
-      return {
-        value: load(text, { schema: JSON_SCHEMA, maxAliases: 0 } as Parameters<typeof load>[1]),
-        duplicates: [],
-      };
+      const [document, ...more] = readYaml(text, { maxAliases: 0 });
+      if (more.length > 0) throw new Error("it must be one document");
+      return { value: document?.value, duplicates: [] };
     }
     const value: unknown = JSON.parse(text);
     return { value, duplicates: duplicateKeys(text) };
