@@ -8,6 +8,12 @@ export interface Problem {
   readonly path: string;
   /** What is wrong and what to do. */
   readonly message: string;
+  /** The same place by keys and indexes from the object's root, where they are known. */
+  readonly keys?: readonly PropertyKey[];
+  /** A field below it that should not be there. */
+  readonly unknown?: string;
+  /** An expression below the path that is wrong, the character where, and the message without that. */
+  readonly expression?: { readonly text: string; readonly offset: number; readonly message: string };
 }
 
 /** One line for a condition: the first problems in full, the rest counted. */

@@ -26,7 +26,14 @@ export function withoutNulls(value: unknown): unknown {
 }
 
 function problemOf(issue: z.core.$ZodIssue, object: unknown): Problem {
-  return { code: "SPEC_INVALID", path: pathOf(issue.path, object), message: messageOf(issue) };
+  const [unknown] = issue.code === "unrecognized_keys" ? issue.keys : [];
+  return {
+    code: "SPEC_INVALID",
+    path: pathOf(issue.path, object),
+    message: messageOf(issue),
+    keys: issue.path,
+    ...(unknown === undefined ? {} : { unknown }),
+  };
 }
 
 /** `spec.pipeline.nodes[hot].filter`: items are shown by name where they have one. */

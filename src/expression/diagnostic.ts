@@ -12,7 +12,13 @@ export function errorAt(text: string, at: number, message: string, code: ErrorCo
   const from = Math.max(0, column - 1 - EXCERPT / 2);
   const excerpt = printable(whole.slice(from, from + EXCERPT));
   const caret = `${" ".repeat(column - 1 - from)}^`;
-  return new WeirError(code, `line ${line}, column ${column}: ${message}\n  ${excerpt}\n  ${caret}`);
+  const told = `line ${line}, column ${column}: ${message}\n  ${excerpt}\n  ${caret}`;
+  return new WeirError(code, told, { place: { text, offset: at, message } });
+}
+
+/** An error of the expression as a whole. */
+export function errorOf(text: string, message: string, code: ErrorCode = "EXPRESSION_INVALID"): WeirError {
+  return new WeirError(code, message, { place: { text, offset: text.length - text.trimStart().length, message } });
 }
 
 /** Control characters would move the caret or the terminal. */

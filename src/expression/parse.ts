@@ -1,5 +1,5 @@
-import { WeirError } from "../errors.ts";
 import { check } from "./check.ts";
+import { errorOf } from "./diagnostic.ts";
 import { costOf, MAX_COST } from "./cost.ts";
 import type { Expression } from "./expression.ts";
 import { referencesOf } from "./references.ts";
@@ -29,20 +29,21 @@ export function parseExpression(text: string, options: ParseOptions = {}): Expre
   const variables = new Map(declared.map(([name, type]) => [name, typeOfVariable(type)]));
   const ast = check(parseSyntax(text), rootScope(text, variables));
   if (options.result === "bool" && ast.type.kind !== "bool" && ast.type.kind !== "dyn")
-    throw new WeirError(
-      "EXPRESSION_INVALID",
+    throw errorOf(
+      text,
       `the condition must be true or false, but "${text}" is of type ${nameOfType(ast.type)}; compare it with something`,
     );
   if (options.result === "list" && ast.type.kind !== "list" && ast.type.kind !== "dyn")
-    throw new WeirError(
-      "EXPRESSION_INVALID",
+    throw errorOf(
+      text,
       `the expression must give a list, but "${text}" is of type ${nameOfType(ast.type)}; write [ ] around it`,
     );
   const cost = costOf(ast);
   if (cost > MAX_COST)
-    throw new WeirError(
-      "EXPRESSION_OVER_BUDGET",
+    throw errorOf(
+      text,
       `the expression may take ${cost} steps, more than ${MAX_COST}; nest fewer loops`,
+      "EXPRESSION_OVER_BUDGET",
     );
   return { text, ast, type: ast.type, references: referencesOf(ast), cost };
 }

@@ -1,7 +1,7 @@
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { Environment, ParseError } from "@marcbachmann/cel-js";
-import { WeirError } from "../errors.ts";
-import { errorAt } from "./diagnostic.ts";
+import type { WeirError } from "../errors.ts";
+import { errorAt, errorOf } from "./diagnostic.ts";
 
 /** Longest text and deepest nesting of an expression. The API allows 2048 characters. */
 const MAX_LENGTH = 4096;
@@ -16,9 +16,10 @@ export type Syntax = ASTNode;
 
 export function parseSyntax(text: string): Syntax {
   if (text.length > MAX_LENGTH)
-    throw new WeirError(
-      "EXPRESSION_OVER_BUDGET",
+    throw errorOf(
+      text,
       `the expression has ${text.length} characters, more than ${MAX_LENGTH}; split it over several nodes or rules`,
+      "EXPRESSION_OVER_BUDGET",
     );
   if (text.trim() === "") throw errorAt(text, 0, "the expression is empty");
   try {

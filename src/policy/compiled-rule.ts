@@ -85,9 +85,14 @@ function compile(policy: PolicyView): Compiled {
   return { policy, rules, problems };
 }
 
-function problemOf(e: unknown, rule: string): Pick<PolicyProblem, "code" | "message"> {
+function problemOf(e: unknown, rule: string): Omit<PolicyProblem, "policy" | "rule"> {
   if (!isWeirError(e) || (e.code !== "EXPRESSION_INVALID" && e.code !== "EXPRESSION_OVER_BUDGET")) throw e;
-  return { code: e.code, message: `rule "${rule}": ${e.message}` };
+  const { text, offset = 0, message } = e.place ?? { message: e.message };
+  return {
+    code: e.code,
+    message: `rule "${rule}": ${e.message}`,
+    ...(text === undefined ? {} : { expression: { text, offset, message } }),
+  };
 }
 
 type Builder = readonly [name: string, build: () => CompiledRule];

@@ -1,5 +1,6 @@
 import type { InlinePolicy } from "../api/control-policy.schema.ts";
 import type { MaintenanceWindowSpec } from "../api/maintenance-window.schema.ts";
+import type { Problem } from "../api/problem.ts";
 import type { StreamingJobStatus } from "../api/streaming-job-status.schema.ts";
 
 /** CloudEvents' names. `payload` is what the seed calls it: metrics {lag, throughput}, failed {error, restartable}, … */
@@ -78,6 +79,7 @@ export interface PolicyProblem {
   readonly rule: string;
   readonly code: "EXPRESSION_INVALID" | "EXPRESSION_OVER_BUDGET" | "POLICY_CONFLICT";
   readonly message: string;
+  readonly expression?: NonNullable<Problem["expression"]>;
 }
 
 export interface PolicyOutput {

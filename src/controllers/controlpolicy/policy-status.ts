@@ -4,15 +4,15 @@ import { summary } from "../../api/problem.ts";
 import type { Problem } from "../../api/problem.ts";
 import type { RuleState } from "../../api/streaming-job-status.schema.ts";
 import { catalogue } from "../../errors.ts";
-import { RESTART_WHEN, STOP_WHEN, compileRules } from "../../policy/compiled-rule.ts";
+import { compileRules } from "../../policy/compiled-rule.ts";
 import { conflicts } from "../../policy/conflicts.ts";
 import type { PolicyView } from "../../policy/input.ts";
 import { acceptedPolicy } from "../accepted-spec.ts";
 import type { PolicyObject } from "../caches.ts";
-import { policyView } from "../selection.ts";
 import type { ConditionInput } from "../status-writer.ts";
 import { conditionsFor } from "../status-writer.ts";
 import type { JobObject } from "../weir-resources.ts";
+import { expressionProblems } from "./expression-problems.ts";
 
 export interface PolicyFacts {
   readonly policy: PolicyObject;
@@ -31,16 +31,6 @@ export function policyStatus({ policy, jobs, now }: PolicyFacts): ControlPolicyS
     rules: spec === undefined ? [] : ruleNames(spec).map((name) => ruleCounts(policy, name, jobs)),
     conditions: conditionsFor(policy, conditionsOf(spec, all, jobs.length), now),
   };
-}
-
-function expressionProblems(policy: PolicyObject): Problem[] {
-  const view = policyView(policy);
-  if (view === undefined) return [];
-  return compileRules([view]).problems.map(({ code, rule, message }) => ({
-    code,
-    path: rule === STOP_WHEN || rule === RESTART_WHEN ? `spec.${rule}` : `spec.rules[${rule}]`,
-    message,
-  }));
 }
 
 function conflictProblems(policy: PolicyObject, jobs: PolicyFacts["jobs"]): Problem[] {

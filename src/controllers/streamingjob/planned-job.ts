@@ -4,12 +4,13 @@ import { parseDuration } from "../../api/duration.ts";
 import { effectiveSpec } from "../../api/effective-spec.ts";
 import type { EffectiveSpec } from "../../api/effective-spec.ts";
 import { summary } from "../../api/problem.ts";
+import type { Problem } from "../../api/problem.ts";
 import { streamingJobSpec } from "../../api/streaming-job.schema.ts";
 import type { StreamingJobSpec } from "../../api/streaming-job.schema.ts";
 import type { Plan } from "../../engine/plan.ts";
 import { weakestDelivery } from "../../engine/planner/delivery.ts";
-import { planPipeline } from "../../engine/planner/plan-pipeline.ts";
-import { catalogue, isWeirError, messageOf } from "../../errors.ts";
+import { checkedPlan } from "../../engine/planner/plan-pipeline.ts";
+import { catalogue, isWeirError, messageOf, WeirError } from "../../errors.ts";
 import { canonical, relaunchPart } from "../../lifecycle/change-class.ts";
 import type { LifecycleSpec, Refusal } from "../../lifecycle/input.ts";
 import type { RestartStrategy } from "../../lifecycle/restart-strategy.ts";
@@ -22,6 +23,8 @@ export interface PlannedJob {
   readonly effective: EffectiveSpec | undefined;
   readonly plan: Plan | undefined;
   readonly refusal: Refusal | undefined;
+  /** Everything that is wrong with it: the refusal says the first. */
+  readonly problems: readonly Problem[];
 }
 
 export function planJob(raw: unknown): PlannedJob {
@@ -33,28 +36,49 @@ export function planJob(raw: unknown): PlannedJob {
       effective: undefined,
       plan: undefined,
       refusal: { reason: "InvalidSpec", message: first.join("; ") },
+      problems: parsed.error.issues.map((i) => specProblem(i.path.join("."), i.message)),
     };
   }
   const effective = effectiveSpec(parsed.data);
   const planned = planOf(parsed.data, effective);
   const spec = lifecycleSpec(effective, planned.plan);
-  return { spec, effective, plan: planned.plan, refusal: planned.refusal };
+  return { spec, effective, ...planned };
 }
 
-function planOf(own: StreamingJobSpec, effective: EffectiveSpec): { plan?: Plan; refusal: Refusal | undefined } {
+const specProblem = (path: string, message: string): Problem => ({
+  code: "SPEC_INVALID",
+  path: `spec.${path}`,
+  message,
+});
+
+function planOf(own: StreamingJobSpec, effective: EffectiveSpec): Pick<PlannedJob, "plan" | "refusal" | "problems"> {
   const problems = [...checkStreamingJob(own), ...checkMounts(effective), ...checkTemplate(effective.worker)];
   const first = problems[0];
-  if (first !== undefined) {
-    return { refusal: { reason: catalogue[first.code].reason, message: summary(problems) } };
-  }
-  if (own.pipeline === undefined) return { refusal: { reason: "InvalidSpec", message: "spec.pipeline is missing" } };
+  if (first !== undefined)
+    return refused({ reason: catalogue[first.code].reason, message: summary(problems) }, problems);
+  if (own.pipeline === undefined)
+    return refused({ reason: "InvalidSpec", message: "spec.pipeline is missing" }, [
+      specProblem("pipeline", "is missing"),
+    ]);
   try {
     const { parameters, maxParallelism, checkpoint } = effective;
     const options = { parameters, maxParallelism, delivery: checkpoint.delivery };
-    return { plan: planPipeline(own.pipeline, options), refusal: undefined };
+    const { plan, errors } = checkedPlan(own.pipeline, options);
+    const [error] = errors;
+    if (error === undefined) return { plan, refusal: undefined, problems: [] };
+    return refused({ reason: error.reason, message: error.message }, errors.map(problemOf));
   } catch (e) {
-    return { refusal: { reason: isWeirError(e) ? e.reason : catalogue.INTERNAL.reason, message: messageOf(e) } };
+    const error = isWeirError(e) ? e : new WeirError("INTERNAL", messageOf(e), { cause: e });
+    return refused({ reason: error.reason, message: error.message }, [problemOf(error)]);
   }
+}
+
+const refused = (refusal: Refusal, problems: readonly Problem[]) => ({ plan: undefined, refusal, problems });
+
+function problemOf({ code, message, place }: WeirError): Problem {
+  const { path = "spec.pipeline", text, offset = 0, message: short } = place ?? { message };
+  const problem = { code, path, message: short };
+  return text === undefined ? problem : { ...problem, expression: { text, offset, message: short } };
 }
 
 export function lifecycleSpec(effective: EffectiveSpec, plan: Plan | undefined): LifecycleSpec {

@@ -1,5 +1,6 @@
 import { WeirError } from "../../errors.ts";
 import type { AggregateFunction, PlanAggregate } from "../plan.ts";
+import { nodePath } from "./expressions.ts";
 
 /** What an aggregate takes beside its expression, with its bounds. */
 interface Parameter {
@@ -38,8 +39,11 @@ const LAST_NUMBER = /^([\s\S]*),\s*([0-9]*\.?[0-9]+)\s*$/;
 
 /** Reads `max(event.lag)` or `percentile(event.lag, 0.99)`: one aggregate call around one expression. */
 export function parseAggregate(node: string, name: string, text: string): PlanAggregate {
-  const invalid = (why: string): WeirError =>
-    new WeirError("EXPRESSION_INVALID", `node "${node}", aggregate ${name}: "${text}" ${why}`);
+  const invalid = (why: string): WeirError => {
+    const message = `aggregate ${name}: "${text}" ${why}`;
+    const place = { path: nodePath(node), text, offset: 0, message };
+    return new WeirError("EXPRESSION_INVALID", `node "${node}", ${message}`, { place });
+  };
   const call = CALL.exec(text);
   const fn = NAMES.find((f) => f === call?.[1]);
   if (call === null || fn === undefined) throw invalid(`is not one call of ${NAMES.join(", ")}`);

@@ -8,6 +8,8 @@ export interface CheckedNode {
   readonly event?: VariableType | undefined;
   /** Instead of `event`. */
   readonly variables?: Readonly<Record<string, VariableType>>;
+  /** Takes an error instead of its being thrown, so that one plan shows all of them. */
+  readonly report?: ((error: WeirError) => void) | undefined;
 }
 
 /** Parses, checks and prices an expression at planning time, so that its error names the node; returns its text. */
@@ -18,6 +20,13 @@ export function checkExpression(at: CheckedNode, text: string, result: "bool" | 
     return text;
   } catch (e) {
     if (!isWeirError(e)) throw e;
-    throw new WeirError(e.code, `node "${node}": ${e.message}`, { cause: e });
+    const place = { message: e.message, ...e.place, path: nodePath(node) };
+    const error = new WeirError(e.code, `node "${node}": ${e.message}`, { cause: e, place });
+    if (at.report === undefined) throw error;
+    at.report(error);
+    return text;
   }
 }
+
+/** A node as problems name it. */
+export const nodePath = (node: string): string => `spec.pipeline.nodes[${node}]`;

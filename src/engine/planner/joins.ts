@@ -6,6 +6,7 @@ import type { Keying as KeyingMode, PlanJoinTimes, PlanSource } from "../plan.ts
 import { equalSplits, keyingOf, none } from "./declared-key.ts";
 import type { Declared, Keying } from "./declared-key.ts";
 import { checkExpression } from "./expressions.ts";
+import type { CheckedNode } from "./expressions.ts";
 import { variablePath } from "./field-path.ts";
 import { mapFields } from "./map-fields.ts";
 import type { GraphNode } from "./stream-graph.ts";
@@ -16,22 +17,23 @@ interface Around {
   readonly keying: KeyingMode | undefined;
   /** Schemas of the inputs. */
   readonly sides: readonly (VariableType | undefined)[];
+  readonly report?: CheckedNode["report"];
 }
 
 /** The physical operator of a join. That it has two inputs and both keys has been checked. */
-export function joinOperation(name: string, join: Join, { keying = "local", sides }: Around) {
+export function joinOperation(name: string, join: Join, { keying = "local", sides, report }: Around) {
   const { leftKey, rightKey, type: joinType = "Inner", select } = join;
   const times = joinTimes(join);
   if (leftKey === undefined || rightKey === undefined || times === undefined)
     throw new WeirError("PIPELINE_INVALID", `node "${name}": a join needs a window or an interval, and both keys`);
   const [left = "dyn", right = "dyn"] = sides;
   const keys = [
-    checkExpression({ name, variables: { left } }, leftKey),
-    checkExpression({ name, variables: { right } }, rightKey),
+    checkExpression({ name, variables: { left }, report }, leftKey),
+    checkExpression({ name, variables: { right }, report }, rightKey),
   ] as const;
   // A side that may have no row may be compared with null, which a record of a schema never is.
   const variables = { left: joinType === "Outer" ? "dyn" : left, right: joinType === "Inner" ? right : "dyn" } as const;
-  const fields = select === undefined ? null : mapFields({ name, variables }, "join.select", select);
+  const fields = select === undefined ? null : mapFields({ name, variables, report }, "join.select", select);
   return { kind: "join", keys, times, joinType, select: fields, keying } as const;
 }
 

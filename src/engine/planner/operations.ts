@@ -11,14 +11,22 @@ import { keyedOperation } from "./keyed-operations.ts";
 import { mapFields } from "./map-fields.ts";
 import type { GraphNode } from "./stream-graph.ts";
 
-/** The physical operator of a node between sources and sinks; `sides` are the schemas of its inputs. */
+/** What is known of the records that a node reads, and who takes the errors of its expressions. */
+interface Known {
+  readonly event: VariableType | undefined;
+  /** The schemas of its inputs. */
+  readonly sides: readonly (VariableType | undefined)[];
+  readonly report: CheckedNode["report"];
+}
+
+/** The physical operator of a node between sources and sinks. */
 export function operation(
   node: GraphNode,
   keying: Keying | undefined,
-  { event, sides }: { event: VariableType | undefined; sides: readonly (VariableType | undefined)[] },
+  { event, sides, report }: Known,
 ): PlanNode {
   const { spec, name, inputs } = node;
-  const at = { name, event };
+  const at = { name, event, report };
   const base = { name, inputs, onError: spec.onError ?? "Fail" } as const;
   if (spec.filter !== undefined)
     return { ...base, kind: "filter", condition: checkExpression(at, spec.filter, "bool") };
@@ -30,7 +38,7 @@ export function operation(
     const checked = cases.map((c) => ({ name: c.name, when: checkExpression(at, c.when, "bool") }));
     return { ...base, kind: "branch", cases: checked, otherwise: otherwise ?? null };
   }
-  if (spec.join !== undefined) return { ...base, ...joinOperation(name, spec.join, { keying, sides }) };
+  if (spec.join !== undefined) return { ...base, ...joinOperation(name, spec.join, { keying, sides, report }) };
   const simple = recordOperation(spec, at);
   if (simple !== undefined) return { ...base, ...simple };
   return { ...base, ...keyedOperation(spec, keying ?? "local", at) };

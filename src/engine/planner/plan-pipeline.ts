@@ -2,13 +2,14 @@ import { checkPipeline } from "../../api/check.ts";
 import type { Pipeline, PipelineNode } from "../../api/pipeline.schema.ts";
 import { summary } from "../../api/problem.ts";
 import { isTimed } from "../../api/window-check.ts";
-import { WeirError } from "../../errors.ts";
+import { isWeirError, WeirError } from "../../errors.ts";
+import type { ErrorCode } from "../../errors.ts";
 import { PLAN_VERSION } from "../plan.ts";
 import type { Delivery, Plan, PlanInput, PlanSink, PlanSource } from "../plan.ts";
 import { placeBuffers } from "./buffers.ts";
 import { deliveryOf, refuseTwoDeciders } from "./delivery.ts";
 import { sinkEndpoint, sourceEndpoint } from "./endpoints.ts";
-import { checkExpression } from "./expressions.ts";
+import { checkExpression, nodePath } from "./expressions.ts";
 import { isWithin, plainPath } from "./field-path.ts";
 import { keyings } from "./keying.ts";
 import type { Keying } from "./declared-key.ts";
@@ -29,25 +30,50 @@ export interface PlanOptions {
  * PIPELINE_INVALID, EXPRESSION_INVALID, EXPRESSION_OVER_BUDGET or SPEC_NOT_IMPLEMENTED.
  */
 export function planPipeline(pipeline: Pipeline, options: PlanOptions): Plan {
+  const { plan, errors } = checkedPlan(pipeline, options);
+  if (errors[0] !== undefined) throw errors[0];
+  return plan;
+}
+
+/** A plan with everything that is wrong with it: with errors it must not run. */
+export interface CheckedPlan {
+  readonly plan: Plan;
+  readonly errors: readonly WeirError[];
+}
+
+/** The same, but finds every error of the nodes. Throws where the graph is not sound. */
+export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPlan {
   refuseUnsound(pipeline);
+  const errors: WeirError[] = [];
+  const report = (error: WeirError): void => void errors.push(error);
   const graph = streamGraph(pipeline.nodes);
   const { parameters, delivery = "AtLeastOnce" } = options;
   const context = { pipeline, parameters, delivery };
-  const sources = graph.nodes.filter((n) => n.spec.source !== undefined).map((n) => planSource(n, context));
-  const sinks = graph.nodes.filter((n) => n.spec.sink !== undefined).map((n) => planSink(n, context));
-  refuseTwoDeciders(sinks);
+  const each = <T>(nodes: readonly GraphNode[], plan: (node: GraphNode) => T): T[] =>
+    nodes.flatMap((node) => attempt(() => [plan(node)], node.name, report) ?? []);
+  const sources = each(
+    graph.nodes.filter((n) => n.spec.source !== undefined),
+    (n) => planSource(n, context),
+  );
+  const sinks = each(
+    graph.nodes.filter((n) => n.spec.sink !== undefined),
+    (n) => planSink(n, context, report),
+  );
+  attempt(() => refuseTwoDeciders(sinks), sinks[0]?.node ?? "", report);
   const byName = new Map(sources.map((s) => [s.node, s]));
-  checkEventTime(graph, byName);
-  checkDeadReaders(graph);
+  checkEventTime(graph, byName).forEach(report);
+  checkDeadReaders(graph).forEach(report);
   const keying = keyings(graph, byName);
   const schemas = schemasOf(graph);
-  const operations = graph.nodes
-    .filter((n) => n.spec.source === undefined && n.spec.sink === undefined)
-    .map((n) => {
+  const nodes = each(
+    graph.nodes.filter((n) => n.spec.source === undefined && n.spec.sink === undefined),
+    (n) => {
       const sides = n.inputs.map((i) => schemas.get(i.node));
-      return operation(n, keying.get(n.name)?.mode, { event: inputSchema(n, schemas), sides });
-    });
-  const { buffers, ...readers } = placeBuffers(graph, { nodes: operations, sinks });
+      return operation(n, keying.get(n.name)?.mode, { event: inputSchema(n, schemas), sides, report });
+    },
+  );
+  const buffered = attempt(() => placeBuffers(graph, { nodes, sinks }), "", report);
+  const { buffers, ...readers } = buffered ?? { buffers: [], nodes, sinks };
   const body = {
     version: PLAN_VERSION,
     maxParallelism: options.maxParallelism,
@@ -58,7 +84,32 @@ export function planPipeline(pipeline: Pipeline, options: PlanOptions): Plan {
     ...(buffers.length === 0 ? {} : { buffers }),
     parallelismLimit: limitOf(keying),
   } as const;
-  return { ...body, hash: planHash(body) };
+  return { plan: { ...body, hash: planHash(body) }, errors };
+}
+
+type Report = (error: WeirError) => void;
+
+/** One error does not hide the others. `node` is where it is, unless its message begins with another. */
+function attempt<T>(plan: () => T, node: string, report: Report): T | undefined {
+  try {
+    return plan();
+  } catch (e) {
+    if (!isWeirError(e)) throw e;
+    const named = /^(?:node|sink) "([^"]+)"/.exec(e.message)?.[1] ?? node;
+    report(e.place === undefined ? nodeError(named, e.message, e.code) : e);
+    return undefined;
+  }
+}
+
+/** The message names the node, because not everybody who shows it has the place. `at` may go on to a field: `hot.from`. */
+function nodeError(at: string, message: string, code: ErrorCode = "PIPELINE_INVALID"): WeirError {
+  const [node = "", field] = at.split(".");
+  const start = `node "${node}"`;
+  const short = message.startsWith(start) ? message.slice(start.length).replace(/^[:,]? /, "") : message;
+  const path = node === "" ? "spec.pipeline.nodes" : nodePath(node);
+  return new WeirError(code, message, {
+    place: { path: field === undefined ? path : `${path}.${field}`, message: short },
+  });
 }
 
 /** The checks that a job gets at admission hold for a pipeline from anywhere. */
@@ -80,7 +131,7 @@ function planSource(node: GraphNode, context: Context): PlanSource {
   return { node: node.name, connector, config, secretRef, ...sourceFields(node.spec) };
 }
 
-function planSink(node: GraphNode, context: Context): PlanSink {
+function planSink(node: GraphNode, context: Context, report: Report): PlanSink {
   if (node.spec.sink === undefined) throw new WeirError("INTERNAL", `"${node.name}" is not a sink`);
   const {
     connector,
@@ -97,7 +148,7 @@ function planSink(node: GraphNode, context: Context): PlanSink {
     secretRef,
     inputs: node.inputs,
     ...(delivery === "AtLeastOnce" ? {} : { delivery }),
-    key: key === null ? null : checkExpression({ name: node.name }, key),
+    key: key === null ? null : checkExpression({ name: node.name, report }, key),
     onError: node.spec.onError ?? "Fail",
   };
 }
@@ -144,7 +195,8 @@ function limitOf(keying: ReadonlyMap<string, Keying>): Plan["parallelismLimit"] 
 }
 
 /** A window fires by watermarks, and only a source with event time makes them. */
-function checkEventTime(graph: StreamGraph, sources: ReadonlyMap<string, PlanSource>): void {
+function checkEventTime(graph: StreamGraph, sources: ReadonlyMap<string, PlanSource>): WeirError[] {
+  const errors: WeirError[] = [];
   const timeless = new Map<string, string | undefined>();
   for (const node of graph.nodes) {
     const source = sources.get(node.name);
@@ -156,15 +208,19 @@ function checkEventTime(graph: StreamGraph, sources: ReadonlyMap<string, PlanSou
           : undefined;
     timeless.set(node.name, missing);
     if (firesByTime(node.spec) && missing !== undefined)
-      throw new WeirError(
-        "PIPELINE_INVALID",
-        `node "${node.name}" ${node.spec.join === undefined ? "has a window of" : "joins by"} event time, but its source "${missing}" has no eventTime; add eventTime: {field: event.…}`,
+      errors.push(
+        nodeError(
+          `${node.name}.${node.spec.join === undefined ? "window" : "join"}`,
+          `node "${node.name}" ${node.spec.join === undefined ? "has a window of" : "joins by"} event time, but its source "${missing}" has no eventTime; add eventTime: {field: event.…}`,
+        ),
       );
   }
+  return errors;
 }
 
 /** What a source rejects is not JSON: it has no fields, so it can only be kept as it is. */
-function checkDeadReaders(graph: StreamGraph): void {
+function checkDeadReaders(graph: StreamGraph): WeirError[] {
+  const errors: WeirError[] = [];
   const undecoded = new Set<string>();
   const isUndecoded = (i: PlanInput): boolean =>
     undecoded.has(i.node) || (i.output === "dead" && graph.byName.get(i.node)?.spec.source !== undefined);
@@ -173,11 +229,14 @@ function checkDeadReaders(graph: StreamGraph): void {
     if (from === undefined) continue;
     if (passesUnread(node.spec)) undecoded.add(node.name);
     else if (node.spec.sink === undefined || node.spec.sink.kafka?.key !== undefined)
-      throw new WeirError(
-        "PIPELINE_INVALID",
-        `node "${node.name}" reads "${from.node}.${from.output}", whose records are not valid JSON; only a sink without a key can read it`,
+      errors.push(
+        nodeError(
+          `${node.name}.from`,
+          `node "${node.name}" reads "${from.node}.${from.output}", whose records are not valid JSON; only a sink without a key can read it`,
+        ),
       );
   }
+  return errors;
 }
 
 const firesByTime = ({ window, join }: PipelineNode): boolean =>
