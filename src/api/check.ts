@@ -12,6 +12,7 @@ import { notImplemented } from "./not-implemented.ts";
 import type { Pipeline, PipelineNode } from "./pipeline.schema.ts";
 import type { Problem } from "./problem.ts";
 import type { StreamingJobSpec } from "./streaming-job.schema.ts";
+import { testProblems } from "./test-check.ts";
 import { windowProblems } from "./window-check.ts";
 
 /**
@@ -32,6 +33,7 @@ const pipelineChecks: readonly Check<Pipeline>[] = [
   ({ nodes }) => nodes.flatMap(windowProblems),
   ({ nodes }) => nodes.flatMap(joinProblems),
   ({ nodes }) => nodes.flatMap(datagenKeys),
+  testProblems,
 ];
 
 const jobChecks: readonly Check<StreamingJobSpec>[] = [

@@ -19,7 +19,7 @@ export function checkGraph(nodes: readonly PipelineNode[]): Problem[] {
 }
 
 /** Names of the outputs that a node has; `out` is the plain one. */
-function outputsOf(node: PipelineNode): string[] {
+export function outputsOf(node: PipelineNode): string[] {
   const outputs: string[] = [];
   if (node.branch !== undefined) {
     outputs.push(...node.branch.cases.map((c) => c.name));

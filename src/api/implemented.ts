@@ -38,7 +38,7 @@ const streamingJob: Readonly<Record<string, Support>> = {
   "pipeline.connections[].kafka.sasl.secretRef.key": WHOLE_SECRET,
   ...others("pipeline.connections[]", ["postgres", "mysql", "redis", "rabbitmq", "s3", "http", "websocket", "nats"]),
   "pipeline.functions": "this version runs no user functions; use expressions",
-  "pipeline.tests": "this version does not run tests of a pipeline",
+  "pipeline.tests": true,
   [`${NODE}.name`]: true,
   [`${NODE}.from`]: true,
   [`${NODE}.source.connection`]: true,

@@ -2,6 +2,7 @@
 export interface Command {
   /** Words that select it, for example "local up". */
   readonly name: string;
+  /** Its first line is shown by `weir help`, all of it by --help. */
   readonly summary: string;
   /** Shown by --help: what follows the name. */
   readonly usage: string;
@@ -58,5 +59,5 @@ const isParseError = (e: unknown): e is Error =>
 function overview(commands: readonly Command[], io: Terminal): void {
   const width = Math.max(...commands.map((c) => c.name.length));
   io.out("weir: streaming jobs on Kubernetes\n");
-  for (const { name, summary } of commands) io.out(`  weir ${name.padEnd(width)}  ${summary}`);
+  for (const { name, summary } of commands) io.out(`  weir ${name.padEnd(width)}  ${summary.split("\n")[0]}`);
 }

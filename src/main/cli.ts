@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { type Command, EXIT, type Terminal, dispatch } from "../cli/command.ts";
 import { isWeirError, messageOf } from "../errors.ts";
+import { checkCommands } from "./check-commands.ts";
 import { localCommands } from "./local.ts";
 import { jobCommands } from "./job-commands.ts";
 import { VERSION } from "./version.ts";
@@ -51,7 +52,11 @@ async function main(): Promise<number> {
   const argv = process.argv.slice(2);
   if (argv[0] === "--version") return version.run([], terminal);
   try {
-    return await dispatch([demo, ...localCommands, ...jobCommands, operator, version], argv, terminal);
+    return await dispatch(
+      [demo, ...localCommands, ...jobCommands, ...checkCommands, operator, version],
+      argv,
+      terminal,
+    );
   } catch (e) {
     terminal.err(`weir: ${messageOf(e)}${isWeirError(e) ? ` (${e.code})` : ""}`);
     return isWeirError(e) && e.code === "CONFIG_INVALID" ? EXIT.usage : EXIT.failed;

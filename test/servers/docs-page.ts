@@ -23,8 +23,8 @@ export function commandsOf(page: string): string[] {
   return [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map((match) => match[1] ?? "");
 }
 
-/** A reader with kubectl and Helm in PATH and a cluster in KUBECONFIG. */
-export async function startReader(kubeconfigPath: string): Promise<Reader> {
+/** A reader with weir in PATH, and where there is a cluster with kubectl, Helm and its KUBECONFIG. */
+export async function startReader(kubeconfigPath?: string): Promise<Reader> {
   const home = mkdtempSync(join(tmpdir(), "weir-reader-"));
   const clone = join(home, "weir");
   const bin = join(home, "bin");
@@ -32,9 +32,18 @@ export async function startReader(kubeconfigPath: string): Promise<Reader> {
   for (const folder of ["charts", "config", "crds"]) {
     cpSync(join(repository, folder), join(clone, folder), { recursive: true });
   }
-  writeFileSync(join(bin, "kubectl"), `#!/bin/sh\nexec ${await toolBinary("kube")} kubectl "$@"\n`, { mode: 0o755 });
-  symlinkSync(await toolBinary("helm"), join(bin, "helm"));
-  const env = { ...process.env, PATH: `${bin}:${process.env["PATH"] ?? ""}`, HOME: home, KUBECONFIG: kubeconfigPath };
+  const cli = join(repository, "src/main/cli.ts");
+  writeFileSync(join(bin, "weir"), `#!/bin/sh\nexec ${process.execPath} ${cli} "$@"\n`, { mode: 0o755 });
+  if (kubeconfigPath !== undefined) {
+    writeFileSync(join(bin, "kubectl"), `#!/bin/sh\nexec ${await toolBinary("kube")} kubectl "$@"\n`, { mode: 0o755 });
+    symlinkSync(await toolBinary("helm"), join(bin, "helm"));
+  }
+  const env = {
+    ...process.env,
+    PATH: `${bin}:${process.env["PATH"] ?? ""}`,
+    HOME: home,
+    KUBECONFIG: kubeconfigPath ?? "/dev/null",
+  };
   const run = (block: string): Promise<void> =>
     new Promise((resolve, reject) => {
       const options = { cwd: clone, env, maxBuffer: 1 << 24 };

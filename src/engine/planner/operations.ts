@@ -20,11 +20,7 @@ interface Known {
 }
 
 /** The physical operator of a node between sources and sinks. */
-export function operation(
-  node: GraphNode,
-  keying: Keying | undefined,
-  { event, sides, report }: Known,
-): PlanNode {
+export function operation(node: GraphNode, keying: Keying | undefined, { event, sides, report }: Known): PlanNode {
   const { spec, name, inputs } = node;
   const at = { name, event, report };
   const base = { name, inputs, onError: spec.onError ?? "Fail" } as const;

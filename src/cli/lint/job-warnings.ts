@@ -1,0 +1,130 @@
+import { effectiveSpec } from "../../api/effective-spec.ts";
+import { inputOf, outputsOf } from "../../api/graph-check.ts";
+import type { Pipeline } from "../../api/pipeline.schema.ts";
+import type { StreamingJobSpec } from "../../api/streaming-job.schema.ts";
+import type { Problem } from "../../api/problem.ts";
+import type { Plan } from "../../engine/plan.ts";
+
+/** Something that runs, but perhaps not as its author meant it. */
+export interface Warning {
+  /** Its name in docs/reference/lint.md. */
+  readonly code: WarningCode;
+  readonly path: string;
+  readonly message: string;
+  readonly expression?: NonNullable<Problem["expression"]>;
+}
+
+/** Each with a line in docs/reference/lint.md; a test holds the two together. */
+export const WARNINGS = [
+  "unread-output",
+  "unused-connection",
+  "unused-function",
+  "unknown-parameter",
+  "parallelism-beyond-keys",
+  "state-not-durable",
+  "state-grows",
+] as const;
+export type WarningCode = (typeof WARNINGS)[number];
+
+type Job = StreamingJobSpec & { readonly pipeline: Pipeline };
+
+/** For a job that would be admitted. */
+export function jobWarnings(spec: Job, plan: Plan): Warning[] {
+  return [
+    ...unreadOutputs(spec.pipeline),
+    ...unused(spec.pipeline),
+    ...unknownParameters(spec),
+    ...tooParallel(spec, plan),
+    ...volatileState(spec, plan),
+    ...growingState(spec.pipeline),
+  ];
+}
+
+const at = (node: string, field: string): string => `spec.pipeline.nodes[${node}].${field}`;
+
+/** Of a branch whose other cases are read: nobody else can have outputs that are not. */
+function unreadOutputs({ nodes }: Pipeline): Warning[] {
+  const read = new Set(
+    nodes.flatMap((n) => (n.from ?? []).map(inputOf)).map(({ node, output }) => `${node}.${output}`),
+  );
+  return nodes
+    .filter((node) => node.branch !== undefined)
+    .flatMap((node) =>
+      outputsOf(node)
+        .filter((output) => !read.has(`${node.name}.${output}`))
+        .map((output) => ({
+          code: "unread-output",
+          path: at(node.name, "branch"),
+          message: `no node reads "${node.name}.${output}": its records are dropped`,
+        })),
+    );
+}
+
+function unused({ connections = [], functions = [], nodes }: Pipeline): Warning[] {
+  const ends = JSON.stringify(nodes.map((n) => [n.source, n.sink, n.join]));
+  const calls = new Set(nodes.map((n) => n.process?.function));
+  return [
+    ...connections
+      .filter(({ name }) => !ends.includes(`"connection":${JSON.stringify(name)}`))
+      .map(({ name }): Warning => ({
+        code: "unused-connection",
+        path: `spec.pipeline.connections[${name}]`,
+        message: "no node uses this connection",
+      })),
+    ...functions
+      .filter(({ name }) => !calls.has(name))
+      .map(({ name }): Warning => ({
+        code: "unused-function",
+        path: `spec.pipeline.functions[${name}]`,
+        message: "no node uses this function",
+      })),
+  ];
+}
+
+const PARAMETER = /\bparams\.([A-Za-z_][A-Za-z0-9_]*)/g;
+
+/** An expression that reads a parameter which nobody gives fails on each record. */
+function unknownParameters({ pipeline, parameters = {} }: Job): Warning[] {
+  return pipeline.nodes.flatMap((node) => {
+    const { source: _, sink: __, ...own } = node;
+    const named = [...JSON.stringify(own).matchAll(PARAMETER)].map((match) => match[1] as string);
+    return [...new Set(named)]
+      .filter((name) => !Object.hasOwn(parameters, name))
+      .map((name): Warning => {
+        const message = `params.${name} is not in spec.parameters: the expression would fail on each record`;
+        const expression = { text: `params.${name}`, offset: 0, message };
+        return { code: "unknown-parameter", path: `spec.pipeline.nodes[${node.name}]`, message, expression };
+      });
+  });
+}
+
+function tooParallel(spec: Job, { parallelismLimit }: Plan): Warning[] {
+  const { parallelism } = effectiveSpec(spec);
+  if (parallelismLimit === null || parallelism <= parallelismLimit.max) return [];
+  const { max, reason } = parallelismLimit;
+  const message = `${parallelism} workers are wanted, but no more than ${max} can run: ${reason}`;
+  return [{ code: "parallelism-beyond-keys", path: "spec.parallelism", message }];
+}
+
+function volatileState(spec: Job, plan: Plan): Warning[] {
+  const { storage, delivery } = effectiveSpec(spec).checkpoint;
+  if (!storage.uri.startsWith("memory:")) return [];
+  const exactly =
+    delivery === "ExactlyOnce" || JSON.stringify(spec.pipeline.nodes).includes('"delivery":"ExactlyOnce"');
+  const keyed = plan.nodes.find((node) => "keying" in node);
+  if (!exactly && keyed === undefined) return [];
+  const lost = exactly ? "ExactlyOnce cannot be kept" : `the state of node "${keyed?.name}" is lost and it starts anew`;
+  const message = `memory:// ends with its worker: after a restart ${lost}; keep checkpoints in file:///… on a volume`;
+  return [{ code: "state-not-durable", path: "spec.checkpoint.storage.uri", message }];
+}
+
+function growingState({ nodes }: Pipeline): Warning[] {
+  return nodes.flatMap((node): Warning[] => {
+    const forEver =
+      (node.dedup !== undefined && node.dedup.ttl === undefined && "dedup") ||
+      (node.distinct !== undefined && node.distinct.ttl === undefined && "distinct");
+    if (forEver === false) return [];
+    const message = "keeps every key for ever: its state grows with each new one; set ttl";
+    return [{ code: "state-grows", path: at(node.name, forEver), message }];
+  });
+}

@@ -1,0 +1,31 @@
+import type { Terminal } from "../command.ts";
+import { testFindings } from "../pipeline-test/test-findings.ts";
+import { findingText, inOrder } from "./finding.ts";
+import type { Finding } from "./finding.ts";
+import type { Admit } from "./lint-objects.ts";
+import { lintObjects } from "./lint-objects.ts";
+import type { TextFile } from "./read-files.ts";
+
+export interface LintReport {
+  readonly findings: readonly Finding[];
+  readonly files: number;
+  readonly objects: number;
+  readonly others: number;
+}
+
+/** Everything that admission would refuse, what may not be meant, and the tests that do not hold. */
+export function lint(files: readonly TextFile[], admit: Admit): LintReport {
+  const { findings, jobs, checked, others } = lintObjects(files, admit);
+  const failed = jobs.flatMap(testFindings);
+  return { findings: inOrder([...findings, ...failed]), files: files.length, objects: checked, others };
+}
+
+export function tell({ findings, files, objects, others }: LintReport, io: Terminal): void {
+  for (const finding of findings) io.out(findingText(finding));
+  const count = (severity: Finding["severity"]): number => findings.filter((f) => f.severity === severity).length;
+  const besides = others === 0 ? "" : `, ${counted(others, "object")} of other kinds not checked`;
+  const found = `${counted(count("error"), "error")}, ${counted(count("warning"), "warning")}`;
+  io.out(`${found} in ${counted(objects, "object")} of ${counted(files, "file")}${besides}`);
+}
+
+export const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;

@@ -1,0 +1,56 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { messageOf } from "../../errors.ts";
+import { UsageError } from "../command.ts";
+
+/** A text with the name that messages give it. */
+export interface TextFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+const MANIFEST = /\.(ya?ml|json)$/;
+const MAX_FILES = 10_000;
+
+/** Files as named, every manifest below folders, and `-` for what comes in. Throws a UsageError where there is nothing to read. */
+export async function readFiles(names: readonly string[], stdin: () => Promise<string>): Promise<TextFile[]> {
+  if (names.length === 0) throw new UsageError("name files or folders, or - for standard input");
+  const files: TextFile[] = [];
+  for (const name of new Set(names)) {
+    if (name === "-") files.push({ name: "<stdin>", text: await stdin() });
+    else for (const path of await filesOf(name)) files.push({ name: path, text: await textOf(path) });
+    if (files.length > MAX_FILES) throw new UsageError(`these are more than ${MAX_FILES} files; name fewer`);
+  }
+  return files;
+}
+
+async function filesOf(name: string): Promise<string[]> {
+  const found = await stat(name).catch((e: unknown) => {
+    throw new UsageError(`cannot read ${name}: ${messageOf(e)}`);
+  });
+  if (!found.isDirectory()) return [name];
+  const files = await below(name);
+  if (files.length === 0) throw new UsageError(`${name} has no .yaml, .yml or .json file`);
+  return files;
+}
+
+/** Hidden folders and node_modules are nobody's manifests. */
+async function below(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const files: string[] = [];
+  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory() && !entry.name.startsWith(".") && entry.name !== "node_modules")
+      files.push(...(await below(path)));
+    else if (entry.isFile() && MANIFEST.test(entry.name)) files.push(path);
+  }
+  return files;
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (e) {
+    throw new UsageError(`cannot read ${path}: ${messageOf(e)}`);
+  }
+}

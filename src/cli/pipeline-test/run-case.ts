@@ -1,0 +1,176 @@
+import { inputOf } from "../../api/graph-check.ts";
+import type { Pipeline } from "../../api/pipeline.schema.ts";
+import { messageOf } from "../../errors.ts";
+import type { Batch } from "../../engine/batch.ts";
+import { compile } from "../../engine/codegen/compile.ts";
+import type { SinkWriter } from "../../engine/connectors/connector.ts";
+import type { Plan, PlanSink, PlanSource } from "../../engine/plan.ts";
+import type { Program } from "../../engine/program.ts";
+import { splitWatermarks } from "../../engine/runtime/split-watermarks.ts";
+import { compareRecords } from "./compare-records.ts";
+
+export type PipelineTest = NonNullable<Pipeline["tests"]>[number];
+
+/** One thing that was not as a test says, at a place of the test: `["expect", "out", 0]`. */
+export interface Failure {
+  readonly keys: readonly (string | number)[];
+  readonly message: string;
+}
+
+export interface CaseResult {
+  readonly failures: readonly Failure[];
+  /** What `peek` nodes showed. */
+  readonly shown: readonly string[];
+}
+
+const MAX_SHOWN = 100;
+
+/**
+ * Runs a test in this process: the compiled program of the job, as a worker would run it, with one worker and one split
+ * for each source. Sources are read one after the other, in the order of `input`; the watermark follows each record, and
+ * when all records are read every source ends, so that all windows give their results.
+ */
+export function runCase(pipeline: Pipeline, plan: Plan, test: PipelineTest): CaseResult {
+  const refused = refusal(pipeline);
+  if (refused !== undefined) return { failures: [{ keys: ["name"], message: refused }], shown: [] };
+  const taps = tapped(plan, test);
+  const shown: string[] = [];
+  const peek = (node: string, text: string): void => {
+    if (shown.length < MAX_SHOWN) shown.push(`${node}: ${text}`);
+  };
+  const program = compile(taps.plan, {
+    slot: 0,
+    slots: 1,
+    sinks: new Map([...taps.writers].map(([name, { writer }]) => [name, writer])),
+    parameters: plan.parameters,
+    peek,
+  });
+  const stopped = feed(program, plan, test);
+  if (stopped !== undefined) return { failures: [stopped], shown };
+  const failures = Object.entries(test.expect).flatMap(([name, expected]) => {
+    const got = taps.writers.get(taps.names.get(name) ?? name)?.records ?? [];
+    return compareRecords(expected, got).map(({ keys, message }) => ({ keys: ["expect", name, ...keys], message }));
+  });
+  return { failures, shown };
+}
+
+/** What needs more than the pipeline itself. */
+function refusal({ functions = [], nodes }: Pipeline): string | undefined {
+  if (functions.length > 0) return "the pipeline uses functions, which weir test does not load yet";
+  const lookup = nodes.find((node) => node.join?.lookup !== undefined);
+  return lookup === undefined
+    ? undefined
+    : `node "${lookup.name}" looks records up in another system, which a test does not have`;
+}
+
+interface Collected {
+  readonly writer: SinkWriter;
+  readonly records: unknown[];
+}
+
+/** The plan with a sink more at every output that the test looks at, and what the sinks get. */
+function tapped(plan: Plan, test: PipelineTest) {
+  const own = new Set(plan.sinks.map((sink) => sink.node));
+  const names = new Map<string, string>();
+  const extra: PlanSink[] = [];
+  for (const name of Object.keys(test.expect)) {
+    if (own.has(name)) continue;
+    const input = inputOf(name);
+    // No node is called so: a name has no dots.
+    const node = `tap.${input.node}.${input.output}`;
+    names.set(name, node);
+    if (!extra.some((sink) => sink.node === node))
+      extra.push({ node, connector: "test", config: {}, secretRef: null, inputs: [input], key: null, onError: "Fail" });
+  }
+  const sinks = [...plan.sinks, ...extra];
+  const writers = new Map(sinks.map((sink) => [sink.node, collecting()]));
+  return { plan: { ...plan, sinks }, names, writers };
+}
+
+function collecting(): Collected {
+  const records: unknown[] = [];
+  const writer: SinkWriter = {
+    append: ({ value, start, end }) => {
+      records.push(end < start ? null : jsonOf(value.toString("utf8", start, end)));
+    },
+    saturated: () => false,
+    onDrain: () => {},
+    flush: () => Promise.resolve(),
+    counters: () => ({ records: records.length, bytes: 0 }),
+    close: () => Promise.resolve(),
+  };
+  return { writer, records };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+/** The failure that stopped it, if one did. */
+function feed(program: Program, plan: Plan, test: PipelineTest): Failure | undefined {
+  let at: Failure["keys"] = ["name"];
+  try {
+    const end = (node: string): void => {
+      program.end(node);
+      letThrough(program);
+    };
+    for (const { node } of plan.sources) if (!Object.hasOwn(test.input, node)) end(node);
+    for (const [name, records] of Object.entries(test.input)) {
+      const give = reader(program, plan.sources.find((s) => s.node === name) as PlanSource);
+      for (const [i, record] of records.entries()) {
+        at = ["input", name, i];
+        give(record, i);
+      }
+    }
+    at = ["name"];
+    for (const { node } of plan.sources) end(node);
+    return undefined;
+  } catch (e) {
+    return { keys: at, message: messageOf(e) };
+  }
+}
+
+/** Gives a source's records to the program, and moves its watermark. */
+function reader(program: Program, source: PlanSource): (record: unknown, i: number) => void {
+  const input = program.inputs.get(source.node);
+  const watermarks = watermarksOf(source);
+  return (record, i) => {
+    input?.process(oneRecord(record, i, `${source.node}[${i}]`));
+    if (source.eventTime !== null) {
+      watermarks.observe(0, input?.maxEventTime ?? Number.NEGATIVE_INFINITY);
+      program.advanceWatermark(source.node, watermarks.current());
+    }
+    letThrough(program);
+  };
+}
+
+/** Nothing waits in a buffer: a test has no slow node. */
+function letThrough({ buffers }: Program): void {
+  while (buffers.toReversed().some((buffer) => buffer.step()));
+}
+
+const watermarksOf = ({ eventTime }: PlanSource) =>
+  splitWatermarks(
+    [0],
+    { maxOutOfOrdernessMs: eventTime?.maxOutOfOrdernessMs ?? 0, idleTimeoutMs: 0 },
+    { splits: new Map(), watermark: Number.NEGATIVE_INFINITY },
+  );
+
+/** As a source would hand it over; a record's own timestamp, where event time is no field of it, is its number in ms. */
+function oneRecord(record: unknown, ts: number, name: string): Batch {
+  const buf = Buffer.from(JSON.stringify(record));
+  return {
+    split: 0,
+    n: 1,
+    buf,
+    off: Int32Array.of(0),
+    len: Int32Array.of(buf.length),
+    ts: Float64Array.of(ts),
+    key: undefined,
+    describe: () => name,
+  };
+}

@@ -1,0 +1,165 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { dispatch } from "../cli/command.ts";
+import type { Finding } from "../cli/lint/finding.ts";
+import { WARNINGS } from "../cli/lint/job-warnings.ts";
+import { checkCommands } from "./check-commands.ts";
+
+const repository = join(import.meta.dirname, "../..");
+const fixtures = join(repository, "test/fixtures/lint");
+const samples = join(repository, "config/samples");
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "weir-check-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function weir(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  const said = { out: "", err: "" };
+  const io = {
+    out: (line: string) => void (said.out += `${line}\n`),
+    err: (line: string) => void (said.err += `${line}\n`),
+    colour: false,
+  };
+  return { code: await dispatch(checkCommands, argv, io), ...said };
+}
+
+const fixture = (name: string): string => join(fixtures, `${name}.yaml`);
+
+describe("weir lint", () => {
+  const broken = readdirSync(fixtures).filter((file) => file.endsWith(".yaml"));
+
+  it.each(broken)("says of %s what is wrong and where", async (file) => {
+    const { code, out } = await weir("lint", join(fixtures, file));
+    const said = out.replaceAll(`${fixtures}/`, "");
+    if (process.env["WEIR_WRITE_FIXTURES"] === "1") writeFileSync(join(fixtures, file.replace(/yaml$/, "txt")), said);
+    expect(said).toBe(readFileSync(join(fixtures, file.replace(/yaml$/, "txt")), "utf8"));
+    expect(code).toBe(/^0 errors/m.test(said) ? 0 : 1);
+  });
+
+  it("finds nothing in the samples", async () => {
+    const { code, out } = await weir("lint", "--strict", samples);
+    expect(out).toMatch(/^0 errors, 0 warnings in \d+ objects of \d+ files\n$/);
+    expect(code).toBe(0);
+  });
+
+  it("fails for warnings only when it is asked to", async () => {
+    expect((await weir("lint", fixture("warnings"))).code).toBe(0);
+    expect((await weir("lint", "--strict", fixture("warnings"))).code).toBe(1);
+  });
+
+  it("gives the same as JSON", async () => {
+    const { code, out } = await weir("lint", "-o", "json", fixture("graph"));
+    const { findings, objects } = JSON.parse(out) as { findings: Finding[]; objects: number };
+    expect(objects).toBe(1);
+    expect(findings[0]).toEqual({
+      file: fixture("graph"),
+      line: 10,
+      column: 31,
+      severity: "error",
+      code: "PIPELINE_INVALID",
+      object: "StreamingJob/x",
+      path: "spec.pipeline.nodes[events].source.connection",
+      message: 'no connection is called "mian" in spec.pipeline.connections; there are main',
+    });
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    ["nothing", [], "name files or folders, or - for standard input"],
+    ["a file that is not there", ["/nowhere.yaml"], "cannot read /nowhere.yaml: ENOENT"],
+    ["another format", ["-o", "xml", "x.yaml"], "-o is text or json, not xml"],
+  ])("answers %s with how it is used", async (_, args, message) => {
+    const { code, err } = await weir("lint", ...args);
+    expect(err).toContain(message);
+    expect(err).toContain("usage: weir lint FILE|FOLDER|-…");
+    expect(code).toBe(2);
+  });
+
+  it("says that a folder has no manifests", async () => {
+    const { code, err } = await weir("lint", mkdtempSync(join(folder, "empty-")));
+    expect(err).toMatch(/empty-\w+ has no \.yaml, \.yml or \.json file/);
+    expect(code).toBe(2);
+  });
+
+  it("has each warning in the reference, and an example of it in the fixtures or none that can be admitted", () => {
+    const page = readFileSync(join(repository, "docs/reference/lint.md"), "utf8");
+    const rows = [...page.matchAll(/^\| `([a-z-]+)` \|/gm)].map((match) => match[1]);
+    expect(new Set(rows)).toEqual(new Set(WARNINGS));
+    const shown = readFileSync(join(fixtures, "warnings.txt"), "utf8");
+    // This version refuses functions altogether.
+    expect(WARNINGS.filter((code) => !shown.includes(`[${code}]`))).toEqual(["unused-function"]);
+  });
+});
+
+describe("weir test", () => {
+  it("runs the tests of the samples", async () => {
+    const { code, out } = await weir("test", samples);
+    expect(out).toMatch(
+      /quickstart\/job\.yaml: realtime-etl\n {2}✓ ten-seconds-of-a-tenant-are-one-result \(\d+\.\d ms\)\n/,
+    );
+    expect(out).toMatch(/\n1 passed, 0 failed\n$/);
+    expect(code).toBe(0);
+  });
+
+  it("shows at the expectation what came instead, and goes on with the next case", async () => {
+    const { code, out } = await weir("test", fixture("tests"));
+    expect(out.match(/^ {2}[✓✗] [a-z-]+/gm)).toEqual([
+      "  ✓ holds",
+      "  ✗ one-field-is-wrong",
+      "  ✗ one-is-missing-and-one-too-many",
+      "  ✗ stops",
+    ]);
+    expect(out).toContain(
+      'tests.yaml:27:18: error: spec.pipeline.tests[one-field-is-wrong].expect.out[0].n: n is 1 instead of 2 in {"id":1,',
+    );
+    expect(out).toMatch(/\n1 passed, 3 failed\n$/);
+    expect(code).toBe(1);
+  });
+
+  it("does not run what would be refused, and fails", async () => {
+    const { code, out } = await weir("test", fixture("graph"));
+    expect(out).toContain('there is no node "cold"');
+    expect(out).toMatch(/\n0 passed, 0 failed; what was refused was not run\n$/);
+    expect(code).toBe(1);
+  });
+
+  it("writes JUnit's XML", async () => {
+    const file = join(folder, "report.xml");
+    await weir("test", fixture("tests"), fixture("graph"), "--junit", file);
+    const xml = readFileSync(file, "utf8")
+      .replaceAll(/time="[\d.]+"/g, 'time="…"')
+      .replaceAll(`${fixtures}/`, "");
+    expect(xml).toMatch(
+      /^<\?xml version="1\.0" encoding="UTF-8"\?>\n<testsuites tests="10" failures="9" errors="0" skipped="0" time="…">/,
+    );
+    expect(xml).toContain('<testcase name="holds" classname="tests.yaml: x" file="tests.yaml" line="13" time="…"/>');
+    expect(xml).toContain('<failure message="n is 1 instead of 2 in {&quot;id&quot;:1,');
+    expect(xml).toContain(
+      '<testcase name="is admitted" classname="graph.yaml: StreamingJob/x" file="graph.yaml" line="10"',
+    );
+    expect(xml.match(/<(?!\?|\/)[a-z]+[^>]*[^/]>/g)?.length).toBe(xml.match(/<\/[a-z]+>/g)?.length);
+  });
+
+  it("shows what peek nodes show", async () => {
+    const file = join(folder, "peek.yaml");
+    writeFileSync(
+      file,
+      `apiVersion: weir.dev/v1alpha1
+kind: StreamingJob
+metadata: { name: x }
+spec:
+  pipeline:
+    nodes:
+      - { name: events, source: { datagen: {} } }
+      - { name: look, from: [events], peek: { message: "'id ' + event.id" } }
+      - { name: out, from: [look], sink: { stdout: {} } }
+    tests: [{ name: looked, input: { events: [{ id: a }] }, expect: { look: [{ id: a }], out: [{ id: a }] } }]
+`,
+    );
+    const { out } = await weir("test", file);
+    expect(out).toMatch(/✓ looked .*\n {6}look: "?id a"?\n/);
+  });
+});
