@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import type { Pipeline } from "../../api/pipeline.schema.ts";
+import type { Delivery } from "../plan.ts";
+import { weakestDelivery } from "./delivery.ts";
+import { planPipeline } from "./plan-pipeline.ts";
+
+type Sink = NonNullable<Pipeline["nodes"][number]["sink"]>;
+const kafka = (delivery?: Delivery): Sink => ({
+  connection: "main",
+  kafka: { topic: "t", ...(delivery === undefined ? {} : { delivery }) },
+});
+
+function sinksOf(delivery: Delivery, ...sinks: readonly Sink[]) {
+  const pipeline: Pipeline = {
+    connections: [{ name: "main", kafka: { brokers: ["k:9092"] } }],
+    nodes: [
+      { name: "events", source: { datagen: {} } },
+      ...sinks.map((sink, i) => ({ name: `out${i}`, from: ["events"], sink })),
+    ],
+  };
+  return planPipeline(pipeline, { parameters: {}, maxParallelism: 4, delivery }).sinks;
+}
+
+describe("the delivery of sinks", () => {
+  it("is the job's where a sink says nothing and can", () => {
+    const sinks = sinksOf("ExactlyOnce", kafka(), { blackhole: {} }, { stdout: {} });
+    expect(sinks.map((s) => s.delivery)).toEqual(["ExactlyOnce", undefined, undefined]);
+    expect(weakestDelivery(sinks)).toBe("AtLeastOnce");
+    expect(weakestDelivery(sinksOf("ExactlyOnce", kafka()))).toBe("ExactlyOnce");
+  });
+
+  it("is the sink's own before the job's", () => {
+    expect(sinksOf("AtLeastOnce", kafka("ExactlyOnce"))[0]?.delivery).toBe("ExactlyOnce");
+    expect(sinksOf("ExactlyOnce", kafka("AtLeastOnce"))[0]?.delivery).toBeUndefined();
+  });
+
+  it("refuses two sinks that would each decide what counts, by name, and says what to do", () => {
+    expect(() => sinksOf("ExactlyOnce", kafka(), kafka())).toThrow(
+      /"out0" and "out1" cannot both deliver ExactlyOnce.*set delivery: AtLeastOnce on all but one/,
+    );
+    expect(sinksOf("ExactlyOnce", kafka(), kafka("AtLeastOnce"))).toHaveLength(2);
+  });
+});
