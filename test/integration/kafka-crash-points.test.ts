@@ -1,0 +1,132 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { RestorePoint } from "../../src/api/worker-protocol.ts";
+import { completeSavepoint } from "../../src/engine/checkpoint/savepoint.ts";
+import { openStorage } from "../../src/engine/checkpoint/storage.ts";
+import { compile } from "../../src/engine/codegen/compile.ts";
+import type { RunningSlot } from "../../src/engine/runtime/slot.ts";
+import { countedTopic, countingJob, type CountedTopic } from "../builders/counted-topic.ts";
+import { crashing, CRASH_POINTS, type CrashPoint } from "../builders/crashing-sink.ts";
+import { runSlot } from "../builders/running-slot.ts";
+import { javaSequences } from "../servers/kafka-java.ts";
+import { startKafka, type KafkaServer } from "../servers/kafka.ts";
+
+const ROUNDS = process.env["WEIR_LONG"] === "1" ? 10 : 1;
+const RECORDS = 30_000;
+const KEYS = 60;
+
+let kafka: KafkaServer;
+let folder = "";
+beforeAll(async () => {
+  kafka = await startKafka();
+});
+afterAll(() => kafka.close());
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "weir-crash-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+interface Epoch {
+  readonly epoch: number;
+  readonly slots: number;
+  readonly restore: RestorePoint;
+}
+
+type Started = RunningSlot & { crash(): void };
+
+/** All slots of an epoch; those of them that did not die at their start. */
+async function start(
+  topic: CountedTopic,
+  { epoch, slots, restore }: Epoch,
+  { point, perSecond = 3_000 }: { point?: CrashPoint; perSecond?: number } = {},
+): Promise<Started[]> {
+  const started = Array.from({ length: slots }, async (_, slot) => {
+    const { connectors, crash } = crashing(slot === 0 ? point : undefined);
+    const running = await runSlot({
+      plan: countingJob(kafka, topic, perSecond),
+      connectors,
+      build: compile,
+      uri: `file://${folder}/state`,
+      slot,
+      slots,
+      epoch,
+      restore,
+      checkpoint: { intervalMs: 50 },
+      start: { lineage: topic.to },
+    });
+    return { ...running, crash };
+  });
+  const settled = await Promise.allSettled(started);
+  return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+}
+
+/** Slot 0 dies at the point; then all the others, wherever they are. */
+async function die(topic: CountedTopic, epoch: Epoch, point: CrashPoint): Promise<void> {
+  const running = await start(topic, epoch, { point });
+  if (running.length === epoch.slots) await expect(running[0]?.done).rejects.toThrow();
+  for (const slot of running) slot.crash();
+  await Promise.all(running.map((slot) => slot.stop("Cancel", false)));
+}
+
+async function toTheEnd(topic: CountedTopic, epoch: Epoch): Promise<void> {
+  const running = await start(topic, epoch, { perSecond: 0 });
+  const left = (): number => running.reduce((sum, slot) => sum + (slot.measure().lag ?? Infinity), 0);
+  await expect.poll(left, { timeout: 120_000 }).toBe(0);
+  for (const slot of running) await slot.stop("Checkpoint", false);
+  const seen = await javaSequences(kafka.brokers[0] ?? "", topic.to);
+  expect(seen).toEqual({ records: RECORDS, keys: KEYS, lost: 0, duplicated: 0, outOfOrder: 0 });
+}
+
+describe("a job with an exactly-once Kafka sink", () => {
+  it("loses and repeats nothing wherever around a commit it dies", async () => {
+    const topic = await countedTopic(kafka, { name: "crashed", records: RECORDS, keys: KEYS });
+    const epoch: Epoch = { epoch: 1, slots: 1, restore: { kind: "none" } };
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const point of CRASH_POINTS) await die(topic, epoch, point);
+    }
+    await toTheEnd(topic, epoch);
+    console.log(`${ROUNDS * CRASH_POINTS.length} crashes at ${CRASH_POINTS.length} points: 0 violations`);
+  });
+
+  it("loses and repeats nothing when it is rescaled from the checkpoints of a job that died", async () => {
+    const topic = await countedTopic(kafka, { name: "rescaled", records: RECORDS, keys: KEYS });
+    let restore: RestorePoint = { kind: "none" };
+    let number = 1;
+    for (const [slots, point] of [
+      [2, "after manifest"],
+      [4, "in recovery"],
+      [2, "after pre-commit"],
+      [4, "after commit"],
+    ] as const) {
+      const epoch = { epoch: number, slots, restore };
+      await die(topic, epoch, point);
+      await die(topic, epoch, "after manifest");
+      restore = { kind: "checkpoint", epoch: number, slots };
+      number++;
+    }
+    await toTheEnd(topic, { epoch: number, slots: 3, restore });
+  });
+
+  it("commits what a savepoint covers once, also when it dies right behind it", async () => {
+    const topic = await countedTopic(kafka, { name: "saved", records: RECORDS, keys: KEYS });
+    let restore: RestorePoint = { kind: "none" };
+    for (const number of [1, 2, 3]) {
+      const uri = `file://${folder}/savepoint-${number}`;
+      const running = await start(topic, { epoch: number, slots: 2, restore });
+      await expect.poll(() => Math.min(...running.map((slot) => slot.measure().totalIn))).toBeGreaterThan(0);
+      const parts = await Promise.all(
+        running.map((slot) => slot.savepoint({ id: "s", uri, pause: true, drain: false })),
+      );
+      await completeSavepoint(
+        openStorage(uri, (path) => path),
+        parts,
+      );
+      if (number !== 2) for (const slot of running) slot.crash();
+      await Promise.all(running.map((slot) => slot.stop(number === 2 ? "Savepoint" : "Cancel", false)));
+      restore = { kind: "savepoint", uri, allowNonRestoredState: false };
+    }
+    await toTheEnd(topic, { epoch: 4, slots: 2, restore });
+  });
+});
