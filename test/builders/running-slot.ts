@@ -22,6 +22,7 @@ export interface SlotSetting {
   readonly start?: Partial<StartDocument>;
   readonly listener?: SlotListener;
   readonly build?: SlotOptions["build"];
+  readonly secret?: SlotOptions["secret"];
 }
 
 /** Starts a slot of the counting program in this process; checkpoints are only those that are asked for. */
@@ -41,7 +42,7 @@ export function runSlot(of: SlotSetting): Promise<RunningSlot> {
     connectors: of.connectors,
     clock: systemClock,
     resolvePath: (path) => path,
-    secret: () => undefined,
+    secret: of.secret ?? (() => undefined),
     configMap: () => undefined,
     listener: of.listener ?? {},
     signal: new AbortController().signal,

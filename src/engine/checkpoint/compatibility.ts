@@ -13,7 +13,10 @@ export interface RunningJob {
   readonly sources: readonly { readonly node: string; readonly splitCount: number; readonly keyedBySplit: boolean }[];
 }
 
-type Check = (manifest: Manifest, job: RunningJob, state: RestoredState) => string | undefined;
+/** What the user allows for this start. */
+type Allowed = Pick<RestoredState, "allowNonRestoredState">;
+
+type Check = (manifest: Manifest, job: RunningJob, allowed: Allowed) => string | undefined;
 
 /** In the order in which a user should hear of them. */
 const checks: readonly Check[] = [
@@ -27,11 +30,18 @@ const checks: readonly Check[] = [
 /** Throws RESTORE_REFUSED with the first reason why the saved state does not fit; nothing was touched before. */
 export function refuseIncompatible(state: RestoredState, job: RunningJob): void {
   for (const { manifest, uri } of state.parts) {
-    for (const check of checks) {
-      const reason = check(manifest, job, state);
-      if (reason !== undefined) throw new WeirError("RESTORE_REFUSED", `cannot restore ${uri}: ${reason}`);
-    }
+    const reason = incompatibility(manifest, job, state);
+    if (reason !== undefined) throw new WeirError("RESTORE_REFUSED", `cannot restore ${uri}: ${reason}`);
   }
+}
+
+/** Why the state of one slot does not fit; the cases are docs/reference/state-compatibility.md. */
+export function incompatibility(manifest: Manifest, job: RunningJob, allowed: Allowed): string | undefined {
+  for (const check of checks) {
+    const reason = check(manifest, job, allowed);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
 }
 
 function otherJob(manifest: Manifest, { identity }: RunningJob): string | undefined {
@@ -45,8 +55,8 @@ function otherShards(manifest: Manifest, { maxParallelism }: RunningJob): string
   return `it was taken with maxParallelism ${manifest.maxParallelism}, the job now has ${maxParallelism}; set it back, the number of shards is fixed by the first checkpoint`;
 }
 
-function removedNodes(manifest: Manifest, job: RunningJob, state: RestoredState): string | undefined {
-  if (state.allowNonRestoredState) return undefined;
+function removedNodes(manifest: Manifest, job: RunningJob, allowed: Allowed): string | undefined {
+  if (allowed.allowNonRestoredState) return undefined;
   const now = new Set([...job.sources.map((s) => s.node), ...job.keyed.map((k) => k.node)]);
   const gone = [...manifest.sources, ...manifest.keyed].map((s) => s.node).filter((node) => !now.has(node));
   if (gone.length === 0) return undefined;
@@ -63,6 +73,9 @@ function changedState(manifest: Manifest, job: RunningJob): string | undefined {
     }
     if (saved.stateVersion > node.stateVersion) {
       return `node ${saved.node} has state of version ${saved.stateVersion}, this worker reads up to ${node.stateVersion}; run a newer Weir`;
+    }
+    if (saved.stateVersion < node.stateVersion) {
+      return `node ${saved.node} has state of version ${saved.stateVersion}, this worker reads from ${node.stateVersion} on; run the Weir that wrote it`;
     }
   }
   return undefined;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { restorePoint, type RestorePoint } from "../../api/worker-protocol.ts";
 import { WeirError } from "../../errors.ts";
-import { epochFolder, originPath, type SlotIdentity } from "./layout.ts";
+import { checkpointIds, epochFolder, MANIFEST, originPath, slotFolder, type SlotIdentity } from "./layout.ts";
 import { newestCheckpoint, type Decider } from "./newest.ts";
 import { seal, unseal } from "./sealed.ts";
 import { loadSavepoint } from "./savepoint.ts";
@@ -106,6 +106,7 @@ async function fromEpoch(
     const state =
       (await fromSlot(request, { epoch, slot, acceptReplay })) ?? (await fromOrigin(request, epoch, { slot, slots }));
     if (state !== undefined) states.push(state);
+    else if (acceptReplay) await refuseEmptyStart(request, slotFolder(identity, epoch, slot));
   }
   const [first] = states;
   if (first === undefined) return undefined;
@@ -117,6 +118,17 @@ async function fromEpoch(
     allowNonRestoredState: states.some((s) => s.allowNonRestoredState),
     fellBack: states.find((s) => s.fellBack !== undefined)?.fellBack,
   };
+}
+
+/** To go back as far as the beginning is to start empty, which is another word of the user's. */
+async function refuseEmptyStart({ storage }: RestoreRequest, folder: string): Promise<void> {
+  for (const id of checkpointIds(await storage.list(folder))) {
+    if (!(await storage.list(`${folder}/${id}`)).includes(MANIFEST)) continue;
+    throw new WeirError(
+      "CHECKPOINT_CORRUPT",
+      `${storage.uri}/${folder} has no whole checkpoint, and there is nothing before it; start from a savepoint, or set spec.startFrom.acceptEmptyState to a new value to start empty`,
+    );
+  }
 }
 
 async function fromOrigin(

@@ -1,0 +1,214 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import type { PipelineNode } from "../../api/pipeline.schema.ts";
+import { memorySink } from "../../../test/builders/memory-sink.ts";
+import { compile } from "../codegen/compile.ts";
+import { planPipeline } from "../planner/plan-pipeline.ts";
+import type { KeyedNode } from "../program.ts";
+import { incompatibility, type RunningJob } from "./compatibility.ts";
+import { manifestSchema, type Manifest } from "./manifest.ts";
+import { captureKeyed } from "./snapshot-writer.ts";
+
+interface Job {
+  readonly nodes: readonly PipelineNode[];
+  readonly name: string;
+  readonly lineage: string;
+  readonly maxParallelism: number;
+  readonly splits: number;
+  readonly partitionedBy: string | undefined;
+  readonly stateVersion: number | undefined;
+}
+type Change = (job: Job) => Partial<Job>;
+
+const window = { tumbling: { size: "10s" }, allowedLateness: "1s" };
+const BEFORE: Job = {
+  nodes: [
+    { name: "big", from: ["events"], filter: "event.v > 5" },
+    { name: "counts", from: ["big"], keyBy: "event.k", aggregate: { n: "count()", most: "max(event.v)" }, ttl: "1h" },
+    { name: "windows", from: ["big"], keyBy: "event.k", window, aggregate: { n: "count()" } },
+  ],
+  name: "orders",
+  lineage: "a-1",
+  maxParallelism: 8,
+  splits: 4,
+  partitionedBy: undefined,
+  stateVersion: undefined,
+};
+
+const set =
+  (name: string, over: object): Change =>
+  ({ nodes }) => ({ nodes: nodes.map((n) => (n.name === name ? ({ ...n, ...over } as PipelineNode) : n)) });
+const without =
+  (...names: string[]): Change =>
+  ({ nodes }) => ({ nodes: nodes.filter((n) => !names.includes(n.name)) });
+const added =
+  (node: PipelineNode): Change =>
+  ({ nodes }) => ({ nodes: [...nodes, node] });
+const more = { from: ["big"], keyBy: "event.k", aggregate: { n: "count()" } };
+const declared: Change = () => ({ partitionedBy: "event.k" });
+
+interface Case {
+  readonly what: string;
+  readonly before?: Change;
+  readonly now: Change;
+  readonly allowed?: true;
+  /** The exact reason; absent: the state is restored. */
+  readonly refused?: string;
+}
+
+const otherState = (node: string, saved: string, now: string): string =>
+  `node ${node} keeps other state now (saved ${saved}, now ${now}); rename the node to start it empty, or change it back`;
+const gone = (nodes: string): string =>
+  `the job no longer has node ${nodes}; bring it back under its name, or set startFrom.allowNonRestoredState to drop its state`;
+
+const CASES: readonly Case[] = [
+  { what: "nothing", now: () => ({}) },
+  { what: "a stateless node: its expression", now: set("big", { filter: "event.v > 6" }) },
+  { what: "a stateless node added", now: added({ name: "all", from: ["events"], filter: "true" }) },
+  { what: "a stateful node added: it starts empty", now: added({ name: "more", ...more }) },
+  { what: "a sink added", now: added({ name: "also", from: ["counts"], sink: { stdout: {} } }) },
+  { what: "the order of aggregates", now: set("counts", { aggregate: { most: "max(event.v)", n: "count()" } }) },
+  { what: "`ttl`", now: set("counts", { ttl: "2h" }) },
+  { what: "`allowedLateness`", now: set("windows", { window: { ...window, allowedLateness: "5s" } }) },
+  { what: "splits or partitions of a source without `partitionedBy`", now: () => ({ splits: 6 }) },
+  { what: "the lineage, of the same job", now: () => ({ lineage: "b-1" }) },
+  { what: "a stateful node removed", now: without("counts"), refused: gone("counts") },
+  { what: "the same, with `startFrom.allowNonRestoredState`", now: without("counts"), allowed: true },
+  {
+    what: "a stateful node renamed",
+    now: ({ nodes }) => ({
+      nodes: nodes.map((n) => (n.name === "windows" ? ({ ...n, name: "panes" } as PipelineNode) : n)),
+    }),
+    refused: gone("windows"),
+  },
+  {
+    what: "`keyBy`",
+    now: set("counts", { keyBy: "event.j" }),
+    refused: otherState("counts", "key=event.k", "key=event.j"),
+  },
+  {
+    what: "the function of an aggregate",
+    now: set("counts", { aggregate: { n: "count()", most: "min(event.v)" } }),
+    refused: otherState("counts", "most=max(event.v)", "most=min(event.v)"),
+  },
+  {
+    what: "the argument of an aggregate",
+    now: set("counts", { aggregate: { n: "count()", most: "max(event.w)" } }),
+    refused: otherState("counts", "most=max(event.v)", "most=max(event.w)"),
+  },
+  {
+    what: "an aggregate added",
+    now: set("counts", { aggregate: { n: "count()", most: "max(event.v)", sum: "sum(event.v)" } }),
+    refused: otherState("counts", "nothing of it", "sum=sum(event.v)"),
+  },
+  {
+    what: "an aggregate removed",
+    now: set("counts", { aggregate: { n: "count()" } }),
+    refused: otherState("counts", "most=max(event.v)", "nothing of it"),
+  },
+  {
+    what: "the size of a window",
+    now: set("windows", { window: { tumbling: { size: "20s" } } }),
+    refused: otherState("windows", "window=tumbling/10000/0", "window=tumbling/20000/0"),
+  },
+  {
+    what: "the type of a window",
+    now: set("windows", { window: { session: { gap: "10s" } } }),
+    refused: otherState("windows", "window=tumbling/10000/0", "window=session/10000"),
+  },
+  {
+    what: "a window taken away",
+    now: set("windows", { window: undefined }),
+    refused: otherState("windows", "window=tumbling/10000/0", "trigger=record"),
+  },
+  {
+    what: "`partitionedBy` added or removed at the source of a keyed node",
+    now: declared,
+    refused: otherState("counts", "shards=local", "shards=declared"),
+  },
+  {
+    what: "splits or partitions of a source with `partitionedBy`",
+    before: declared,
+    now: () => ({ partitionedBy: "event.k", splits: 6 }),
+    refused: "source events had 4 splits and now has 6, so keys have moved between them",
+  },
+  {
+    what: "`maxParallelism`",
+    now: () => ({ maxParallelism: 16 }),
+    refused:
+      "it was taken with maxParallelism 8, the job now has 16; set it back, the number of shards is fixed by the first checkpoint",
+  },
+  {
+    what: "the job: a savepoint of another one",
+    now: () => ({ name: "payments", lineage: "b-1" }),
+    refused: "it belongs to job default/orders (lineage a-1), not to default/payments",
+  },
+  {
+    what: "Weir, to an older one whose form of the state is older",
+    before: () => ({ stateVersion: 2 }),
+    now: () => ({ stateVersion: undefined }),
+    refused: "node counts has state of version 2, this worker reads up to 1; run a newer Weir",
+  },
+  {
+    what: "Weir, to a newer one that does not know the old form of the state",
+    now: () => ({ stateVersion: 2 }),
+    refused: "node counts has state of version 1, this worker reads from 2 on; run the Weir that wrote it",
+  },
+];
+
+/** Whatever no other node reads goes into a sink. */
+function withSinks(nodes: readonly PipelineNode[]): PipelineNode[] {
+  const read = new Set(nodes.flatMap((n) => n.from ?? []));
+  const open = nodes.filter((n) => !read.has(n.name) && n.sink === undefined);
+  return [...nodes, ...open.map(({ name }) => ({ name: `${name}-out`, from: [name], sink: { blackhole: {} } }))];
+}
+
+function built(job: Job): { running: RunningJob; keyed: readonly KeyedNode[] } {
+  const source = { name: "events", source: { datagen: {} }, eventTime: { field: "event.ts" } };
+  const { partitionedBy } = job;
+  const events = partitionedBy === undefined ? source : { ...source, partitionedBy };
+  const { maxParallelism, name, lineage, splits, stateVersion } = job;
+  const plan = planPipeline({ nodes: [events, ...withSinks(job.nodes)] }, { parameters: {}, maxParallelism });
+  const sinks = new Map(plan.sinks.map(({ node }) => [node, memorySink().writer]));
+  const { keyed } = compile(plan, { slot: 0, slots: 1, parameters: {}, sinks });
+  if (stateVersion !== undefined)
+    for (const node of keyed) Object.defineProperty(node, "stateVersion", { value: stateVersion });
+  const who = { namespace: "default", jobUid: "u", epoch: 1, attempt: 0, slot: 0, slots: 1 };
+  const sources = plan.sources.map((s) => ({
+    node: s.node,
+    splitCount: splits,
+    keyedBySplit: s.partitionedBy !== null,
+  }));
+  return { keyed, running: { identity: { ...who, job: name, lineage }, maxParallelism, keyed, sources } };
+}
+
+/** The manifest of a checkpoint that the job would write now. */
+function manifestOf(job: Job): Manifest {
+  const { running, keyed } = built(job);
+  return manifestSchema.parse({
+    ...running.identity,
+    version: 1,
+    id: 1,
+    takenAt: 0,
+    planHash: "",
+    maxParallelism: job.maxParallelism,
+    sources: running.sources.map(({ node, splitCount }) => ({ node, splitCount, watermark: null, splits: [] })),
+    keyed: captureKeyed(keyed).map(({ head }) => ({ ...head, shards: [] })),
+    sinks: [],
+  });
+}
+
+it.each(CASES)("a job that changed $what", ({ before, now, allowed = false, refused }) => {
+  const saved = { ...BEFORE, ...before?.(BEFORE) };
+  const { running } = built({ ...saved, ...now(saved) });
+  expect(incompatibility(manifestOf(saved), running, { allowNonRestoredState: allowed })).toBe(refused);
+});
+
+it("finds every case, and no other, in the reference", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../../docs/reference/state-compatibility.md"), "utf8");
+  const rows = page.split("\n").filter((line) => /^\| (?!what changed|-)/.test(line));
+  expect(rows).toEqual(
+    CASES.map(({ what, refused }) => `| ${what} | ${refused === undefined ? "restored" : `refused: ${refused}`} |`),
+  );
+});
