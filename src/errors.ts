@@ -50,6 +50,16 @@ export const catalogue = {
     "Terminal",
     "An expression failed on a record: a missing field, an overflow, a wrong type.",
   ),
+  FUNCTION_INVALID: entry(
+    "InvalidFunction",
+    "Terminal",
+    "A user's module cannot be loaded, or what it exports is no function or connector; the message says what it lacks.",
+  ),
+  FUNCTION_FAILED: entry(
+    "FunctionFailed",
+    "Terminal",
+    "A user's function threw on a record or a timer; the message names the line of the module, and the record.",
+  ),
   POLICY_CONFLICT: entry(
     "PolicyConflict",
     "Terminal",

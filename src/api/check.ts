@@ -3,6 +3,7 @@ import { cronProblem } from "./cron.ts";
 import { DATAGEN_DEFAULTS } from "./datagen.schema.ts";
 import { parseDuration } from "./duration.ts";
 import { effectiveSpec } from "./effective-spec.ts";
+import { functionProblems } from "./function-check.ts";
 import { checkGraph } from "./graph-check.ts";
 import type { KindName } from "./group.ts";
 import { joinProblems } from "./join-check.ts";
@@ -29,6 +30,7 @@ const inNode = (node: PipelineNode, field: string): string => `spec.pipeline.nod
 const pipelineChecks: readonly Check<Pipeline>[] = [
   ({ nodes }) => checkGraph(nodes),
   connectionsExist,
+  functionProblems,
   ({ nodes }) => nodes.flatMap(fieldNames),
   ({ nodes }) => nodes.flatMap(windowProblems),
   ({ nodes }) => nodes.flatMap(joinProblems),

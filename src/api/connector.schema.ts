@@ -4,7 +4,7 @@ import { duration } from "./duration.ts";
 import { quantity } from "./quantity.ts";
 import { exactlyOne, rules } from "./rule.ts";
 import type { Rule } from "./rule.ts";
-import { expression, filled, int, list, localName, text } from "./text.ts";
+import { expression, filled, int, list, localName, preserved, text } from "./text.ts";
 
 /** What sources and sinks of a pipeline can be. The kinds that go over the network name a connection. */
 const format = z.enum(["Json", "Csv", "Raw", "Avro", "Protobuf"]);
@@ -62,10 +62,13 @@ const sqlSource = z.strictObject({
 const streamSource = z.strictObject({ name: filled(256), group: text(256).optional(), format: format.optional() });
 const objectSource = z.strictObject({ prefix: text(1024), format: format.optional(), follow: z.boolean().optional() });
 
-const SELF_CONTAINED = ["datagen", "file", "stdout", "blackhole"];
+/** A connector of the user's own: an export named in spec.pipeline.functions, which gets `config` as it stands. */
+const custom = z.strictObject({ function: localName, config: preserved.optional() });
+
+const SELF_CONTAINED = ["datagen", "file", "stdout", "blackhole", "custom"];
 const NETWORKED_SOURCES = ["kafka", "http", "postgres", "mysql", "redis", "rabbitmq", "s3", "websocket", "nats"];
-const SOURCE_KINDS = ["datagen", "file", ...NETWORKED_SOURCES];
-const SINK_KINDS = ["file", "stdout", "blackhole", ...NETWORKED_SOURCES];
+const SOURCE_KINDS = ["datagen", "file", "custom", ...NETWORKED_SOURCES];
+const SINK_KINDS = ["file", "stdout", "blackhole", "custom", ...NETWORKED_SOURCES];
 
 function connectionWhereNeeded(kinds: readonly string[]): Rule<object> {
   const own = kinds.filter((k) => SELF_CONTAINED.includes(k));
@@ -84,6 +87,7 @@ export const source = rules(
     connection: localName.optional(),
     datagen: datagenSource.optional(),
     file: fileSource.optional(),
+    custom: custom.optional(),
     kafka: kafkaSource.optional(),
     http: httpSource.optional(),
     postgres: sqlSource.optional(),
@@ -127,6 +131,7 @@ export const sink = rules(
     file: fileSink.optional(),
     stdout: z.strictObject({ format: format.optional() }).optional(),
     blackhole: z.strictObject({}).optional(),
+    custom: custom.optional(),
     kafka: kafkaSink.optional(),
     http: z.strictObject({ path: text(1024).optional(), method: z.enum(["Post", "Put"]).optional() }).optional(),
     postgres: sqlSink.optional(),

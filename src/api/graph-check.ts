@@ -25,6 +25,7 @@ export function outputsOf(node: PipelineNode): string[] {
     outputs.push(...node.branch.cases.map((c) => c.name));
     if (node.branch.otherwise !== undefined) outputs.push(node.branch.otherwise);
   } else if (node.sink === undefined) outputs.push("out");
+  outputs.push(...(node.process?.outputs ?? []));
   if (node.onError === "Dead") outputs.push("dead");
   if (isTimed(node.window) || node.join !== undefined) outputs.push("late");
   return outputs;

@@ -8,7 +8,7 @@ import type { KindName } from "./group.ts";
 export type Support = true | string | { readonly refused: Readonly<Record<string, string>> };
 
 const NO_FLINK = "this version runs the Reactive engine only; leave it out";
-const NO_CONNECTOR = "this version has no such connector; it has kafka, file, datagen, stdout and blackhole";
+const NO_CONNECTOR = "this version has no such connector; it has kafka, file, datagen, stdout, blackhole and custom";
 const JSON_ONLY = "this version reads and writes Json only";
 const formats = { refused: { Csv: JSON_ONLY, Raw: JSON_ONLY, Avro: JSON_ONLY, Protobuf: JSON_ONLY } };
 const delivery = { refused: { ExactlyOnce: "this sink delivers at least once; leave it out or set AtLeastOnce" } };
@@ -37,13 +37,14 @@ const streamingJob: Readonly<Record<string, Support>> = {
   },
   "pipeline.connections[].kafka.sasl.secretRef.key": WHOLE_SECRET,
   ...others("pipeline.connections[]", ["postgres", "mysql", "redis", "rabbitmq", "s3", "http", "websocket", "nats"]),
-  "pipeline.functions": "this version runs no user functions; use expressions",
+  "pipeline.functions": true,
   "pipeline.tests": true,
   [`${NODE}.name`]: true,
   [`${NODE}.from`]: true,
   [`${NODE}.source.connection`]: true,
   [`${NODE}.source.datagen`]: true,
   [`${NODE}.source.file`]: true,
+  [`${NODE}.source.custom`]: true,
   [`${NODE}.source.file.format`]: formats,
   [`${NODE}.source.kafka`]: true,
   [`${NODE}.source.kafka.format`]: formats,
@@ -63,7 +64,7 @@ const streamingJob: Readonly<Record<string, Support>> = {
   [`${NODE}.rateLimit`]: true,
   [`${NODE}.peek`]: true,
   [`${NODE}.dedup`]: true,
-  [`${NODE}.process`]: NO_OPERATOR,
+  [`${NODE}.process`]: true,
   [`${NODE}.topN`]: true,
   [`${NODE}.join.window`]: true,
   [`${NODE}.join.interval`]: true,
@@ -89,6 +90,7 @@ const streamingJob: Readonly<Record<string, Support>> = {
   [`${NODE}.sink.stdout`]: true,
   [`${NODE}.sink.stdout.format`]: formats,
   [`${NODE}.sink.blackhole`]: true,
+  [`${NODE}.sink.custom`]: true,
   [`${NODE}.sink.kafka`]: true,
   [`${NODE}.sink.kafka.format`]: formats,
   [`${NODE}.sink.batching`]: "this version chooses the size of batches itself",

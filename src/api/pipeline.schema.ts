@@ -79,7 +79,15 @@ const operations = {
   /** Result field → aggregate over the group: `count()`, `max(event.lag)`. */
   aggregate: fieldsOf(expression, 32).optional(),
   dedup: z.strictObject({ ttl: duration.optional() }).optional(),
-  process: z.strictObject({ function: localName, ttl: duration.optional() }).optional(),
+  process: z
+    .strictObject({
+      function: localName,
+      /** How long the state of a key without a change is kept, by event time. */
+      ttl: duration.optional(),
+      /** Names of outputs beside the plain one: `context.emit(record, name)`. */
+      outputs: list(localName, 16, 1).optional(),
+    })
+    .optional(),
   topN: z
     .strictObject({ size: int(1, 10_000), by: expression, order: z.enum(["Ascending", "Descending"]).optional() })
     .optional(),
@@ -156,9 +164,17 @@ export const node = rules(
 );
 export type PipelineNode = z.infer<typeof node>;
 
+/** An export of a JavaScript or TypeScript module: what a process runs, or a custom connector. */
 const userFunction = z.strictObject({
   name: localName,
-  module: z.strictObject({ configMapRef: configMapKeyRef }),
+  module: rules(
+    z.strictObject({
+      configMapRef: configMapKeyRef.optional(),
+      /** A file of the worker's image, or on one of its volumes. */
+      path: filled(1024).optional(),
+    }),
+    [exactlyOne(["configMapRef", "path"], "a module")],
+  ),
   export: text(128).optional(),
 });
 

@@ -154,7 +154,28 @@ export type PlanNode =
       /** Over `left` and `right`; null gives `{left, right}`. */
       readonly select: readonly { readonly path: readonly string[]; readonly expression: string }[] | null;
       readonly keying: Keying;
+    })
+  /** What the user's function gives for each record, on the plain output or one of `outputs`. */
+  | (PlanNodeBase & { readonly kind: "process"; readonly function: PlanFunction; readonly outputs: readonly string[] })
+  /** The same with state and timers by key. */
+  | (PlanNodeBase & {
+      readonly kind: "keyedProcess";
+      readonly function: PlanFunction;
+      readonly outputs: readonly string[];
+      readonly key: string;
+      readonly ttlMs: number;
+      readonly keying: Keying;
     });
+
+/** A function of the user's: an export of a module. */
+export interface PlanFunction {
+  readonly name: string;
+  readonly module: PlanModule;
+  readonly export: string;
+}
+
+/** Where a module is: a key of a ConfigMap, of which the epoch's plan holds a copy, or a file in the worker's pod. */
+export type PlanModule = { readonly configMap: string; readonly key: string } | { readonly path: string };
 
 /** Which rows meet: those of one window, or those whose time is in left.ts − before … left.ts + after. */
 export type PlanJoinTimes =

@@ -1,5 +1,6 @@
 import type { Batch } from "./batch.ts";
 import type { SinkWriter } from "./connectors/connector.ts";
+import type { LoadedFunction } from "./functions/loaded-function.ts";
 import type { PlanBuffer } from "./plan.ts";
 
 /**
@@ -118,6 +119,8 @@ export interface ProgramOptions {
   readonly sinks: ReadonlyMap<string, SinkWriter>;
   /** Values of `params.*`. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** What process nodes run, by name. */
+  readonly functions?: ReadonlyMap<string, LoadedFunction>;
   /** Takes what `peek` nodes show. */
   readonly peek?: (node: string, text: string) => void;
   /** Called for records that `onError: Fail` or a bug stops at, with the record's position in the message. */

@@ -14,6 +14,7 @@ import { controlServer, type ControlServer } from "./control-server.ts";
 import { readDocuments } from "./documents.ts";
 import { eventStream, type EventStream } from "./events.ts";
 import { exposition, workerLabels } from "./exposition.ts";
+import { importModules } from "./modules.ts";
 import type { Log } from "./log.ts";
 import { podFiles, type PodFiles } from "./pod-files.ts";
 
@@ -143,6 +144,7 @@ async function runSlot(running: Running): Promise<number> {
     resolvePath: running.files.resolvePath,
     secret: running.files.secret,
     configMap: running.files.configMap,
+    importModule: importModules(options.environment.WEIR_PLAN_DIR, running.files.resolvePath),
     listener: listenerOf(running),
     signal: running.abort.signal,
   });

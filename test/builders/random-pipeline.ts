@@ -42,6 +42,7 @@ const LISTS = [
   "[]",
 ] as const;
 const KEYS = ["event.tenant", "event.tenant", "event.type", "event.a", "[event.tenant, event.a]", "'all'"] as const;
+export const FUNCTIONS = ["fn-0", "fn-1", "fn-2"] as const;
 const RANKS = ["event.ts", "event.payload.lag", "event.a", "event.type"] as const;
 const AGGREGATES = [
   ["n", "count()"],
@@ -99,7 +100,8 @@ export function randomPipeline(r: Random): Pipeline {
       ? node
       : { ...node, buffer: { size: 1 + r.below(40), strategy: r.pick(strategies) } },
   );
-  return { connections: [{ name: "main", kafka: { brokers: ["localhost:9092"] } }], nodes: buffered };
+  const functions = FUNCTIONS.map((name) => ({ name, module: { path: `/${name}.mjs` } }));
+  return { connections: [{ name: "main", kafka: { brokers: ["localhost:9092"] } }], functions, nodes: buffered };
 }
 
 function sourceNode(r: Random, name: string): PipelineNode {
@@ -113,13 +115,15 @@ function sourceNode(r: Random, name: string): PipelineNode {
 }
 
 function outputs(node: PipelineNode): string[] {
+  const named = node.process?.outputs ?? [];
+  if (named.length > 0) return [node.name, ...named.map((name) => `${node.name}.${name}`)];
   if (node.branch === undefined) return [node.name];
   return [...node.branch.cases.map((c) => `${node.name}.${c.name}`), `${node.name}.rest`];
 }
 
 function step(r: Random, name: string, from: string[]): PipelineNode {
   const onError = r.pick(["Skip", "Skip", "Dead", "Dead", "Fail"] as const);
-  switch (r.below(12)) {
+  switch (r.below(14)) {
     case 0:
       return { name, from, onError, filter: r.pick(CONDITIONS) };
     case 1:
@@ -143,6 +147,9 @@ function step(r: Random, name: string, from: string[]): PipelineNode {
         : { name, from, rateLimit: { perSecond: 1 + r.below(100) } };
     case 7:
       return distinctNode(r, { name, from, onError: r.pick(["Skip", "Dead"]) });
+    case 8:
+    case 9:
+      return processNode(r, { name, from, onError });
     default:
       return windowNode(r, { name, from, onError: r.pick(["Skip", "Dead"]) });
   }
@@ -160,6 +167,18 @@ function mapOf(r: Random): Record<string, string> {
   return Object.fromEntries(
     (fields.length === 0 ? ["a"] : fields).map((f) => [f, r.chance(0.4) ? `event.${f}` : r.pick(VALUES)]),
   );
+}
+
+function processNode(r: Random, base: Pick<PipelineNode, "name" | "from" | "onError">): PipelineNode {
+  const process = { function: r.pick(FUNCTIONS), ...(r.chance(0.5) ? { outputs: ["side", "late"] } : {}) };
+  if (r.chance(0.3)) return { ...base, process };
+  const onError = base.onError === "Fail" && r.chance(0.8) ? "Skip" : base.onError;
+  return {
+    ...base,
+    onError,
+    keyBy: r.pick(KEYS),
+    process: { ...process, ...(r.chance(0.5) ? { ttl: r.pick(["3s", "20s"]) } : {}) },
+  };
 }
 
 function distinctNode(r: Random, base: Pick<PipelineNode, "name" | "from" | "onError">): PipelineNode {

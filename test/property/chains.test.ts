@@ -11,6 +11,7 @@ import { hostileDocument } from "../builders/hostile-json.ts";
 import { batchOf } from "../builders/memory-batch.ts";
 import { memorySink } from "../builders/memory-sink.ts";
 import type { Written } from "../builders/memory-sink.ts";
+import { randomFunctions } from "../builders/random-function.ts";
 import { randomPipeline } from "../builders/random-pipeline.ts";
 import { random } from "../builders/random.ts";
 import type { Random } from "../builders/random.ts";
@@ -47,7 +48,15 @@ function side(plan: Plan, make: (plan: Plan, options: ProgramOptions) => Program
   const writers = new Map([...sinks].map(([name, sink]) => [name, sink.writer]));
   const shown: string[] = [];
   const peek = (node: string, text: string): void => void shown.push(`${node} ${canonical(text)}`);
-  const start = (): Program => make(plan, { slot: 0, slots: 1, sinks: writers, parameters: plan.parameters, peek });
+  const start = (): Program =>
+    make(plan, {
+      slot: 0,
+      slots: 1,
+      sinks: writers,
+      parameters: plan.parameters,
+      peek,
+      functions: randomFunctions(plan),
+    });
   return { program: start(), start, shown, sinks: new Map([...sinks].map(([name, sink]) => [name, sink.written])) };
 }
 

@@ -12,7 +12,8 @@ import type { TokenKeys } from "../workers/token.ts";
 import type { WorkerRegistry } from "../workers/registry.ts";
 import type { WorkerAddress, WorkerClient } from "../workers/worker-client.ts";
 import { contentsOf, epochPlan } from "./epoch-plan.ts";
-import type { EpochContents, EpochPlace, EpochPlan } from "./epoch-plan.ts";
+import type { EpochContents, EpochPlace, EpochPlan, LaunchContents } from "./epoch-plan.ts";
+import { modulesOf, readModules } from "./modules.ts";
 import { looseParts } from "./pod-security.ts";
 import { planName, workerPod } from "./worker-pod.ts";
 
@@ -51,8 +52,10 @@ const performers: Performers = {
       scene,
       (scene.job.metadata.finalizers ?? []).filter((f) => f !== FINALIZER),
     ),
-  ApplyPlan: (actor, scene, action) =>
-    createOwned(actor, scene, configMaps, epochPlan(action, contentsFor(scene, action.copyOf), scene.place)),
+  ApplyPlan: async (actor, scene, action) => {
+    const contents = await contentsFor(actor, scene, action.copyOf);
+    return createOwned(actor, scene, configMaps, epochPlan(action, contents, scene.place));
+  },
   DeletePlan: (actor, scene, { epoch }) =>
     remove(actor, scene, configMaps, { name: planName(scene.place.job, epoch), uid: scene.plan(epoch)?.metadata.uid }),
   CreatePod: createPod,
@@ -82,11 +85,12 @@ export function perform(actor: Actor, scene: Scene, action: Action): Promise<Wri
   return performer(actor, scene, action);
 }
 
-function contentsFor(scene: Scene, copyOf: number | undefined): EpochContents {
+async function contentsFor(actor: Actor, scene: Scene, copyOf: number | undefined): Promise<LaunchContents> {
   const source = copyOf === undefined ? undefined : scene.plan(copyOf);
-  if (source !== undefined) return contentsOf(source);
+  if (source !== undefined) return { ...contentsOf(source), modules: modulesOf(source) };
   const contents = scene.contents();
-  if (contents !== undefined) return contents;
+  if (contents !== undefined)
+    return { ...contents, modules: await readModules(actor.client, scene.place.namespace, contents.plan) };
   throw new WeirError("INTERNAL", `job ${scene.key} has no plan to launch`);
 }
 

@@ -7,6 +7,7 @@ import type { Plan } from "../../engine/plan.ts";
 import { WeirError } from "../../errors.ts";
 import type { KubeObject, OwnerReference } from "../../kube/resource.ts";
 import type { Action } from "../../lifecycle/decision.ts";
+import type { Modules } from "./modules.ts";
 import { jobLabel, planName } from "./worker-pod.ts";
 import type { PodTemplate } from "./worker-pod.ts";
 
@@ -22,6 +23,11 @@ export interface EpochContents {
   readonly effective: EffectiveSpec;
 }
 
+/** What an epoch is launched with: also the code of its functions. */
+export interface LaunchContents extends EpochContents {
+  readonly modules: Modules;
+}
+
 type ApplyPlan = Action & { kind: "ApplyPlan" };
 
 export interface EpochPlace {
@@ -31,7 +37,7 @@ export interface EpochPlace {
   readonly owner: OwnerReference;
 }
 
-export function epochPlan(action: ApplyPlan, contents: EpochContents, place: EpochPlace): EpochPlan {
+export function epochPlan(action: ApplyPlan, contents: LaunchContents, place: EpochPlace): EpochPlan {
   return {
     apiVersion: "v1",
     kind: "ConfigMap",
@@ -52,6 +58,7 @@ export function epochPlan(action: ApplyPlan, contents: EpochContents, place: Epo
       "start.json": JSON.stringify(startOf(action, contents.effective, place)),
       "pod.json": JSON.stringify(contents.pod),
       "spec.json": JSON.stringify(contents.effective),
+      ...contents.modules,
     },
   };
 }

@@ -7,6 +7,7 @@ import { eventTimeOf } from "../event-time.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import { rankProblem } from "../accumulators/top-list.ts";
 import type { Batch } from "../batch.ts";
+import { FunctionFailure } from "../functions/function-failure.ts";
 import { heldResult } from "../accumulators/accumulator-kinds.ts";
 import { recordFailure } from "../record-failure.ts";
 import { shownMessage, shownRecord, without } from "../record-fields.ts";
@@ -86,7 +87,8 @@ export class ChainRuntime {
   }
 
   failed(node: string, where: string, failure: Failure): WeirError {
-    return recordFailure(node, where, { code: "EXPRESSION_FAILED", cause: failure.detail });
+    const code = failure instanceof FunctionFailure ? "FUNCTION_FAILED" : "EXPRESSION_FAILED";
+    return recordFailure(node, where, { code, cause: failure.detail });
   }
 
   malformed(node: string, where: string, cause: unknown): WeirError {

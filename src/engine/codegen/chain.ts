@@ -7,6 +7,7 @@ import { aggregateSource } from "./aggregate-source.ts";
 import { bufferSource } from "./buffer-source.ts";
 import { emitExpression } from "./emit-expression.ts";
 import { joinSource } from "./join-source.ts";
+import { keyedProcessSource, processSource } from "./process-source.ts";
 import { dropSource, flatMapSource, peekSource, selectSource } from "./record-operators.ts";
 import { missingTest } from "./missing-field.ts";
 import { bytesOf } from "./serializer.ts";
@@ -105,6 +106,10 @@ export class ChainWriter {
         return peekSource(this, node, at);
       case "rateLimit":
         return this.readers(node.name, "out", at);
+      case "process":
+        return processSource(this, node, at);
+      case "keyedProcess":
+        return keyedProcessSource(this, node, at);
     }
   }
 

@@ -10,6 +10,11 @@ import type { EdgeBuffer } from "../buffers/edge-buffer.ts";
 import { bufferedTime, edgeBuffers, programBuffer } from "../buffers/program-buffer.ts";
 import type { BehindBuffer } from "../buffers/program-buffer.ts";
 import type { OutRecord, SinkWriter } from "../connectors/connector.ts";
+import { FunctionState } from "../functions/function-state.ts";
+import { copied } from "../functions/json-value.ts";
+import { KeyedProcess } from "../functions/keyed-process.ts";
+import type { KeyedProcessNode } from "../functions/process-node.ts";
+import { RecordProcess } from "../functions/record-process.ts";
 import { generatedFunction } from "../generated-function.ts";
 import { NO_ROW } from "../joins/row.ts";
 import { nodeCounters } from "../node-counters.ts";
@@ -25,6 +30,7 @@ import { ChainRuntime } from "./chain-runtime.ts";
 import { ChainWriter } from "./chain.ts";
 import { pairSource } from "./join-source.ts";
 import { Scratch } from "./scratch.ts";
+import { emitSource } from "./process-source.ts";
 import { sourceFunction } from "./source-function.ts";
 import type { ChainStart } from "./source-function.ts";
 import { topRowSource } from "./table-source.ts";
@@ -40,8 +46,10 @@ interface Chains {
 
 /** Compiles a plan: one generated function per chain, from a source to its sinks and keyed nodes, and one below each aggregate. */
 export function compile(plan: Plan, options: ProgramOptions): Program {
-  const keyed = plan.nodes.map(keyedState).filter((state) => state !== undefined);
   const counters = nodeCounters(plan);
+  const stateOf = (node: PlanNode): KeyedState | undefined =>
+    node.kind === "keyedProcess" ? keyedProcess(node, options, counters) : keyedState(node);
+  const keyed = plan.nodes.map(stateOf).filter((state) => state !== undefined);
   const buffers = edgeBuffers(plan);
   const chains = chainsOf(plan, options, { keyed, counters, buffers });
   const watermarks = new Watermarks(
@@ -63,6 +71,11 @@ export function compile(plan: Plan, options: ProgramOptions): Program {
     buffers: [...buffers.values()].map((b) => programBuffer(b, behind)),
     counters: () => counters,
   };
+}
+
+function keyedProcess(node: KeyedProcessNode, options: ProgramOptions, counters: Parts["counters"]): KeyedProcess {
+  const own = counters.get(node.name) as NodeCounters;
+  return new KeyedProcess(node, { options, store: new FunctionState(node.ttlMs), counters: own });
 }
 
 /** For state that gives nothing when time passes. */
@@ -105,6 +118,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
     o: new Scratch(),
     rec: record,
     U: Symbol("not decoded"),
+    copied,
     decode: decoder(),
     Failure,
     MAX_SCAN_BYTES,
@@ -126,6 +140,8 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
   for (const [i, name] of names.entries()) scope[`C${i}`] = counters.get(name);
   for (const state of keyed) scope[`W${index.get(state.node)}`] = state;
   for (const [node, buffer] of buffers) scope[`B${index.get(node)}`] = buffer;
+  for (const node of plan.nodes)
+    if (node.kind === "process") scope[`F${index.get(node.name)}`] = new RecordProcess(node, options);
   for (const sink of plan.sinks) scope[`S${index.get(sink.node)}`] = sinkOf(options, sink.node);
   return generatedFunction<Chains>(chainSource(plan, index), scope);
 }
@@ -146,6 +162,7 @@ function chainSource(plan: Plan, index: ReadonlyMap<string, number>): string {
     ...firing.map((n) => fireSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "topN").map((n) => topRowSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "join").map((n) => pairSource(chain, n)),
+    ...plan.nodes.filter((n) => n.kind === "keyedProcess").map((n) => emitSource(chain, n)),
     ...starts(plan, graph).map((start) => sourceFunction(chain, start)),
   ];
   const entry = (kind: string, name: string): string => `[${JSON.stringify(name)}]: ${kind}${index.get(name)}`;

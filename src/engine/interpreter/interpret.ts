@@ -11,6 +11,8 @@ import type { JoinNode } from "../joins/join-node.ts";
 import { SIDES } from "../joins/row.ts";
 import type { Side } from "../joins/row.ts";
 import { eventTimeOf } from "../event-time.ts";
+import { KeyedProcess } from "../functions/keyed-process.ts";
+import type { KeyedProcessNode } from "../functions/process-node.ts";
 import { nodeCounters } from "../node-counters.ts";
 import { ownField } from "../own-field.ts";
 import { without } from "../record-fields.ts";
@@ -28,6 +30,8 @@ import { murmur2, shardOf } from "../windows/murmur2.ts";
 import { joinGive, joinPush } from "./join.ts";
 import type { NaiveJoin } from "./naive-join.ts";
 import { overflowed, resultsOf } from "./naive-entry.ts";
+import { NaiveFunctionState } from "./naive-function-state.ts";
+import { keyedProcess, recordProcess } from "./process-operators.ts";
 import { naiveState } from "./naive-states.ts";
 import type { AggregateState } from "./naive-states.ts";
 import type { NaiveRow } from "./naive-state.ts";
@@ -58,7 +62,7 @@ export function interpret(plan: Plan, options: ProgramOptions): Program {
   };
   return {
     inputs: new Map(plan.sources.map((source) => [source.node, interpreter.input(source)])),
-    keyed: [...interpreter.states.values()],
+    keyed: plan.nodes.flatMap(({ name }) => interpreter.states.get(name) ?? interpreter.processes.get(name) ?? []),
     advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
     setIdle: (source, idle) => watermarks.setIdle(source, idle),
     end: (source) => watermarks.advance(source, Number.POSITIVE_INFINITY),
@@ -70,6 +74,7 @@ export function interpret(plan: Plan, options: ProgramOptions): Program {
 class Interpreter {
   readonly counters: ReadonlyMap<string, NodeCounters>;
   readonly states = new Map<string, AggregateState | NaiveJoin>();
+  readonly processes = new Map<string, KeyedProcess>();
   readonly advances = new Map<string, (watermark: number) => void>();
   private readonly plan: Plan;
   private readonly options: ProgramOptions;
@@ -84,6 +89,7 @@ class Interpreter {
     this.counters = nodeCounters(plan);
     this.buffers = edgeBuffers(plan);
     for (const node of plan.nodes) {
+      if (node.kind === "keyedProcess") this.processes.set(node.name, this.processOf(node));
       const state = naiveState(node);
       if (state !== undefined) this.states.set(node.name, state);
     }
@@ -91,6 +97,8 @@ class Interpreter {
       if (node.kind !== "join") this.pushes.set(pushName(node, 0), this.push(node, this.operator(node)));
       else for (const side of SIDES) this.pushes.set(pushName(node, side), this.push(node, this.join(node, side)));
     for (const node of plan.nodes) {
+      const process = this.processes.get(node.name);
+      if (process !== undefined) this.advances.set(node.name, (watermark) => process.advance(watermark));
       const state = this.states.get(node.name);
       if (state !== undefined) this.advances.set(node.name, this.advanceOf(node, state));
     }
@@ -100,6 +108,11 @@ class Interpreter {
     if (node.kind === "join") return this.advanceJoin(node);
     if (isAggregate(node)) return this.advance(node, state as AggregateState);
     return (watermark) => state.advance(watermark, () => undefined);
+  }
+
+  private processOf(node: KeyedProcessNode): KeyedProcess {
+    const counters = this.counters.get(node.name) as NodeCounters;
+    return new KeyedProcess(node, { options: this.options, store: new NaiveFunctionState(node.ttlMs), counters });
   }
 
   private expression(text: string): Expression {
@@ -178,6 +191,10 @@ class Interpreter {
         return this.peek(stage, node);
       case "rateLimit":
         return (event) => stage.output("out")(event);
+      case "process":
+        return recordProcess(stage, node, this.options);
+      case "keyedProcess":
+        return this.keyedProcess(stage, node);
     }
   }
 
@@ -293,6 +310,16 @@ class Interpreter {
     const around = this.aroundJoin(node);
     const give = joinGive(around);
     return (watermark) => around.state.advance(watermark, give);
+  }
+
+  private keyedProcess(stage: Stage, node: KeyedProcessNode): Push {
+    const process = this.processes.get(node.name) as KeyedProcess;
+    const run = this.expression(node.key);
+    const place = (event: Flowing): { shard: number; key: string } => {
+      const key = requireKey(run(event.value));
+      return { key, shard: this.shardOf(node, event, key) };
+    };
+    return keyedProcess(stage, { node, process, place });
   }
 
   private shardOf(node: { readonly keying: Keying }, event: Flowing, key: string): number {

@@ -1,7 +1,9 @@
 import type { Sink, Source } from "../../api/connector.schema.ts";
 import type { Pipeline } from "../../api/pipeline.schema.ts";
 import { WeirError } from "../../errors.ts";
+import { CUSTOM } from "../functions/plan-functions.ts";
 import type { Delivery } from "../plan.ts";
+import { planFunction } from "./process-operation.ts";
 import { fill } from "./placeholders.ts";
 
 /** A source's or sink's connector with its configuration: the connection's fields and the node's own, in one object. */
@@ -36,6 +38,7 @@ function endpoint(spec: Source | Sink, context: EndpointContext): Endpoint {
   const connector = Object.keys(kinds).find((k) => kinds[k] !== undefined) ?? "";
   const { key, delivery, ...own } = kinds[connector] as Fields;
   const shared = typeof connection === "string" ? connectionFields(connection, connector, context) : {};
+  if (connector === CUSTOM) return customEndpoint(kinds[connector] as CustomSpec, context);
   const config = { ...shared, ...own, ...(batching === undefined ? {} : { batching }) };
   const filled = fill(config, context.parameters) as Fields;
   checkTopics(filled, where);
@@ -46,6 +49,18 @@ function endpoint(spec: Source | Sink, context: EndpointContext): Endpoint {
     key: typeof key === "string" ? key : null,
     delivery: delivery as Delivery | undefined,
   };
+}
+
+interface CustomSpec {
+  readonly function: string;
+  readonly config?: Fields;
+}
+
+/** The connector gets `config` as it stands; a `secretRef` in it is what its context reads credentials from. */
+function customEndpoint({ function: name, config = {} }: CustomSpec, context: EndpointContext): Endpoint {
+  const filled = fill(config, context.parameters) as Fields;
+  const own = { function: planFunction(context.pipeline, name), config: filled };
+  return { connector: CUSTOM, config: own, secretRef: secretOf(filled), key: null, delivery: undefined };
 }
 
 /** That it exists and is of the node's kind has been checked. */

@@ -73,6 +73,10 @@ function operationText(node: PlanNode): string {
       return `the ${node.size} records with the ${node.order === "Descending" ? "highest" : "lowest"} ${node.by} by ${node.key}${ttlText(node.ttlMs)}`;
     case "join":
       return joinText(node);
+    case "process":
+      return `function ${node.function.name}`;
+    case "keyedProcess":
+      return `function ${node.function.name} by ${node.key}${ttlText(node.ttlMs)}`;
     case "keyedAggregate":
       return `aggregate by ${node.key}, ${triggerText(node.trigger)}${ttlText(node.ttlMs)}: ${aggregatesText(node.aggregates)}`;
   }
@@ -123,7 +127,7 @@ function triggerText(trigger: PlanTrigger): string {
 const isKeyed = (node: PlanNode): node is Extract<PlanNode, { keying: unknown }> => "keying" in node;
 /** Nodes with a chain of their own: others fire when something comes. */
 const ownsChain = (node: PlanNode): boolean =>
-  ["windowAggregate", "keyedAggregate", "topN", "join"].includes(node.kind);
+  ["windowAggregate", "keyedAggregate", "topN", "join", "keyedProcess"].includes(node.kind);
 
 function nameOf(reader: Reader): string {
   switch (reader.kind) {

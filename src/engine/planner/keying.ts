@@ -28,9 +28,10 @@ export function keyings(graph: StreamGraph, sources: ReadonlyMap<string, PlanSou
     }
     const keying = keyingOf(key, input);
     found.set(node.name, keying);
-    const { dedup, distinct } = node.spec;
-    streams.set(node.name, (dedup ?? distinct) ? input : resultOf(key, keying, input));
-    streams.set(`${node.name}.late`, input);
+    const { dedup, distinct, process } = node.spec;
+    const result = resultOf(key, keying, input);
+    streams.set(node.name, process === undefined ? ((dedup ?? distinct) ? input : result) : made(node));
+    streams.set(`${node.name}.late`, process === undefined ? input : made(node));
   }
   return found;
 }
@@ -38,6 +39,9 @@ export function keyings(graph: StreamGraph, sources: ReadonlyMap<string, PlanSou
 /** What a node keeps its state by. */
 const keyOf = ({ spec }: GraphNode): string | undefined =>
   spec.distinct === undefined ? spec.keyBy : (spec.distinct.by ?? "event");
+
+/** What a function gives is anything, on all its outputs. */
+const made = ({ name }: GraphNode): Declared => none(`process "${name}" makes other records`);
 
 function streamOf(input: PlanInput, streams: ReadonlyMap<string, Declared>): Declared {
   const own = streams.get(`${input.node}.${input.output}`) ?? streams.get(input.node);
@@ -54,7 +58,8 @@ function through(node: GraphNode, input: Declared, sources: ReadonlyMap<string, 
   const source = sources.get(node.name);
   if (source !== undefined) return ofSource(source);
   if (input.path === undefined) return input;
-  const { map, flatMap, select, drop } = node.spec;
+  const { map, flatMap, select, drop, process } = node.spec;
+  if (process !== undefined) return made(node);
   if (map !== undefined) return throughMap(node.name, map, input);
   if (flatMap !== undefined) return none(`flatMap "${node.name}" makes other records`);
   const { path: declared } = input;

@@ -14,6 +14,7 @@ import { isWithin, plainPath } from "./field-path.ts";
 import { keyings } from "./keying.ts";
 import type { Keying } from "./declared-key.ts";
 import { operation, sourceFields } from "./operations.ts";
+import { processOperation } from "./process-operation.ts";
 import { planHash } from "./plan-hash.ts";
 import { streamGraph } from "./stream-graph.ts";
 import type { GraphNode, StreamGraph } from "./stream-graph.ts";
@@ -68,8 +69,10 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
   const nodes = each(
     graph.nodes.filter((n) => n.spec.source === undefined && n.spec.sink === undefined),
     (n) => {
+      const mode = keying.get(n.name)?.mode;
+      const event = inputSchema(n, schemas);
       const sides = n.inputs.map((i) => schemas.get(i.node));
-      return operation(n, keying.get(n.name)?.mode, { event: inputSchema(n, schemas), sides, report });
+      return processOperation(n, mode, { pipeline, event, report }) ?? operation(n, mode, { event, sides, report });
     },
   );
   const buffered = attempt(() => placeBuffers(graph, { nodes, sinks }), "", report);
@@ -166,7 +169,7 @@ function schemasOf(graph: StreamGraph): Schemas {
 }
 
 function outputSchema(spec: PipelineNode, input: PipelineNode["schema"]): PipelineNode["schema"] {
-  const makesOther = [spec.map, spec.flatMap, spec.aggregate, spec.topN, spec.join].some(
+  const makesOther = [spec.map, spec.flatMap, spec.aggregate, spec.topN, spec.join, spec.process].some(
     (operation) => operation !== undefined,
   );
   if (makesOther || input === undefined) return undefined;

@@ -2,6 +2,8 @@ import { WeirError } from "../../errors.ts";
 import { refuseIncompatible } from "../checkpoint/compatibility.ts";
 import { dealSource, restoreKeyed } from "../checkpoint/deal.ts";
 import type { Decider } from "../checkpoint/newest.ts";
+import { sinkFactory, sourceFactory } from "../connectors/custom/factories.ts";
+import { loadFunctions, refuseModules } from "../functions/loaded-function.ts";
 import { findState, recordOrigin, type RestoredState } from "../checkpoint/restore.ts";
 import type { Storage } from "../checkpoint/storage.ts";
 import type { ConnectorContext, SinkWriter, SourceContext, SourceFactory, Split } from "../connectors/connector.ts";
@@ -29,6 +31,7 @@ export interface OpenSlot {
 interface ListedSource {
   readonly plan: PlanSource;
   readonly factory: SourceFactory;
+  readonly config: unknown;
   readonly context: SourceContext;
   readonly splits: readonly Split[];
 }
@@ -45,6 +48,7 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
   try {
     refuseTooManySlots(options);
     const storage = storageOpener(options)(start.checkpoint.uri);
+    const functions = await loadFunctions(plan, options.importModule ?? refuseModules);
     const open = (sink: PlanSink): ReturnType<typeof openSink> => openSink(sink, options, problems, opened);
     const committing = Map.groupBy(plan.sinks, (sink) => sink.delivery === "ExactlyOnce");
     const first = await Promise.all((committing.get(true) ?? []).map(open));
@@ -61,6 +65,7 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
       slots: start.slots,
       sinks: writers,
       parameters: plan.parameters,
+      functions,
       ...(peek === undefined ? {} : { peek }),
     });
     if (restored !== undefined) await applyState(restored, program, sources, { options, writers });
@@ -179,8 +184,8 @@ async function openSink(
     delivery: sink.delivery ?? "AtLeastOnce",
     commitWithinMs: Math.max(checkpoint.intervalMs, checkpoint.minPauseMs) + checkpoint.timeoutMs,
   };
-  const factory = await options.connectors.sink(sink.connector);
-  const writer = await factory.open(sink.config, {
+  const { factory, config } = await sinkFactory(sink, options);
+  const writer = await factory.open(config, {
     ...contextOf(sink.node, sink.secretRef, options, problems),
     ...who,
   });
@@ -194,17 +199,17 @@ async function listSource(
   problems: Problems,
   losses: Losses,
 ): Promise<ListedSource> {
-  const factory = await options.connectors.source(plan.connector);
+  const { factory, config } = await sourceFactory(plan, options);
   const context = {
     ...contextOf(plan.node, plan.secretRef, options, problems),
     partitionedBy: plan.partitionedBy,
     lost: losses.note,
   };
-  return { plan, factory, context, splits: await factory.splits(plan.config, context) };
+  return { plan, factory, config, context, splits: await factory.splits(config, context) };
 }
 
 async function openReader(
-  { plan, factory, context, splits }: ListedSource,
+  { plan, factory, config, context, splits }: ListedSource,
   options: SlotOptions,
   restored: RestoredState | undefined,
   opened: { close(): Promise<void> }[],
@@ -213,7 +218,7 @@ async function openReader(
   const { slot } = options;
   const { slots } = options.start;
   const deal = dealt.kept ? {} : { deal: { slot, slots, splits } };
-  const reader = await factory.open(plan.config, dealt.assigned, { ...context, ...deal });
+  const reader = await factory.open(config, dealt.assigned, { ...context, ...deal });
   opened.push(reader);
   return { plan, reader, dealt };
 }

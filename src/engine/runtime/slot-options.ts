@@ -3,6 +3,7 @@ import type { Clock } from "../../clock.ts";
 import type { SlotIdentity } from "../checkpoint/layout.ts";
 import { openStorage, type StorageOpener } from "../checkpoint/storage.ts";
 import type { ConnectorRegistry } from "../connectors/registry.ts";
+import type { ImportModule } from "../functions/loaded-function.ts";
 import type { Plan } from "../plan.ts";
 import type { Program, ProgramOptions } from "../program.ts";
 import type { Problem } from "./problems.ts";
@@ -22,6 +23,8 @@ export interface SlotOptions {
   readonly secret: (name: string, key: string) => string | undefined;
   /** A key of a mounted ConfigMap. */
   readonly configMap: (name: string, key: string) => string | undefined;
+  /** Imports a user's module; without it, a plan that has one is refused. */
+  readonly importModule?: ImportModule;
   readonly listener: SlotListener;
   /** Ends waiting for unreachable systems. */
   readonly signal: AbortSignal;

@@ -107,6 +107,8 @@ function contentSignature(node: KeyedPlanNode): string {
       return `dedup=${node.anyValue ? "any" : "key"}`;
     case "topN":
       return `top=${node.size}/${node.order};by=${node.by}`;
+    case "keyedProcess":
+      return "process";
   }
 }
 
