@@ -18,7 +18,7 @@ export default defineConfig({
         test: {
           ...patient,
           name: "unit",
-          include: ["src/**/*.test.ts", "test/house/**/*.test.ts"],
+          include: ["src/**/*.test.ts", "config/samples/**/*.test.ts", "test/house/**/*.test.ts"],
           setupFiles: ["test/property/seed.ts"],
           testTimeout: 60_000,
         },

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { ImportModule } from "../engine/functions/loaded-function.ts";
@@ -11,7 +11,8 @@ import { moduleFile } from "../engine/functions/plan-functions.ts";
  */
 export function importModules(planDir: string, resolvePath: (path: string) => string): ImportModule {
   return async (module) => {
-    const file = resolvePath("path" in module ? module.path : join(planDir, moduleFile(module)));
+    // Mounted files are symbolic links; stack traces name what they lead to.
+    const file = await realpath(resolvePath("path" in module ? module.path : join(planDir, moduleFile(module))));
     const hash = createHash("sha256")
       .update(await readFile(file))
       .digest("hex")

@@ -8,6 +8,8 @@ import type { Delivery } from "../plan.ts";
  * environment, no clock of its own.
  */
 
+export type { Batch } from "../batch.ts";
+
 /** A JSON value that says where to go on in one split. Written into checkpoints: keep it small and versionable. */
 export type Position = { readonly [field: string]: unknown };
 

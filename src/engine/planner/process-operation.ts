@@ -6,23 +6,22 @@ import { checkExpression } from "./expressions.ts";
 import type { CheckedNode } from "./expressions.ts";
 import type { GraphNode } from "./stream-graph.ts";
 
-interface Surroundings {
+interface Surroundings extends Pick<CheckedNode, "event" | "report"> {
   readonly pipeline: Pipeline;
-  readonly event: CheckedNode["event"];
 }
 
 /** The physical operator of a node that runs a user's function; undefined for any other. */
 export function processOperation(
   { name, spec, inputs }: GraphNode,
   keying: Keying | undefined,
-  { pipeline, event }: Surroundings,
+  { pipeline, ...at }: Surroundings,
 ): PlanNode | undefined {
   const { process, keyBy } = spec;
   if (process === undefined) return undefined;
   const base = { name, inputs, onError: spec.onError ?? "Fail" } as const;
   const own = { function: planFunction(pipeline, process.function), outputs: process.outputs ?? [] };
   if (keyBy === undefined) return { ...base, kind: "process", ...own };
-  const key = checkExpression({ name, event }, keyBy);
+  const key = checkExpression({ name, ...at }, keyBy);
   return { ...base, kind: "keyedProcess", ...own, key, ttlMs: milliseconds(process), keying: keying ?? "local" };
 }
 
