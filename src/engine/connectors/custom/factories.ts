@@ -6,6 +6,8 @@ import type { CustomConfig } from "../../functions/plan-functions.ts";
 import type { PlanSink, PlanSource } from "../../plan.ts";
 import type { SinkFactory, SourceFactory } from "../connector.ts";
 import type { ConnectorRegistry } from "../registry.ts";
+import { withNamedErrors } from "./named-errors.ts";
+import type { Owner } from "./named-errors.ts";
 
 /** Where connectors come from: Weir's own, and the user's modules. */
 interface Connectors {
@@ -19,7 +21,13 @@ export async function sourceFactory(
 ): Promise<{ factory: SourceFactory; config: unknown }> {
   if (source.connector !== CUSTOM)
     return { factory: await from.connectors.source(source.connector), config: source.config };
-  return await custom<SourceFactory>(source, from, ["splits", "open"]);
+  const { found, config, owner } = await custom(source, from, {
+    methods: ["splits", "open"],
+    code: "SOURCE_UNREACHABLE",
+  });
+  const own = withNamedErrors(found as SourceFactory, owner);
+  const open: SourceFactory["open"] = async (...args) => withNamedErrors(await own.open(...args), owner);
+  return { factory: { splits: own.splits, open }, config };
 }
 
 export async function sinkFactory(
@@ -27,23 +35,27 @@ export async function sinkFactory(
   from: Connectors,
 ): Promise<{ factory: SinkFactory; config: unknown }> {
   if (sink.connector !== CUSTOM) return { factory: await from.connectors.sink(sink.connector), config: sink.config };
-  return await custom<SinkFactory>(sink, from, ["open"]);
+  const { found, config, owner } = await custom(sink, from, { methods: ["open"], code: "SINK_UNREACHABLE" });
+  const own = withNamedErrors(found as SinkFactory, owner);
+  const open: SinkFactory["open"] = async (...args) => withNamedErrors(await own.open(...args), owner);
+  return { factory: { open }, config };
 }
 
 /** A factory that a user's module exports, with the configuration that is its own. */
-async function custom<F>(
+async function custom(
   end: PlanSource | PlanSink,
   { importModule = refuseModules }: Connectors,
-  methods: readonly string[],
-): Promise<{ factory: F; config: unknown }> {
+  { methods, code }: { methods: readonly string[]; code: Owner["code"] },
+): Promise<{ found: object; config: unknown; owner: Owner }> {
   const { function: fn, config } = end.config as CustomConfig;
   const { value } = await exported(fn, importModule);
-  const own = (typeof value === "object" && value !== null ? value : {}) as Readonly<Record<string, unknown>>;
-  const missing = methods.filter((name) => typeof own[name] !== "function");
-  if (missing.length === 0) return { factory: value as F, config };
+  const found = typeof value === "object" && value !== null ? value : {};
+  const missing = methods.filter((name) => typeof (found as Readonly<Record<string, unknown>>)[name] !== "function");
+  const title = `node "${end.node}", ${titleOf(fn)}`;
+  if (missing.length === 0) return { found, config, owner: { title, code } };
   const kind = methods.length > 1 ? "source" : "sink";
   throw new WeirError(
     "FUNCTION_INVALID",
-    `node "${end.node}", ${titleOf(fn)}: export "${fn.export}" is no ${kind} connector, it has no function ${missing.join(" and ")}`,
+    `${title}: export "${fn.export}" is no ${kind} connector, it has no function ${missing.join(" and ")}`,
   );
 }
