@@ -245,9 +245,15 @@ describe("a pipeline that cannot run is refused with its node and what to do", (
     ],
     [
       "an operator of a later version",
-      [events, { name: "d", from: ["events"], keyBy: "event.a", process: { function: "f" } }, out("d")],
+      [events, { name: "d", from: ["events"], broadcast: { from: "events" } }, out("d")],
       "SPEC_NOT_IMPLEMENTED",
-      /nodes\[d\].process: this version/,
+      /nodes\[d\].broadcast: this version/,
+    ],
+    [
+      "a function that nobody wrote",
+      [events, { name: "d", from: ["events"], keyBy: "event.a", process: { function: "f" } }, out("d")],
+      "PIPELINE_INVALID",
+      /nodes\[d\].process.function: spec.pipeline.functions has no "f"; there are none/,
     ],
     [
       "a percentile without a share",
