@@ -33,8 +33,9 @@ const common = {
 } satisfies BuildOptions;
 
 mkdirSync(out, { recursive: true });
-// A worker is one file and holds nothing of the operator; the CLI loads the operator's when it is asked for it.
-const worker = await build({ ...common, entryPoints: { worker: main("worker") } });
+// A worker holds nothing of the operator, and reads a connector's file only when its plan needs it; the CLI loads the operator's
+// when it is asked for it.
+const worker = await build({ ...common, entryPoints: { worker: main("worker") }, splitting: true });
 const cli = await build({
   ...common,
   entryPoints: { cli: main("cli"), operator: main("operator-process") },

@@ -4,7 +4,8 @@
 set -uo pipefail
 # package:a command that shows it is there (containernetworking-plugins has none in PATH, so a path)
 ALL="containerd:containerd runc:runc containernetworking-plugins:/usr/lib/cni/bridge iptables:iptables conntrack:conntrack
-  iproute2:ip mmdebstrap:mmdebstrap buildah:buildah openssl:openssl curl:curl jq:jq git:git prometheus:promtool redis-server:redis-server"
+  iproute2:ip mmdebstrap:mmdebstrap buildah:buildah openssl:openssl curl:curl jq:jq git:git prometheus:promtool redis-server:redis-server
+  postgresql-15:/usr/lib/postgresql/15/bin/postgres mariadb-server:mariadbd"
 missing=()
 for entry in $ALL; do
   package=${entry%%:*} command=${entry#*:}

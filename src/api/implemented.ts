@@ -8,7 +8,8 @@ import type { KindName } from "./group.ts";
 export type Support = true | string | { readonly refused: Readonly<Record<string, string>> };
 
 const NO_FLINK = "this version runs the Reactive engine only; leave it out";
-const NO_CONNECTOR = "this version has no such connector; it has kafka, file, datagen, stdout, blackhole and custom";
+const NO_CONNECTOR =
+  "this version has no such connector; it has kafka, postgres and mysql (sinks), file, datagen, stdout, blackhole and custom";
 const JSON_ONLY = "this version reads and writes Json only";
 const formats = { refused: { Csv: JSON_ONLY, Raw: JSON_ONLY, Avro: JSON_ONLY, Protobuf: JSON_ONLY } };
 const delivery = { refused: { ExactlyOnce: "this sink delivers at least once; leave it out or set AtLeastOnce" } };
@@ -36,7 +37,13 @@ const streamingJob: Readonly<Record<string, Support>> = {
     refused: { OAuthBearer: "this version logs in with ScramSha512, ScramSha256 or Plain" },
   },
   "pipeline.connections[].kafka.sasl.secretRef.key": WHOLE_SECRET,
-  ...others("pipeline.connections[]", ["postgres", "mysql", "redis", "rabbitmq", "s3", "http", "websocket", "nats"]),
+  "pipeline.connections[].postgres": true,
+  "pipeline.connections[].postgres.secretRef.key": WHOLE_SECRET,
+  "pipeline.connections[].postgres.tls.clientSecretRef.key": WHOLE_SECRET,
+  "pipeline.connections[].mysql": true,
+  "pipeline.connections[].mysql.secretRef.key": WHOLE_SECRET,
+  "pipeline.connections[].mysql.tls.clientSecretRef.key": WHOLE_SECRET,
+  ...others("pipeline.connections[]", ["redis", "rabbitmq", "s3", "http", "websocket", "nats"]),
   "pipeline.functions": true,
   "pipeline.tests": true,
   [`${NODE}.name`]: true,
@@ -93,8 +100,10 @@ const streamingJob: Readonly<Record<string, Support>> = {
   [`${NODE}.sink.custom`]: true,
   [`${NODE}.sink.kafka`]: true,
   [`${NODE}.sink.kafka.format`]: formats,
-  [`${NODE}.sink.batching`]: "this version chooses the size of batches itself",
-  ...others(`${NODE}.sink`, ["http", "postgres", "mysql", "redis", "rabbitmq", "s3", "websocket", "nats"]),
+  [`${NODE}.sink.postgres`]: true,
+  [`${NODE}.sink.mysql`]: true,
+  [`${NODE}.sink.batching`]: true,
+  ...others(`${NODE}.sink`, ["http", "redis", "rabbitmq", "s3", "websocket", "nats"]),
 
   checkpoint: true,
   "checkpoint.storage.secretRef.key": WHOLE_SECRET,

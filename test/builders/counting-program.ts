@@ -1,5 +1,5 @@
 import type { Batch } from "../../src/engine/batch.ts";
-import type { Plan } from "../../src/engine/plan.ts";
+import type { Plan, PlanSink } from "../../src/engine/plan.ts";
 import type { KeyedNode, NodeCounters, Program, ProgramOptions } from "../../src/engine/program.ts";
 
 /**
@@ -80,7 +80,7 @@ export function countingProgram(plan: Plan, options: ProgramOptions, signature =
 /** A plan for it: datagen, keyed by tenant, into a file sink or wherever `sink` says. */
 export function countingPlan(over: {
   datagen: object;
-  sink?: { connector: string; config: unknown };
+  sink?: Pick<PlanSink, "connector" | "config" | "delivery">;
   maxParallelism?: number;
 }): Plan {
   return {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import type { Batch } from "../batch.ts";
-import type { Delivery } from "../plan.ts";
+import type { Delivery, OnError } from "../plan.ts";
 
 /**
  * The connector interface. A connector is a folder here with a `source.ts` and/or `sink.ts` that export one of these
@@ -68,6 +68,10 @@ export interface SinkContext extends ConnectorContext, Writing {
   readonly commitWithinMs: number;
   readonly lineage: string;
   readonly attempt: number;
+  /** What to do with a record that the outside will never take; Fail without it. Dead is not possible behind a sink. */
+  readonly onError?: OnError;
+  /** Worth a line in the log. */
+  readonly warn?: (message: string) => void;
 }
 
 /**
@@ -161,7 +165,7 @@ export interface SinkWriter {
   committed?(of: Writing, marked: number | undefined): Promise<number | undefined>;
   /** At restore, before any append: finish the commits of `handle` and undo what came after. */
   recover?(handle: unknown): Promise<void>;
-  /** Records and bytes accepted, for metrics. */
-  counters(): { records: number; bytes: number };
+  /** Records and bytes accepted, for metrics; and of the records those that the outside refused and `onError` skipped. */
+  counters(): { records: number; bytes: number; refused?: number };
   close(): Promise<void>;
 }

@@ -17,6 +17,8 @@ const sinks: Readonly<Record<string, () => Promise<SinkFactory>>> = {
   blackhole: async () => (await import("./blackhole/sink.ts")).blackholeSink,
   file: async () => (await import("./file/sink.ts")).fileSink,
   kafka: async () => (await import("./kafka/sink.ts")).kafkaSink,
+  mysql: async () => (await import("./mysql/sink.ts")).mysqlSink,
+  postgres: async () => (await import("./postgres/sink.ts")).postgresSink,
   stdout: async () => (await import("./stdout/sink.ts")).stdoutSink,
 };
 

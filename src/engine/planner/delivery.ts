@@ -6,7 +6,11 @@ import type { Delivery, PlanSink } from "../plan.ts";
  * atomic with a marker of the checkpoint, so that system says which checkpoint counts. `Follows`: the checkpoint decides,
  * and its commits can be repeated until they are made.
  */
-const EXACTLY_ONCE: Readonly<Record<string, "Decides" | "Follows">> = { kafka: "Decides" };
+const EXACTLY_ONCE: Readonly<Record<string, "Decides" | "Follows">> = {
+  kafka: "Decides",
+  postgres: "Decides",
+  mysql: "Decides",
+};
 
 /** What a sink promises: what it says itself, else what the job says where the connector can. */
 export function deliveryOf(

@@ -16,6 +16,7 @@ import type { Keying } from "./declared-key.ts";
 import { operation, sourceFields } from "./operations.ts";
 import { processOperation } from "./process-operation.ts";
 import { planHash } from "./plan-hash.ts";
+import { refuseUnsuitable } from "./sink-rules.ts";
 import { streamGraph } from "./stream-graph.ts";
 import type { GraphNode, StreamGraph } from "./stream-graph.ts";
 
@@ -60,6 +61,7 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
     graph.nodes.filter((n) => n.spec.sink !== undefined),
     (n) => planSink(n, context, report),
   );
+  for (const sink of sinks) attempt(() => refuseUnsuitable(sink), sink.node, report);
   attempt(() => refuseTwoDeciders(sinks), sinks[0]?.node ?? "", report);
   const byName = new Map(sources.map((s) => [s.node, s]));
   checkEventTime(graph, byName).forEach(report);

@@ -15,6 +15,7 @@ import type { SlotOptions } from "./slot-options.ts";
 /** What no later checkpoint can make good. */
 const ENDS_AT_ONCE: ReadonlySet<string> = new Set<ErrorCode>([
   "WORKER_REFUSED",
+  "SINK_REFUSED",
   "TRANSACTION_LOST",
   "DELIVERY_AT_RISK",
 ]);

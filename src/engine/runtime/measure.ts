@@ -38,7 +38,9 @@ export function meter({ tasks, sinks, program, losses, clock }: Measured): () =>
       ...rates,
       totalIn: now.in,
       totalOut: now.out,
-      malformed: sum(counters.filter(([node]) => sources.has(node)).map(([, c]) => c.errors)),
+      malformed:
+        sum(counters.filter(([node]) => sources.has(node)).map(([, c]) => c.errors)) +
+        sum([...sinks.values()].map((sink) => sink.counters().refused ?? 0)),
       late: sum(counters.map(([, c]) => c.late)),
       keys: sum(program.keyed.map((k) => k.size())),
       busy: Number.isFinite(busy) ? Math.min(1, Math.max(0, busy)) : 0,

@@ -182,6 +182,8 @@ async function openSink(
     slot: options.slot,
     attempt: options.attempt,
     delivery: sink.delivery ?? "AtLeastOnce",
+    onError: sink.onError,
+    warn: (message: string) => options.listener.warning?.(message),
     commitWithinMs: Math.max(checkpoint.intervalMs, checkpoint.minPauseMs) + checkpoint.timeoutMs,
   };
   const { factory, config } = await sinkFactory(sink, options);

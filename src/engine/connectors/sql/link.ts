@@ -1,0 +1,88 @@
+import type { SinkContext } from "../connector.ts";
+import { untilReached } from "../until-reached.ts";
+import { replaced, type Markers } from "./markers.ts";
+import { targetOf, type Target } from "./rows.ts";
+import { tableNameOf, type Dialect, type SqlSession, type SqlSinkConfig } from "./session.ts";
+
+/** A connection whose table has been looked at. */
+export interface Linked {
+  readonly session: SqlSession;
+  readonly target: Target;
+}
+
+/** The one connection of a sink, opened anew when it is lost. */
+export interface Link {
+  /** Repeats the work on a new connection until it is done; only what no repetition mends gets out. */
+  use<T>(work: (linked: Linked) => Promise<T>): Promise<T>;
+  /** What is open now. */
+  readonly current: Linked | undefined;
+  drop(): Promise<void>;
+}
+
+/** A transaction may be idle for this much longer than it should ever be. */
+const IDLE_MARGIN_MS = 60_000;
+
+export function openLink(
+  dialect: Dialect,
+  config: SqlSinkConfig,
+  { ctx, markers }: { ctx: SinkContext; markers: Markers | undefined },
+): Link {
+  let current: Linked | undefined;
+  let before = false;
+
+  const connect = async (): Promise<Linked> => {
+    const session = await dialect.connect(config, ctx, ctx.commitWithinMs + IDLE_MARGIN_MS);
+    try {
+      const target = await look(session, config, markers !== undefined);
+      // The first connection claims; a later one may only go on with what this worker has.
+      if (before && markers !== undefined && !(await markers.seize(session))) throw replaced(ctx);
+      before = true;
+      return { session, target };
+    } catch (e) {
+      await session.close();
+      throw e;
+    }
+  };
+  const drop = async (): Promise<void> => {
+    const { session } = current ?? {};
+    current = undefined;
+    await session?.close();
+  };
+  return {
+    use: (work) =>
+      untilReached(ctx, { code: "SINK_UNREACHABLE", system: dialect.system }, async () => {
+        if (current?.session.lost === true) await drop();
+        current ??= await connect();
+        try {
+          return await work(current);
+        } catch (e) {
+          await drop();
+          throw e;
+        }
+      }),
+    get current() {
+      return current?.session.lost === true ? undefined : current;
+    },
+    drop,
+  };
+}
+
+/** What is wrong here may be put right while the job waits: it is looked at again at the next try. */
+async function look(session: SqlSession, config: SqlSinkConfig, transactional: boolean): Promise<Target> {
+  const { table, database, keyColumns = [] } = config;
+  const facts = await session.describe(tableNameOf(table));
+  if (facts === undefined) {
+    const fix = "create it, or let the connection's user see it (Weir never creates the tables of a job)";
+    throw new Error(`database "${database}" has no table "${table}"; ${fix}`);
+  }
+  const { columns, uniqueKeys, notTransactional } = facts;
+  const unknown = keyColumns.find((name) => !columns.some((c) => c.name === name));
+  if (unknown !== undefined) throw new Error(`keyColumns names "${unknown}", which table "${table}" does not have`);
+  const wanted = keyColumns.toSorted().join("\0");
+  if (wanted !== "" && !uniqueKeys.some((key) => key.toSorted().join("\0") === wanted)) {
+    const list = keyColumns.join(", ");
+    throw new Error(`table "${table}" has no unique index over exactly ${list}, which keyColumns needs; create one`);
+  }
+  if (transactional && notTransactional !== undefined) throw new Error(`table "${table}" ${notTransactional}`);
+  return targetOf(columns, keyColumns);
+}
