@@ -102,7 +102,8 @@ it("keeps its state in a bucket over kill -9, a change of parallelism, and a sto
   expect(readdirSync(s3.folderOf(BUCKET))).toContain("jobs");
 
   await annotate({ "weir.dev/start": "1" });
-  const resumed = await weir.until(name, "running again", (j) => ready(j) && j.status?.epoch === 3);
+  const verified = (j: JobObject): boolean => j.status?.lineage?.restoredFrom?.verified === true;
+  const resumed = await weir.until(name, "running again", (j) => ready(j) && j.status?.epoch === 3 && verified(j));
   expect(restoredFrom(resumed)).toEqual({ uri: stopped.status?.savepoint?.uri, verified: true });
 
   await weir.until(name, "at the end of its input", (j) => state(j) === "STOPPED", 180_000);
