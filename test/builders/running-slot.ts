@@ -1,6 +1,7 @@
 import type { RestorePoint, StartDocument } from "../../src/api/worker-protocol.ts";
 import { systemClock } from "../../src/clock.ts";
 import type { ConnectorRegistry } from "../../src/engine/connectors/registry.ts";
+import type { ImportModule } from "../../src/engine/functions/loaded-function.ts";
 import type { Plan } from "../../src/engine/plan.ts";
 import { completeSavepoint } from "../../src/engine/checkpoint/savepoint.ts";
 import { openStorage } from "../../src/engine/checkpoint/storage.ts";
@@ -23,6 +24,8 @@ export interface SlotSetting {
   readonly listener?: SlotListener;
   readonly build?: SlotOptions["build"];
   readonly secret?: SlotOptions["secret"];
+  /** For plans with functions. */
+  readonly importModule?: ImportModule;
 }
 
 /** Starts a slot of the counting program in this process; checkpoints are only those that are asked for. */
@@ -45,6 +48,7 @@ export function runSlot(of: SlotSetting): Promise<RunningSlot> {
     secret: of.secret ?? (() => undefined),
     configMap: () => undefined,
     listener: of.listener ?? {},
+    ...(of.importModule === undefined ? {} : { importModule: of.importModule }),
     signal: new AbortController().signal,
   });
 }

@@ -2,6 +2,8 @@ import { expect, it } from "vitest";
 import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
 import type { RestorePoint } from "../../src/api/worker-protocol.ts";
 import { compile } from "../../src/engine/codegen/compile.ts";
+import type { KeyedProcessFunction } from "../../src/engine/functions/author.ts";
+import type { ImportModule } from "../../src/engine/functions/loaded-function.ts";
 import type { Plan } from "../../src/engine/plan.ts";
 import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
 import { collected } from "../builders/collected-sink.ts";
@@ -36,6 +38,7 @@ function allOperators(): Plan {
     { name: "updates", ...keyed, aggregate: { n: "count()" } },
     { name: "dedup", ...keyed, dedup: {} },
     { name: "distinct", from, distinct: { by: "event.tenant" } },
+    { name: "function", ...keyed, process: { function: "seconds" } },
     { name: "top", ...keyed, topN: { size: 3, by: "event.v" } },
     { name: "met", ...sides, join: { ...on, type: "Outer", interval: { before: "100ms", after: "300ms" } } },
     { name: "paired", ...sides, join: { ...on, type: "Left", window: { size: "250ms" } } },
@@ -63,9 +66,29 @@ function allOperators(): Plan {
     { name: `${name}-named`, from: [name], map: { from: `'${name}'`, row: "event" } },
     { name: `${name}-out`, from: [`${name}-named`], sink: { blackhole: {} } },
   ]);
-  const plan = planPipeline({ nodes: [source, low, ...stateful, ...sinks] }, { parameters: {}, maxParallelism: 8 });
+  const functions = [{ name: "seconds", module: { path: "/seconds.mjs" } }];
+  const plan = planPipeline(
+    { functions, nodes: [source, low, ...stateful, ...sinks] },
+    { parameters: {}, maxParallelism: 8 },
+  );
   return { ...plan, sinks: plan.sinks.map((sink) => ({ ...sink, connector: "collect" })) };
 }
+
+/** Counts and lists what came in each second, and tells it when the second is over. */
+const seconds: KeyedProcessFunction<{ ts: number; v: number }, unknown, string> = {
+  onRecord: ({ ts, v }, { state, timers }) => {
+    const second = String(Math.floor(ts / 1000) * 1000);
+    state.map<number>("n").set(second, (state.map<number>("n").get(second) ?? 0) + 1);
+    state.list<{ v: number }>(second).add({ v });
+    timers.set(second, Number(second) + 999);
+  },
+  onTimer: ({ name }, { state, emit, key }) => {
+    emit({ key, second: Number(name), n: state.map("n").get(name), values: state.list(name).get() });
+    state.map("n").delete(name);
+    state.list(name).clear();
+  },
+};
+const importModule: ImportModule = () => Promise.resolve({ exports: { default: seconds }, url: "" });
 
 /** Runs the job over savepoints, each followed by another number of workers; gives its rows. */
 async function run(plan: Plan, uri: string, moves: readonly { slots: number; turns: number }[]): Promise<string[]> {
@@ -73,7 +96,17 @@ async function run(plan: Plan, uri: string, moves: readonly { slots: number; tur
   let restore: RestorePoint = { kind: "none" };
   for (const [i, { slots, turns }] of moves.entries()) {
     const start = (slot: number) =>
-      runSlot({ plan, connectors: out.connectors, uri, slot, slots, epoch: i + 1, restore, build: compile });
+      runSlot({
+        plan,
+        connectors: out.connectors,
+        uri,
+        slot,
+        slots,
+        epoch: i + 1,
+        restore,
+        build: compile,
+        importModule,
+      });
     const running = await Promise.all(Array.from({ length: slots }, (_, slot) => start(slot)));
     if (i === moves.length - 1) {
       await Promise.all(running.map((r) => r.done));
