@@ -1,0 +1,43 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Pipeline } from "../../src/api/pipeline.schema.ts";
+import { planJob } from "../../src/controllers/streamingjob/planned-job.ts";
+import type { Batch } from "../../src/engine/batch.ts";
+import type { Plan } from "../../src/engine/plan.ts";
+import { readYaml } from "../../src/yaml/read-yaml.ts";
+import type { YamlDocument } from "../../src/yaml/read-yaml.ts";
+import type { NexmarkShape } from "./generator.ts";
+import { nexmarkEvent } from "./generator.ts";
+
+/** The queries that the engine runs today: the files of this folder, in the order of their numbers. */
+export const queries = readdirSync(import.meta.dirname)
+  .filter((file) => file.endsWith(".yaml"))
+  .map((file) => file.replace(/\.yaml$/, ""))
+  .toSorted((a, b) => Number(a.slice(1)) - Number(b.slice(1)));
+
+/** As the operator would plan it. */
+export function planOf(query: string): Plan {
+  const [document] = readYaml(readFileSync(join(import.meta.dirname, `${query}.yaml`), "utf8")) as [YamlDocument];
+  const { spec } = document.value as { spec: { pipeline: Pipeline } };
+  const { plan, refusal } = planJob(spec);
+  if (plan === undefined) throw new Error(`${query} is refused: ${refusal?.message ?? ""}`);
+  return plan;
+}
+
+const BATCH = 1000;
+
+/** Events as their source would hand them over. */
+export function nexmarkBatches(events: number, shape: NexmarkShape): Batch[] {
+  return Array.from({ length: Math.ceil(events / BATCH) }, (_, b) => {
+    const count = Math.min(BATCH, events - b * BATCH);
+    const lines = Array.from({ length: count }, (__, i) =>
+      Buffer.from(JSON.stringify(nexmarkEvent(b * BATCH + i, shape))),
+    );
+    const len = Int32Array.from(lines, (line) => line.length);
+    const off = new Int32Array(count);
+    for (let i = 1; i < count; i++) off[i] = (off[i - 1] as number) + (len[i - 1] as number);
+    const ts = new Float64Array(count);
+    const describe = (i: number): string => `event ${b * BATCH + i}`;
+    return { split: 0, n: count, buf: Buffer.concat(lines), off, len, ts, key: undefined, describe };
+  });
+}

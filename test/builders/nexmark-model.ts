@@ -1,0 +1,152 @@
+import type { Auction, Bid, NexmarkEvent, Person } from "../../bench/nexmark/generator.ts";
+
+/** What each Nexmark query gives, computed from all events at once with arrays and maps: nothing of the engine is in it. */
+type Row = Readonly<Record<string, unknown>>;
+type Query = (events: readonly NexmarkEvent[]) => Row[];
+
+const bidsOf = (events: readonly NexmarkEvent[]): Bid[] => events.filter((e): e is Bid => e.kind === "bid");
+const windowOf = (time: number, size: number): number => Math.floor(time / size) * size;
+
+function grouped<T, K>(items: readonly T[], key: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group === undefined) groups.set(key(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+const bids: Query = (events) => bidsOf(events).map((bid) => ({ ...bid }));
+
+const euros: Query = (events) =>
+  bidsOf(events).map(({ auction, bidder, price, dateTime }) => ({ auction, bidder, price: 0.908 * price, dateTime }));
+
+const someAuctions: Query = (events) =>
+  bidsOf(events)
+    .filter((bid) => bid.auction % 123 === 0)
+    .map(({ auction, price }) => ({ auction, price }));
+
+const hotItems: Query = (events) => {
+  const counts = new Map<number, Map<number, number>>();
+  for (const { auction, dateTime } of bidsOf(events))
+    for (let end = windowOf(dateTime, 2000) + 2000; end <= dateTime + 10_000; end += 2000) {
+      const ofEnd = counts.get(end) ?? new Map<number, number>();
+      counts.set(end, ofEnd.set(auction, (ofEnd.get(auction) ?? 0) + 1));
+    }
+  return [...counts].flatMap(([windowEnd, ofEnd]) => {
+    const most = Math.max(...ofEnd.values());
+    return [...ofEnd].filter(([, num]) => num === most).map(([auction, num]) => ({ auction, num, windowEnd }));
+  });
+};
+
+const highestBids: Query = (events) =>
+  [...grouped(bidsOf(events), (bid) => windowOf(bid.dateTime, 10_000)).values()].flatMap((window) => {
+    const max = window.reduce((most, bid) => Math.max(most, bid.price), 0);
+    const winners = window.filter((bid) => bid.price === max);
+    return winners.map(({ auction, price, bidder, dateTime }) => ({ auction, price, bidder, dateTime }));
+  });
+
+const newSellers: Query = (events) => {
+  const auctions = events.filter((e): e is Auction => e.kind === "auction");
+  const sold = new Set(auctions.map((a) => `${a.seller} ${windowOf(a.dateTime, 10_000)}`));
+  return events
+    .filter((e): e is Person => e.kind === "person")
+    .map(({ id, name, dateTime }) => ({ id, name, windowStart: windowOf(dateTime, 10_000) }))
+    .filter(({ id, windowStart }) => sold.has(`${id} ${windowStart}`));
+};
+
+const sessions: Query = (events) =>
+  [...grouped(bidsOf(events), (bid) => bid.bidder)].flatMap(([bidder, made]) => {
+    const rows: { bidder: number; windowStart: number; windowEnd: number; bids: number }[] = [];
+    for (const { dateTime } of made) {
+      const last = rows.at(-1);
+      if (last === undefined || dateTime >= last.windowEnd)
+        rows.push({ bidder, windowStart: dateTime, windowEnd: dateTime + 10_000, bids: 1 });
+      else Object.assign(last, { windowEnd: dateTime + 10_000, bids: last.bids + 1 });
+    }
+    return rows;
+  });
+
+function timeOfDay(time: number): string {
+  const hour = new Date(time).getUTCHours();
+  if (hour >= 8 && hour <= 18) return "dayTime";
+  return hour <= 6 || hour >= 20 ? "nightTime" : "otherTime";
+}
+
+const range: Query = (events) =>
+  bidsOf(events)
+    .filter(({ price }) => 0.908 * price > 1_000_000 && 0.908 * price < 50_000_000)
+    .map(({ auction, bidder, price, dateTime, extra }) => ({
+      auction,
+      bidder,
+      price: 0.908 * price,
+      bidTimeType: timeOfDay(dateTime),
+      cCounts: extra.replaceAll(/[^c]/g, "").length,
+    }));
+
+const DAY = 86_400_000;
+const auctionsOfADay: Query = (events) => {
+  const groups = grouped(bidsOf(events), (bid) => `${bid.auction} ${windowOf(bid.dateTime, DAY)}`);
+  return [...groups.values()].map((group) => {
+    const { auction, dateTime } = group[0] as Bid;
+    const prices = group.map((bid) => bid.price);
+    const sum = prices.reduce((a, b) => a + b, 0);
+    return {
+      auction,
+      windowStart: windowOf(dateTime, DAY),
+      windowEnd: windowOf(dateTime, DAY) + DAY,
+      total: prices.length,
+      rank1: prices.filter((p) => p < 10_000).length,
+      rank2: prices.filter((p) => p >= 10_000 && p < 1_000_000).length,
+      rank3: prices.filter((p) => p >= 1_000_000).length,
+      min: Math.min(...prices),
+      max: Math.max(...prices),
+      avg: sum / prices.length,
+      sum,
+    };
+  });
+};
+
+/** Every change of a group's last bid is a result. */
+const lastBids: Query = (events) =>
+  bidsOf(events).map(({ bidder, auction, price, dateTime }) => ({ key: [bidder, auction], price, dateTime }));
+
+/** What is left of the changes: rank by rank. */
+const topBids: Query = (events) =>
+  [...grouped(bidsOf(events), (bid) => bid.auction)].flatMap(([auction, group]) =>
+    group
+      .map((bid) => bid.price)
+      .toSorted((a, b) => b - a)
+      .slice(0, 10)
+      .map((price, i) => ({ auction, rank: i + 1, price })),
+  );
+
+const NUMBERS: Readonly<Record<string, string>> = { Apple: "0", Google: "1", Facebook: "2", Baidu: "3" };
+const channels: Query = (events) =>
+  bidsOf(events).flatMap(({ auction, channel, url }) => {
+    const id = NUMBERS[channel] ?? /[&?]channel_id=([^&]*)/.exec(url)?.[1];
+    return id === undefined ? [] : [{ auction, channel, id }];
+  });
+
+const folders: Query = (events) =>
+  bidsOf(events).map(({ auction, url }) => {
+    const [dir1, dir2, dir3] = url.replace("https://www.nexmark.com/", "").split("/");
+    return { auction, dir1, dir2, dir3 };
+  });
+
+export const model: Readonly<Record<string, Query>> = {
+  q0: bids,
+  q1: euros,
+  q2: someAuctions,
+  q5: hotItems,
+  q7: highestBids,
+  q8: newSellers,
+  q11: sessions,
+  q14: range,
+  q17: auctionsOfADay,
+  q18: lastBids,
+  q19: topBids,
+  q21: channels,
+  q22: folders,
+};
