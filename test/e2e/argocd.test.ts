@@ -161,7 +161,12 @@ describe("an Application with the operator and a job, on a real node", () => {
     expect(isReady(await job())).toBe(true);
     expect(await readyPods(OPERATORS)).toHaveLength(2);
     expect(await readyPods(WORKERS)).toHaveLength(1);
-    endings = await watchEndings(client, NAMESPACE);
+  });
+
+  act("is led by one of its pods, as the Lease says by name", async () => {
+    const holder = await here("get", "lease", "weir-operator", "-o", "jsonpath={.spec.holderIdentity}");
+    const names = (await podsOf(OPERATORS)).map(({ metadata }) => metadata.name);
+    expect(names).toContain(holder.split("_")[0]);
   });
 
   act(
@@ -242,6 +247,27 @@ describe("an Application with the operator and a job, on a real node", () => {
     await argo.until(APPLICATION, "Synced and Healthy", is("Healthy"));
   });
 
+  act(
+    "keeps its workers while their key is changed, is no difference to Git, and moves them when asked to",
+    async () => {
+      const [addKey = "", moveWorkers = "", dropKey = ""] = commandsOf("install/worker-key.md");
+      const uids = async (): Promise<unknown[]> => (await readyPods(WORKERS)).map(({ metadata }) => metadata.uid);
+      const before = await uids();
+      const { epoch = 0, savepoint } = (await job()).status ?? {};
+      await timed("the workers' key changed", async () => {
+        await reader.run(addKey);
+        expect(await uids()).toEqual(before);
+        await argo.until(APPLICATION, "Synced and Healthy", is("Healthy"));
+        await reader.run(moveWorkers);
+        const moved = await untilJob("moved", (j) => (j.status?.epoch ?? 0) > epoch && isReady(j));
+        // Only workers that the operator commands take a savepoint.
+        expect(moved.status?.savepoint?.uri).not.toBe(savepoint?.uri);
+        await reader.run(dropKey);
+      });
+      await untilJob("still commanded", isReady);
+    },
+  );
+
   act("shows a job that is stopped by an action as Suspended, and Healthy once it is started again", async () => {
     await timed("stopped by an action, Suspended", async () => {
       await click("stop");
@@ -274,6 +300,7 @@ describe("an Application with the operator and a job, on a real node", () => {
 
 describe("when the Application is deleted", () => {
   act("jobs and workers go before the operator, which is there to end them", async () => {
+    endings = await watchEndings(client, NAMESPACE);
     await timed("deleted", () => reader.run(remove));
     await here("wait", "pods", "--all", "--for=delete", "--timeout=120s");
     const order = await eventually("the ends of the job and of two operators", () => {
@@ -285,6 +312,23 @@ describe("when the Application is deleted", () => {
     expect(order[lastOfJob]).toBeDefined();
     expect(lastOfJob).toBeLessThan(firstOperator);
     expect(order).toContain(`StreamingJob ${JOB}`);
+  });
+
+  act("the job has taken its last savepoint", async () => {
+    const [said = "", failed] = await Promise.all(
+      ["Savepoint", "SavepointFailed"].map((reason) =>
+        here(
+          "get",
+          "events",
+          "--field-selector",
+          `involvedObject.name=${JOB},reason=${reason}`,
+          "-o",
+          "jsonpath={.items[*].message}",
+        ),
+      ),
+    );
+    expect(said).toMatch(/savepoints\/delete-\S+ is complete/);
+    expect(failed).toBe("");
   });
 
   act("nothing is left but what the chart keeps so that no data is lost", async () => {
