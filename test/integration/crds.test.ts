@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { crdObjects } from "../servers/crd-objects.ts";
@@ -27,7 +27,9 @@ describe("the CRDs on a real kube-apiserver", () => {
 
   it.each(readdirSync(samples))("take the samples of %s with strict validation", async (folder) => {
     const apply = ["apply", "--server-side", "--dry-run=server", "--force-conflicts", "--validate=strict"];
-    expect(await kubectl(...apply, "-f", join(samples, folder))).toContain("streamingjob.weir.dev/");
+    const isKustomized = existsSync(join(samples, folder, "Kustomization"));
+    const given = [isKustomized ? "-k" : "-f", join(samples, folder)];
+    expect(await kubectl(...apply, ...given)).toContain("streamingjob.weir.dev/");
   });
 
   it.each(crdObjects())(

@@ -62,7 +62,9 @@ function unreadOutputs({ nodes }: Pipeline): Warning[] {
 
 function unused({ connections = [], functions = [], nodes }: Pipeline): Warning[] {
   const ends = JSON.stringify(nodes.map((n) => [n.source, n.sink, n.join]));
-  const calls = new Set(nodes.map((n) => n.process?.function));
+  const calls = new Set(
+    nodes.flatMap((n) => [n.process?.function, n.source?.custom?.function, n.sink?.custom?.function]),
+  );
   return [
     ...connections
       .filter(({ name }) => !ends.includes(`"connection":${JSON.stringify(name)}`))
