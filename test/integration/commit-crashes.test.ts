@@ -15,39 +15,47 @@ const RECORDS = 12_000;
 const datagen = { splits: 4, rate: 0, count: RECORDS };
 const databases = ["postgres", "mysql"] as const;
 
+type Epoch = { readonly epoch: number; readonly slots: number; readonly restore: RestorePoint };
+
+/** Reads some, takes a checkpoint, and reads the rest unless somebody has to die first. */
+async function work(slots: readonly RunningSlot[], crash: Crasher, some: number): Promise<void> {
+  for (const slot of slots) slot.resume();
+  let ended = false;
+  void Promise.allSettled(slots.map((s) => s.done)).then(() => (ended = true));
+  while (!ended && slots.some((s) => s.measure().totalIn < some / slots.length)) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  for (const slot of slots) {
+    const { ok } = await slot.checkpoint();
+    if (!ok) await slot.done;
+  }
+  if (crash.next !== undefined) throw new Error("nothing has died");
+  await Promise.all(slots.map((s) => s.done));
+}
+
+/** Sometimes its worker comes back, sometimes the job is dealt to another number of them. */
+function after({ epoch, slots }: Epoch): Epoch {
+  return { epoch: epoch + 1, slots: slots === 1 ? 2 : 1, restore: { kind: "checkpoint", epoch, slots } };
+}
+
 /** One life of a job, whose workers die at `point` again and again, until it has read everything. */
 async function live(setting: SlotSetting, crash: Crasher, { point, by }: { point: CrashPoint; by: Random }) {
-  let epoch: { epoch: number; slots: number; restore: RestorePoint } = {
-    epoch: 1,
-    slots: 1,
-    restore: { kind: "none" },
-  };
+  let epoch: Epoch = { epoch: 1, slots: 1, restore: { kind: "none" } };
   let crashes = 0;
   for (let attempt = 0; attempt < 12; attempt++) {
     crash.next = attempt < 4 ? point : undefined;
     const slots: RunningSlot[] = [];
     try {
-      for (let slot = 0; slot < epoch.slots; slot++) {
-        slots.push(await runSlot({ ...setting, ...epoch, slot, attempt, start: { ...setting.start, paused: true } }));
+      while (slots.length < epoch.slots) {
+        const start = { ...setting.start, paused: true };
+        slots.push(await runSlot({ ...setting, ...epoch, slot: slots.length, attempt, start }));
       }
-      for (const slot of slots) slot.resume();
-      const some = by.below(RECORDS / 2);
-      let ended = false;
-      void Promise.allSettled(slots.map((s) => s.done)).then(() => (ended = true));
-      while (!ended && slots.some((s) => s.measure().totalIn < some / slots.length)) {
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      for (const slot of slots) if (!(await slot.checkpoint()).ok) await slot.done;
-      if (crash.next === undefined) await Promise.all(slots.map((s) => s.done));
-      else throw new Error("nothing has died");
+      await work(slots, crash, by.below(RECORDS / 2));
       return { crashes };
     } catch {
       crashes++;
       await Promise.all(slots.map((s) => s.stop("Cancel", false)));
-      // Sometimes its worker comes back, sometimes the job is dealt to another number of them.
-      if (slots.length < epoch.slots || by.chance(0.5)) continue;
-      const { epoch: before, slots: n } = epoch;
-      epoch = { epoch: before + 1, slots: n === 1 ? 2 : 1, restore: { kind: "checkpoint", epoch: before, slots: n } };
+      if (slots.length === epoch.slots && by.chance(0.5)) epoch = after(epoch);
     }
   }
   throw new Error(`the job did not come to its end at "${point}"`);

@@ -176,4 +176,27 @@ describe.each(["postgres", "mysql"] as const)("the sink of %s", (kind) => {
     await (await opening).close();
     expect(JSON.stringify(context.problems)).not.toContain("canary");
   });
+
+  it("commits nothing of a worker that was replaced, and waits for none of its locks", async () => {
+    await createTable("id int PRIMARY KEY, n int");
+    const as = async (who: { epoch: number; attempt: number }): Promise<SinkWriter> => {
+      const writer = await open({ keyColumns: ["id"] }, { delivery: "ExactlyOnce", lineage: table, ...who });
+      expect(await writer.committed?.({ epoch: who.epoch, slot: 0 }, 0)).toBe(0);
+      return writer;
+    };
+    const old = await as({ epoch: 1, attempt: 1 });
+    put(old, { id: 1, n: 1 });
+    await old.flush();
+    await old.prepare?.(1);
+    const next = await as({ epoch: 1, attempt: 2 });
+    put(next, { id: 1, n: 2 });
+    await next.flush();
+    await expect(old.commit?.(1, undefined)).rejects.toMatchObject({ code: "TRANSACTION_LOST" });
+    await next.prepare?.(1);
+    await next.commit?.(1, undefined);
+    const idle = await as({ epoch: 2, attempt: 0 });
+    await expect(as({ epoch: 1, attempt: 3 })).rejects.toMatchObject({ code: "WORKER_REFUSED" });
+    expect(await rows()).toEqual([{ id: 1, n: 2 }]);
+    await Promise.all([old, next, idle].map((writer) => writer.close()));
+  });
 });
