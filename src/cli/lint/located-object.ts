@@ -37,7 +37,8 @@ export function objectsOf(file: TextFile): { objects: LocatedObject[]; findings:
     const documents = readYaml(bare.text).filter((document) => document.value !== null);
     for (const item of documents.flatMap(({ value, root }) => itemsOf(value, root()))) {
       if (isObject(item.value)) objects.push({ file: bare, value: item.value, root: item.root });
-      else findings.push(problem(item.root.start, "this is no object: it needs apiVersion, kind and metadata.name"));
+      else if (file.found !== true)
+        findings.push(problem(item.root.start, "this is no object: it needs apiVersion, kind and metadata.name"));
     }
   } catch (e) {
     if (!isWeirError(e) || e.place === undefined) throw e;

@@ -7,6 +7,8 @@ import { UsageError } from "../command.ts";
 export interface TextFile {
   readonly name: string;
   readonly text: string;
+  /** Nobody named it: it is below a folder, where files of other tools lie, too. */
+  readonly found?: boolean;
 }
 
 const MANIFEST = /\.(ya?ml|json)$/;
@@ -18,7 +20,9 @@ export async function readFiles(names: readonly string[], stdin: () => Promise<s
   const files: TextFile[] = [];
   for (const name of new Set(names)) {
     if (name === "-") files.push({ name: "<stdin>", text: await stdin() });
-    else for (const path of await filesOf(name)) files.push({ name: path, text: await textOf(path) });
+    else
+      for (const path of await filesOf(name))
+        files.push({ name: path, text: await textOf(path), found: path !== name });
     if (files.length > MAX_FILES) throw new UsageError(`these are more than ${MAX_FILES} files; name fewer`);
   }
   return files;
