@@ -16,7 +16,8 @@ export const CONDITIONS = {
   ReconciliationPaused: "Weir leaves the job alone, as asked.",
   ScalingLimited: "More workers would not help, or cannot be had.",
   RecordsLost: "Records of a source were gone before they were read; the job went on because its source says so.",
-  DeliveryAtRisk: "The job has failed because what was committed fits no state to go on from; the message lists the transactions.",
+  DeliveryAtRisk:
+    "The job has failed because what was committed fits no state to go on from; the message lists the transactions.",
   NoConsumer: "No selected job reacts to the maintenance window.",
 } as const satisfies Record<string, string>;
 export type ConditionType = keyof typeof CONDITIONS;
