@@ -94,12 +94,41 @@ describe("weir lint", () => {
 });
 
 describe("weir test", () => {
+  it("runs functions from the files beside the job, and lint does not run them", async () => {
+    const job = join(folder, "job.yaml");
+    writeFileSync(
+      job,
+      `apiVersion: weir.dev/v1alpha1
+kind: StreamingJob
+metadata: {name: own}
+spec:
+  pipeline:
+    functions: [{name: twice, module: {configMapRef: {name: code, key: twice.mjs}}}]
+    nodes:
+      - {name: events, source: {datagen: {}}}
+      - {name: doubled, from: [events], process: {function: twice}}
+      - {name: out, from: [doubled], sink: {blackhole: {}}}
+    tests: [{name: doubles, input: {events: [{v: 4}]}, expect: {out: [{v: 8}]}}]
+`,
+    );
+    expect((await weir("test", job)).out).toContain(
+      `there is no ${join(folder, "twice.mjs")}; a test takes the module`,
+    );
+    const code = `if (globalThis.lints) throw new Error("lint ran it");
+export default ({v}, {emit}) => emit({v: v * 2});`;
+    writeFileSync(join(folder, "twice.mjs"), code);
+    Object.assign(globalThis, { lints: true });
+    expect((await weir("lint", job)).out).toMatch(/^0 errors/);
+    Object.assign(globalThis, { lints: false });
+    expect((await weir("test", job)).out).toContain("1 passed, 0 failed");
+  });
+
   it("runs the tests of the samples", async () => {
     const { code, out } = await weir("test", samples);
     expect(out).toMatch(
       /quickstart\/job\.yaml: realtime-etl\n {2}✓ ten-seconds-of-a-tenant-are-one-result \(\d+\.\d ms\)\n/,
     );
-    expect(out).toMatch(/\n1 passed, 0 failed\n$/);
+    expect(out).toMatch(/\n2 passed, 0 failed\n$/);
     expect(code).toBe(0);
   });
 

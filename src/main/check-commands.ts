@@ -21,7 +21,7 @@ const lintCommand: Command = {
     const options = { ...OUTPUT, strict: { type: "boolean" } } as const;
     const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options });
     const asJson = isJson(values.output);
-    const report = lint(await readFiles(positionals, () => text(process.stdin)), admit);
+    const report = await lint(await readFiles(positionals, () => text(process.stdin)), admit);
     if (asJson) io.out(JSON.stringify(report, undefined, 2));
     else tell(report, io);
     const fails = report.findings.some((f) => f.severity === "error" || values.strict === true);
@@ -39,7 +39,7 @@ const testCommand: Command = {
     const options = { ...OUTPUT, junit: { type: "string" } } as const;
     const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options });
     const asJson = isJson(values.output);
-    const report = testFiles(await readFiles(positionals, () => text(process.stdin)), admit);
+    const report = await testFiles(await readFiles(positionals, () => text(process.stdin)), admit);
     if (asJson) io.out(JSON.stringify(report, undefined, 2));
     else tellTests(report, io);
     if (values.junit !== undefined) await writeFile(values.junit, junit(report));

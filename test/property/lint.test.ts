@@ -52,14 +52,14 @@ const spliced = (text: string, at: number, { cut, put }: { cut: number; put: str
 const CASES = process.env["WEIR_LONG"] === "1" ? 50_000 : 1500;
 
 describe("weir lint", () => {
-  it(`looks at ${CASES} damaged files without falling over, and points into the file`, () => {
+  it(`looks at ${CASES} damaged files without falling over, and points into the file`, async () => {
     const choose = random(Number(process.env["SEED"] ?? 1));
     let wrong = 0;
     for (let i = 0; i < CASES; i++) {
       let text = choose.pick(texts);
       for (let n = 1 + choose.below(3); n > 0; n--)
         text = (CHANGES[choose.below(CHANGES.length)] as (typeof CHANGES)[0])(text, choose) || " ";
-      const { findings } = lint([{ name: "x.yaml", text }], admit);
+      const { findings } = await lint([{ name: "x.yaml", text }], admit);
       const lines = text.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/);
       for (const { line, column, message, code } of findings) {
         expect(line, text).toBeGreaterThanOrEqual(1);

@@ -14,9 +14,9 @@ export interface LintReport {
 }
 
 /** Everything that admission would refuse, what may not be meant, and the tests that do not hold. */
-export function lint(files: readonly TextFile[], admit: Admit): LintReport {
+export async function lint(files: readonly TextFile[], admit: Admit): Promise<LintReport> {
   const { findings, jobs, checked, others } = lintObjects(files, admit);
-  const failed = jobs.flatMap(testFindings);
+  const failed = (await Promise.all(jobs.map(testFindings))).flat();
   return { findings: inOrder([...findings, ...failed]), files: files.length, objects: checked, others };
 }
 

@@ -3,6 +3,8 @@ import type { Pipeline } from "../../api/pipeline.schema.ts";
 import { messageOf } from "../../errors.ts";
 import type { Batch } from "../../engine/batch.ts";
 import { compile } from "../../engine/codegen/compile.ts";
+import { loadFunctions } from "../../engine/functions/loaded-function.ts";
+import type { ImportModule } from "../../engine/functions/loaded-function.ts";
 import type { SinkWriter } from "../../engine/connectors/connector.ts";
 import type { Plan, PlanSink, PlanSource } from "../../engine/plan.ts";
 import type { Program } from "../../engine/program.ts";
@@ -30,9 +32,15 @@ const MAX_SHOWN = 100;
  * for each source. Sources are read one after the other, in the order of `input`; the watermark follows each record, and
  * when all records are read every source ends, so that all windows give their results.
  */
-export function runCase(pipeline: Pipeline, plan: Plan, test: PipelineTest): CaseResult {
+export async function runCase(
+  { pipeline, plan }: { readonly pipeline: Pipeline; readonly plan: Plan },
+  test: PipelineTest,
+  importModule: ImportModule,
+): Promise<CaseResult> {
   const refused = refusal(pipeline);
-  if (refused !== undefined) return { failures: [{ keys: ["name"], message: refused }], shown: [] };
+  if (refused !== undefined) return failed(refused);
+  const functions = await loadFunctions(plan, importModule).catch(messageOf);
+  if (typeof functions === "string") return failed(functions);
   const taps = tapped(plan, test);
   const shown: string[] = [];
   const peek = (node: string, text: string): void => {
@@ -44,6 +52,7 @@ export function runCase(pipeline: Pipeline, plan: Plan, test: PipelineTest): Cas
     sinks: new Map([...taps.writers].map(([name, { writer }]) => [name, writer])),
     parameters: plan.parameters,
     peek,
+    functions,
   });
   const stopped = feed(program, plan, test);
   if (stopped !== undefined) return { failures: [stopped], shown };
@@ -54,9 +63,10 @@ export function runCase(pipeline: Pipeline, plan: Plan, test: PipelineTest): Cas
   return { failures, shown };
 }
 
-/** What needs more than the pipeline itself. */
-function refusal({ functions = [], nodes }: Pipeline): string | undefined {
-  if (functions.length > 0) return "the pipeline uses functions, which weir test does not load yet";
+const failed = (message: string): CaseResult => ({ failures: [{ keys: ["name"], message }], shown: [] });
+
+/** What needs another system. */
+function refusal({ nodes }: Pipeline): string | undefined {
   const lookup = nodes.find((node) => node.join?.lookup !== undefined);
   return lookup === undefined
     ? undefined

@@ -13,9 +13,11 @@ export interface TestReport {
   readonly refused: readonly Finding[];
 }
 
-export function testFiles(files: readonly TextFile[], admit: Admit): TestReport {
+export async function testFiles(files: readonly TextFile[], admit: Admit): Promise<TestReport> {
   const { findings, jobs } = lintObjects(files, admit);
-  return { results: jobs.flatMap(testJob), refused: inOrder(findings.filter((f) => f.severity === "error")) };
+  const results: TestResult[] = [];
+  for (const job of jobs) results.push(...(await testJob(job)));
+  return { results, refused: inOrder(findings.filter((f) => f.severity === "error")) };
 }
 
 export function tellTests({ results, refused }: TestReport, io: Terminal): void {
