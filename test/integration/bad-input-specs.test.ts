@@ -152,10 +152,10 @@ const refused: Readonly<Record<string, Refused>> = {
     reason: "InvalidPipeline",
     says: ["spec.pipeline.nodes[per-tenant].window.sliding.every: must not be longer than the size 1s"],
   },
-  "an edge with its own buffer": {
-    spec: pipeline(events, { ...perTenant, buffer: { size: 10, strategy: "Drop" } }, out),
-    reason: "NotImplemented",
-    says: ["spec.pipeline.nodes[per-tenant].buffer: this version always buffers"],
+  "a buffer before a source": {
+    spec: pipeline({ ...events, buffer: { size: 10 } }, perTenant, out),
+    reason: "InvalidPipeline",
+    says: ['node "events" is a source, before which no buffer can stand'],
   },
   "state in RocksDB": {
     spec: { state: { backend: "RocksDB" } },

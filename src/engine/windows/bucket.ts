@@ -5,6 +5,12 @@ export const PAGE_BITS = 8;
 const PAGE = 1 << PAGE_BITS;
 
 /**
+ * 2^32 divided by the golden ratio: multiplying by it spreads what the low bits of a hash have in common over the high
+ * ones (Knuth, The Art of Computer Programming 3, 6.4). All keys of a shard agree in them: they made it its shard.
+ */
+const SPREAD = 0x9e3779b1;
+
+/**
  * The keys of one window in one shard: an open-addressing hash table over key bytes. Entries are only ever added, in
  * order of arrival, so keys need no copy for a snapshot; cells are copied by page before they change (see
  * `snapshots.ts`). Nothing is allocated for a key that is there.
@@ -26,6 +32,8 @@ export class Bucket {
   marks: Uint16Array;
   hashes: Int32Array;
   private table: Int32Array;
+  /** How many bits of a spread hash are too many for a place in the table. */
+  private shift = 28;
 
   constructor(end: number, layout: CellLayout, fired: boolean) {
     this.end = end;
@@ -40,10 +48,15 @@ export class Bucket {
     this.marks = new Uint16Array(8);
   }
 
+  /** Where the search for a key begins. */
+  private home(hash: number): number {
+    return Math.imul(hash, SPREAD) >>> this.shift;
+  }
+
   /** The entry of a key, or −1 − its place in the table. */
   find(bytes: Uint8Array, start: number, stop: number, hash: number): number {
     const mask = this.table.length - 1;
-    for (let at = hash & mask; ; at = (at + 1) & mask) {
+    for (let at = this.home(hash); ; at = (at + 1) & mask) {
       const e = (this.table[at] as number) - 1;
       if (e < 0) return -1 - at;
       if (this.hashes[e] === hash && this.holds(e, bytes, start, stop)) return e;
@@ -68,7 +81,7 @@ export class Bucket {
   renew(dead: number, bytes: Uint8Array, start: number, stop: number): number {
     const hash = this.hashes[dead] as number;
     const mask = this.table.length - 1;
-    let at = hash & mask;
+    let at = this.home(hash);
     while (this.table[at] !== dead + 1) at = (at + 1) & mask;
     return this.insert(bytes, start, stop, { hash, place: -1 - at });
   }
@@ -107,9 +120,10 @@ export class Bucket {
   private rehash(): void {
     const table = new Int32Array(this.table.length * 2);
     const mask = table.length - 1;
+    this.shift--;
     for (const place of this.table) {
       if (place === 0) continue; // entries that no place names were renewed
-      let at = (this.hashes[place - 1] as number) & mask;
+      let at = this.home(this.hashes[place - 1] as number);
       while (table[at] !== 0) at = (at + 1) & mask;
       table[at] = place;
     }
