@@ -36,6 +36,7 @@ install-yaml: install ## Render the chart into config/default (needs Helm, built
 
 bench: install ## Measure; prints one table (never a pass/fail timer)
 	@node bench/run.ts
+	@node --max-old-space-size=6000 bench/in-process.ts
 
 chaos: install ## The long form of the fault-injection tests
 	@WEIR_LONG=1 node scripts/test.ts chaos property

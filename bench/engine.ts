@@ -6,10 +6,10 @@
 import type { Pipeline } from "../src/api/pipeline.schema.ts";
 import type { Batch } from "../src/engine/batch.ts";
 import { compile } from "../src/engine/codegen/compile.ts";
-import type { OutRecord, SinkWriter } from "../src/engine/connectors/connector.ts";
 import { interpret } from "../src/engine/interpreter/interpret.ts";
 import { planPipeline } from "../src/engine/planner/plan-pipeline.ts";
 import type { Program } from "../src/engine/program.ts";
+import { batchOf, copyingSink, eventLine, measure, million, parseAll } from "./program-cost.ts";
 
 const SECONDS = Number(process.argv[2] ?? 2);
 const RECORDS = 100_000;
@@ -64,76 +64,12 @@ function planOf(nodes: Pipeline["nodes"]) {
 }
 
 function events(): Batch[] {
-  const batches: Batch[] = [];
-  for (let from = 0; from < RECORDS; from += 1000) {
-    const lines = Array.from({ length: 1000 }, (_, i) => Buffer.from(JSON.stringify(event(from + i))));
-    const off = new Int32Array(1000);
-    lines.reduce((at, line, i) => ((off[i] = at), at + line.length), 0);
-    const len = Int32Array.from(lines, (line) => line.length);
-    const ts = new Float64Array(1000);
-    const split = (from / 1000) % 4;
-    batches.push({
-      split,
-      n: 1000,
-      buf: Buffer.concat(lines),
-      off,
-      len,
-      ts,
-      key: undefined,
-      describe: (i) => String(from + i),
-    });
-  }
-  return batches;
-}
-
-function event(i: number): object {
-  return {
-    type: i % 5 < 3 ? "metrics" : "heartbeat",
-    ts: 1_767_225_600_000 + i,
-    tenant: `tenant-${(i * 7919) % TENANTS}`,
-    seq: i,
-    payload: {
-      lag: (i * 104_729) % 20_000,
-      host: `host-${i % 10}`,
-      region: "eu-central-1",
-      note: "steady as she goes",
-    },
-  };
-}
-
-function copyingSink(): SinkWriter {
-  const block = Buffer.allocUnsafe(1 << 20);
-  let at = 0;
-  let records = 0;
-  let bytes = 0;
-  return {
-    append: ({ value, start, end }: OutRecord) => {
-      if (at + end - start > block.length) at = 0;
-      value.copy(block, at, start, end);
-      at += end - start;
-      records++;
-      bytes += end - start;
-    },
-    saturated: () => false,
-    onDrain: () => {},
-    flush: () => Promise.resolve(),
-    counters: () => ({ records, bytes }),
-    close: () => Promise.resolve(),
-  };
-}
-
-/** Records per CPU second (user + system, GC and JIT included) of at least SECONDS of CPU time, after a warm-up. */
-function measure(pass: () => number): number {
-  for (let warm = 0; warm < 5; warm++) pass();
-  const before = process.cpuUsage();
-  let records = 0;
-  let cpu = 0;
-  while (cpu < SECONDS) {
-    records += pass();
-    const used = process.cpuUsage(before);
-    cpu = (used.user + used.system) / 1e6;
-  }
-  return records / cpu;
+  return Array.from({ length: RECORDS / 1000 }, (_, b) =>
+    batchOf(
+      Array.from({ length: 1000 }, (__, i) => eventLine(b * 1000 + i, TENANTS)),
+      b % 4,
+    ),
+  );
 }
 
 function passOver(batches: readonly Batch[], program: Program): () => number {
@@ -148,26 +84,9 @@ function passOver(batches: readonly Batch[], program: Program): () => number {
   };
 }
 
-function parseAll(batches: readonly Batch[]): () => number {
-  return () => {
-    let hits = 0;
-    for (const { buf, off, len, n } of batches)
-      for (let i = 0; i < n; i++) {
-        const start = off[i] as number;
-        const value = JSON.parse(buf.toString("utf8", start, start + (len[i] as number))) as {
-          type: string;
-          payload: { lag: number };
-        };
-        if (value.type === "metrics" && value.payload.lag > 10_000) hits++;
-      }
-    return hits < 0 ? 0 : RECORDS;
-  };
-}
-
 const batches = events();
 const bytes = batches.reduce((sum, b) => sum + b.buf.length, 0) / RECORDS;
-const J = measure(parseAll(batches));
-const million = (n: number): string => (n / 1e6).toFixed(2).padStart(8);
+const J = measure(parseAll(batches), SECONDS);
 console.log(
   `${RECORDS} records of ${bytes.toFixed(0)} bytes, ${TENANTS} keys; J = ${million(J).trim()} M records per CPU second`,
 );
@@ -176,7 +95,7 @@ for (const [name, nodes] of Object.entries(pipelines)) {
   const plan = planOf(nodes);
   const run = (make: typeof compile): number => {
     const options = { slot: 0, slots: 1, sinks: new Map([["out", copyingSink()]]), parameters: {} };
-    return measure(passOver(batches, make(plan, options)));
+    return measure(passOver(batches, make(plan, options)), SECONDS);
   };
   const fast = run(compile);
   const slow = run(interpret);
