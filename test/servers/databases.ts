@@ -47,6 +47,8 @@ interface Kind {
   readonly package: string;
   readonly prepare: (folder: string) => Promise<void>;
   readonly command: (folder: string, port: number) => readonly string[];
+  /** Options of `command` for TLS with the files server.crt and server.key. */
+  readonly tls: (folder: string) => readonly string[];
   readonly query: (folder: string, port: number, text: string) => Promise<readonly Row[]>;
   readonly setUp: readonly string[];
 }
@@ -78,6 +80,7 @@ const kinds: Readonly<Record<DatabaseKind, Kind>> = {
       "-clisten_addresses=127.0.0.1",
       "-cfsync=off",
     ],
+    tls: (folder) => ["-cssl=on", `-cssl_cert_file=${folder}/server.crt`, `-cssl_key_file=${folder}/server.key`],
     query: async (_folder, port, text) => {
       const client = new pg.Client({
         host: "127.0.0.1",
@@ -117,6 +120,7 @@ const kinds: Readonly<Record<DatabaseKind, Kind>> = {
       `--pid-file=${folder}/pid`,
       "--innodb-flush-log-at-trx-commit=0",
     ],
+    tls: (folder) => [`--ssl-cert=${folder}/server.crt`, `--ssl-key=${folder}/server.key`],
     query: async (folder, _port, text) => {
       const database = text.includes("CREATE DATABASE") ? {} : { database: "shop" };
       const connection = await createConnection({ socketPath: `${folder}/socket`, user: "root", ...database });
@@ -135,13 +139,20 @@ const kinds: Readonly<Record<DatabaseKind, Kind>> = {
   },
 };
 
-export async function startDatabase(kind: DatabaseKind): Promise<DatabaseServer> {
-  const of = kinds[kind];
+/** In PEM; for the name localhost. */
+export interface ServerCertificate {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export async function startDatabase(kind: DatabaseKind, tls?: ServerCertificate): Promise<DatabaseServer> {
+  const of = tls === undefined ? kinds[kind] : withTls(kinds[kind]);
   await run("bash", [join(import.meta.dirname, "../../scripts/servers/packages.sh"), of.package]);
   const folder = mkdtempSync(join(tmpdir(), `weir-${kind}-`));
   chmodSync(folder, 0o755);
   mkdirSync(join(folder, "data"), { mode: 0o700 });
   if (process.getuid?.() === 0) for (const path of [folder, `${folder}/data`]) chownSync(path, NOBODY, NOBODY);
+  if (tls !== undefined) writeCertificate(folder, tls);
   await of.prepare(folder);
   const [port = 0] = await freePorts(1);
   let running = await launch(of, folder, port);
@@ -165,6 +176,23 @@ export async function startDatabase(kind: DatabaseKind): Promise<DatabaseServer>
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+const withTls = (of: Kind): Kind => ({
+  ...of,
+  command: (folder, port) => [...of.command(folder, port), ...of.tls(folder)],
+});
+
+/** PostgreSQL takes no key that others may read. */
+function writeCertificate(folder: string, { certificate, key }: ServerCertificate): void {
+  for (const [name, text] of [
+    ["server.crt", certificate],
+    ["server.key", key],
+  ] as const) {
+    const file = join(folder, name);
+    writeFileSync(file, text, { mode: 0o600 });
+    if (process.getuid?.() === 0) chownSync(file, NOBODY, NOBODY);
+  }
 }
 
 async function launch(of: Kind, folder: string, port: number): Promise<GuardedProcess> {

@@ -11,6 +11,8 @@ export interface BrokerPki {
   readonly ca: string;
   /** PEM of a CA that signed nothing of the broker. */
   readonly otherCa: string;
+  /** The broker's own, for other servers that are called "localhost". */
+  readonly server: { readonly certificate: string; readonly key: string };
   readonly clientCert: string;
   readonly clientKey: string;
   /** Of `startKafka`: listeners with TLS; the one called SSL wants a client certificate. */
@@ -37,6 +39,7 @@ export async function makeBrokerPki(dir: string): Promise<BrokerPki> {
   return {
     ca: text("ca.crt"),
     otherCa: text("other-ca.crt"),
+    server: { certificate: text("broker.crt"), key: text("broker.key") },
     clientCert: text("client.crt"),
     clientKey: text("client.key"),
     settings: {

@@ -1,7 +1,9 @@
+import { isIP } from "node:net";
 import { createHash } from "node:crypto";
 import { createConnection } from "mysql2/promise";
 import type { Connection, ResultSetHeader, RowDataPacket } from "mysql2/promise";
 import type { ConnectorContext } from "../connector.ts";
+import { WeirError } from "../../../errors.ts";
 import { readLogin, readTls } from "../credentials.ts";
 import type { Shape, SqlRow } from "../sql/rows.ts";
 import { qualified, RowRefused, tableNameOf } from "../sql/session.ts";
@@ -57,8 +59,13 @@ function loginOf(secret: string, ctx: ConnectorContext): { user: string; passwor
   return { user, password };
 }
 
-function tlsOf({ tls = {} }: SqlSinkConfig, ctx: ConnectorContext): object {
+/** The driver compares a certificate with a name only: of a server that is known by its address it would take another's. */
+function tlsOf({ tls = {}, host }: SqlSinkConfig, ctx: ConnectorContext): object {
   const { insecureSkipVerify = false } = tls;
+  if (isIP(host) !== 0 && !insecureSkipVerify) {
+    const text = `MySQL at ${host}: with tls the connection's host must be a name that is in the server's certificate, not an address`;
+    throw new WeirError("SINK_REFUSED", text);
+  }
   return { ...readTls(tls, ctx), verifyIdentity: !insecureSkipVerify };
 }
 

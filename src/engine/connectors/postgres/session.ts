@@ -25,7 +25,7 @@ export const postgres: Dialect = {
       port: config.port ?? PORT,
       database: config.database,
       ...(config.secretRef === undefined ? {} : loginOf(config.secretRef.name, ctx)),
-      ssl: config.tls === undefined ? false : { ...readTls(config.tls, ctx), servername: config.host },
+      ssl: config.tls === undefined ? false : readTls(config.tls, ctx),
       connectionTimeoutMillis: CONNECT_MS,
       keepAlive: true,
       application_name: `weir ${ctx.job ?? ctx.node}`.slice(0, 63),
