@@ -1,4 +1,5 @@
 import { WeirError } from "../../errors.ts";
+import { CHUNK_HEADER, ChunkWriter } from "../windows/chunk-writer.ts";
 import type { KeyRange, RowAt, Side } from "./row.ts";
 
 /**
@@ -7,8 +8,6 @@ import type { KeyRange, RowAt, Side } from "./row.ts";
  * Little endian. Rows come by the end of their span of time, then by side, then by arrival.
  */
 export const JOIN_STATE_VERSION = 1;
-const CHUNK_BYTES = 1024 * 1024;
-const HEADER = 12;
 const ROW_HEADER = 17;
 const RIGHT = 1;
 const MATCHED = 2;
@@ -21,20 +20,7 @@ export interface SavedRow {
   readonly row: Readonly<RowAt>;
 }
 
-export class RowWriter {
-  private readonly watermark: number;
-  private buffer = Buffer.allocUnsafe(64 * 1024);
-  private at = HEADER;
-  private rows = 0;
-
-  constructor(watermark: number) {
-    this.watermark = watermark;
-  }
-
-  full(): boolean {
-    return this.at >= CHUNK_BYTES;
-  }
-
+export class RowWriter extends ChunkWriter {
   add({ side, matched, ts, key, row }: SavedRow): void {
     const keyLength = key.stop - key.start;
     const length = row.end - row.start;
@@ -47,25 +33,7 @@ export class RowWriter {
     buffer.set(key.bytes.subarray(key.start, key.stop), at);
     row.bytes.copy(buffer, at + keyLength, row.start, row.end);
     this.at = at + keyLength + length;
-    this.rows++;
-  }
-
-  private room(bytes: number): void {
-    if (this.at + bytes <= this.buffer.length) return;
-    const bigger = Buffer.allocUnsafe(Math.max(this.at + bytes, this.buffer.length * 2));
-    this.buffer.copy(bigger, 0, 0, this.at);
-    this.buffer = bigger;
-  }
-
-  /** The chunk so far; the writer goes on with a new one. */
-  take(): Buffer {
-    this.buffer.writeDoubleLE(this.watermark, 0);
-    this.buffer.writeUInt32LE(this.rows, 8);
-    const chunk = this.buffer.subarray(0, this.at);
-    this.buffer = Buffer.allocUnsafe(this.buffer.length);
-    this.at = HEADER;
-    this.rows = 0;
-    return chunk;
+    this.count++;
   }
 }
 
@@ -82,7 +50,7 @@ export function readRows(chunk: Buffer, each: (row: SavedRow) => void): number {
 function decode(chunk: Buffer, each: (row: SavedRow) => void): number {
   const watermark = chunk.readDoubleLE(0);
   const rows = chunk.readUInt32LE(8);
-  let at = HEADER;
+  let at = CHUNK_HEADER;
   for (let n = 0; n < rows; n++) {
     const bits = chunk.readUInt8(at + 8);
     const start = at + ROW_HEADER;

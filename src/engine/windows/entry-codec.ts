@@ -2,6 +2,7 @@ import { WeirError } from "../../errors.ts";
 import { textOf } from "../accumulators/accumulator.ts";
 import type { Held } from "../accumulators/accumulator.ts";
 import type { CellLayout } from "./cells.ts";
+import { CHUNK_HEADER, ChunkWriter } from "./chunk-writer.ts";
 
 /**
  * Saved window state, version 1. A chunk is: watermark of the shard (f64), number of entries (u32), entries. An entry is:
@@ -9,8 +10,6 @@ import type { CellLayout } from "./cells.ts";
  * and its JSON. Little endian. Entries come by window end and, within a window, by first arrival of the key.
  */
 export const STATE_VERSION = 1;
-const CHUNK_BYTES = 1024 * 1024;
-const HEADER = 12;
 const NONE = 0xffffffff;
 
 /** Cells and texts of one entry, somewhere in a page. */
@@ -27,24 +26,12 @@ export interface EntryKey {
   readonly stop: number;
 }
 
-export class EntryWriter {
+export class EntryWriter extends ChunkWriter {
   private readonly layout: CellLayout;
-  private readonly watermark: number;
-  private buffer = Buffer.allocUnsafe(64 * 1024);
-  private at = HEADER;
-  private entries = 0;
 
   constructor(layout: CellLayout, watermark: number) {
+    super(watermark);
     this.layout = layout;
-    this.watermark = watermark;
-  }
-
-  empty(): boolean {
-    return this.entries === 0;
-  }
-
-  full(): boolean {
-    return this.at >= CHUNK_BYTES;
   }
 
   add(end: number, key: EntryKey, values: EntryValues): void {
@@ -57,7 +44,7 @@ export class EntryWriter {
     for (let i = 0; i < this.layout.cells; i++)
       this.at = this.buffer.writeDoubleLE(values.cells[values.cellAt + i] as number, this.at);
     for (let i = 0; i < this.layout.texts; i++) this.text(values.texts[values.textAt + i]);
-    this.entries++;
+    this.count++;
   }
 
   private text(held: Held): void {
@@ -66,24 +53,6 @@ export class EntryWriter {
     this.room(4 + length);
     this.at = this.buffer.writeUInt32LE(text === undefined ? NONE : length, this.at);
     if (text !== undefined) this.at += this.buffer.write(text, this.at);
-  }
-
-  private room(bytes: number): void {
-    if (this.at + bytes <= this.buffer.length) return;
-    const bigger = Buffer.allocUnsafe(Math.max(this.at + bytes, this.buffer.length * 2));
-    this.buffer.copy(bigger, 0, 0, this.at);
-    this.buffer = bigger;
-  }
-
-  /** The chunk so far; the writer goes on with a new one. */
-  take(): Buffer {
-    this.buffer.writeDoubleLE(this.watermark, 0);
-    this.buffer.writeUInt32LE(this.entries, 8);
-    const chunk = this.buffer.subarray(0, this.at);
-    this.buffer = Buffer.allocUnsafe(this.buffer.length);
-    this.at = HEADER;
-    this.entries = 0;
-    return chunk;
   }
 }
 
@@ -113,7 +82,7 @@ function decode(chunk: Buffer, layout: CellLayout, each: (entry: DecodedEntry) =
     cells: new Float64Array(layout.cells),
     texts: [],
   };
-  let at = HEADER;
+  let at = CHUNK_HEADER;
   for (let n = 0; n < entries; n++) {
     entry.end = chunk.readDoubleLE(at);
     entry.key.start = at + 12;

@@ -1,6 +1,7 @@
 import type { Call, Connection } from "./connection.ts";
 import { ErrorCode } from "./error-codes.ts";
 import { WireWriter } from "./wire.ts";
+import type { WireReader } from "./wire.ts";
 
 /** The control calls: everything but Fetch and Produce. Each asks and decodes once; retrying is the caller's part. */
 const METADATA: Call = { key: 3, version: 8 };
@@ -119,6 +120,18 @@ export async function findCoordinator(
   return { error, address: `${reader.string() ?? ""}:${reader.int32()}` };
 }
 
+/** The errors of an answer that has a code for each partition of each topic. */
+export function partitionErrors(reader: WireReader): number[] {
+  const codes = reader.array(() => {
+    reader.string();
+    return reader.array(() => {
+      reader.int32();
+      return reader.int16();
+    });
+  });
+  return codes.flat().filter((code) => code !== ErrorCode.None);
+}
+
 /** Commits without being a member of the group: only to show progress. Returns the first error code. */
 export async function commitOffsets(
   connection: Connection,
@@ -141,14 +154,7 @@ export async function commitOffsets(
   });
   const { reader } = await connection.send(OFFSET_COMMIT, body);
   reader.int32();
-  const errors = reader.array(() => {
-    reader.string();
-    return reader.array(() => {
-      reader.int32();
-      return reader.int16();
-    });
-  });
-  return errors.flat().find((code) => code !== ErrorCode.None) ?? ErrorCode.None;
+  return partitionErrors(reader)[0] ?? ErrorCode.None;
 }
 
 export interface ProducerIdentity {

@@ -1,3 +1,4 @@
+import { partitionErrors } from "./calls.ts";
 import type { ProducerIdentity } from "./calls.ts";
 import type { Call, Connection } from "./connection.ts";
 import { ErrorCode } from "./error-codes.ts";
@@ -35,14 +36,7 @@ export async function addPartitions(
   body.array(partitions, (partition) => body.int32(partition));
   const { reader } = await connection.send(ADD_PARTITIONS, body);
   reader.int32();
-  const errors = reader.array(() => {
-    reader.string();
-    return reader.array(() => {
-      reader.int32();
-      return reader.int16();
-    });
-  });
-  const bad = errors.flat().filter((code) => code !== ErrorCode.None);
+  const bad = partitionErrors(reader);
   return bad.find((code) => code !== ErrorCode.OperationNotAttempted) ?? bad[0] ?? ErrorCode.None;
 }
 
@@ -80,14 +74,7 @@ export async function commitOffsetIn(
   body.string(metadata);
   const { reader } = await connection.send(TXN_OFFSET_COMMIT, body);
   reader.int32();
-  const errors = reader.array(() => {
-    reader.string();
-    return reader.array(() => {
-      reader.int32();
-      return reader.int16();
-    });
-  });
-  return errors.flat().find((code) => code !== ErrorCode.None) ?? ErrorCode.None;
+  return partitionErrors(reader)[0] ?? ErrorCode.None;
 }
 
 export async function endTransaction(

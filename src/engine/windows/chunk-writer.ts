@@ -1,0 +1,44 @@
+const CHUNK_BYTES = 1024 * 1024;
+/** Every chunk begins so: watermark of the shard (f64), number of what it holds (u32). Little endian. */
+export const CHUNK_HEADER = 12;
+
+/** Saved state on its way into chunks: bytes that grow as they are needed. */
+export class ChunkWriter {
+  buffer = Buffer.allocUnsafe(64 * 1024);
+  /** Where the next byte goes. */
+  at = CHUNK_HEADER;
+  /** Entries or rows so far. */
+  count = 0;
+  private readonly watermark: number;
+
+  constructor(watermark: number) {
+    this.watermark = watermark;
+  }
+
+  empty(): boolean {
+    return this.count === 0;
+  }
+
+  full(): boolean {
+    return this.at >= CHUNK_BYTES;
+  }
+
+  /** Makes room for so many bytes more. */
+  room(bytes: number): void {
+    if (this.at + bytes <= this.buffer.length) return;
+    const bigger = Buffer.allocUnsafe(Math.max(this.at + bytes, this.buffer.length * 2));
+    this.buffer.copy(bigger, 0, 0, this.at);
+    this.buffer = bigger;
+  }
+
+  /** The chunk so far; the writer goes on with a new one. */
+  take(): Buffer {
+    this.buffer.writeDoubleLE(this.watermark, 0);
+    this.buffer.writeUInt32LE(this.count, 8);
+    const chunk = this.buffer.subarray(0, this.at);
+    this.buffer = Buffer.allocUnsafe(this.buffer.length);
+    this.at = CHUNK_HEADER;
+    this.count = 0;
+    return chunk;
+  }
+}
