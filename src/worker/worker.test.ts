@@ -228,6 +228,22 @@ describe("the end of a worker", () => {
     expect((await event(again, "started")).restored).toMatchObject({ checkpointId: 1 });
   });
 
+  it("is an error of a container that was restarted and finds its first checkpoints gone: it does not start empty", async () => {
+    const w = await worker();
+    await event(w, "checkpoint");
+    w.terminate();
+    expect(await w.exit).toBe(143);
+    await rm(join(root, "state"), { recursive: true });
+    const again = await begin();
+    expect(await again.exit).toBe(1);
+    expect(await reason()).toMatchObject({
+      code: "CHECKPOINT_CORRUPT",
+      message: expect.stringMatching(
+        /has completed a checkpoint in this epoch, but file:\/\/\/state has none any more/,
+      ) as string,
+    });
+  });
+
   it("comes with exit 0 at the end of bounded input", async () => {
     const w = await worker({}, { ...steady, count: 300 });
     expect(await w.exit).toBe(0);

@@ -16,6 +16,7 @@ import { eventStream, type EventStream } from "./events.ts";
 import { exposition, workerLabels } from "./exposition.ts";
 import { importModules } from "./modules.ts";
 import type { Log } from "./log.ts";
+import { stateMark, type StateMark } from "./state-mark.ts";
 import { podFiles, type PodFiles } from "./pod-files.ts";
 
 const METRICS_MS = 2000;
@@ -51,6 +52,7 @@ interface Running {
   readonly plan: Plan;
   readonly start: StartDocument;
   readonly files: PodFiles;
+  readonly mark: StateMark;
   readonly condition: Condition;
   readonly events: EventStream;
   readonly abort: AbortController;
@@ -75,6 +77,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       plan,
       start,
       files,
+      mark: stateMark(start, slot, files.resolvePath),
       condition,
       events,
       abort,
@@ -146,6 +149,7 @@ async function runSlot(running: Running): Promise<number> {
     configMap: running.files.configMap,
     importModule: importModules(options.environment.WEIR_PLAN_DIR, running.files.resolvePath),
     listener: listenerOf(running),
+    hadState: running.mark.set,
     signal: running.abort.signal,
   });
   running.slot = slot;
@@ -173,13 +177,16 @@ async function runSlot(running: Running): Promise<number> {
   }
 }
 
-function listenerOf({ condition, events, options }: Running): SlotListener {
+function listenerOf({ condition, events, options, mark }: Running): SlotListener {
   return {
     restoring: () => {
       condition.phase = "Restoring";
     },
     checkpoint: (report) => {
-      if (report.ok) condition.checkpoint = report;
+      if (report.ok) {
+        condition.checkpoint = report;
+        mark.mark();
+      }
       condition.checkpoints[report.ok ? "ok" : "failed"]++;
       if (!report.ok) options.log.warn({ checkpoint: report.id }, `checkpoint failed: ${report.error ?? ""}`);
       events.publish({ type: "checkpoint", checkpoint: report });

@@ -115,6 +115,11 @@ function deciderOf(writers: readonly (readonly [string, SinkWriter])[]): Decider
   return { node, committed: writer.committed };
 }
 
+function stateGone({ slot, start }: SlotOptions): WeirError {
+  const text = `slot ${slot} has completed a checkpoint in this epoch, but ${start.checkpoint.uri} has none any more; start from a savepoint, or set spec.startFrom.acceptEmptyState to a new value to start empty`;
+  return new WeirError("CHECKPOINT_CORRUPT", text);
+}
+
 async function restoreAndRecord(
   options: SlotOptions,
   storage: Storage,
@@ -129,6 +134,7 @@ async function restoreAndRecord(
   };
   options.listener.restoring?.();
   const restored = await findState(request);
+  if (restored === undefined && options.hadState === true) throw stateGone(options);
   await recordOrigin(request);
   if (restored?.fellBack !== undefined) options.listener.warning?.(restored.fellBack);
   return restored;

@@ -26,6 +26,8 @@ export interface SlotOptions {
   /** Imports a user's module; without it, a plan that has one is refused. */
   readonly importModule?: ImportModule;
   readonly listener: SlotListener;
+  /** Somebody remembers that this slot had completed a checkpoint in this epoch: it must not start without one. */
+  readonly hadState?: boolean;
   /** Ends waiting for unreachable systems. */
   readonly signal: AbortSignal;
 }
