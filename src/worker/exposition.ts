@@ -1,4 +1,4 @@
-import type { Gauge, Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import type { EdgeMetrics, StartDocument } from "../api/worker-protocol.ts";
 import type { Condition } from "./condition.ts";
 
@@ -81,64 +81,21 @@ export function workerLabels(start: StartDocument, slot: number): Record<(typeof
   return { job_namespace: start.namespace, job_name: start.job, epoch: String(start.epoch), slot: String(slot) };
 }
 
-/** The text of GET /metrics. The library is loaded by the first scrape: a worker's start does not wait for it. */
+/**
+ * The text of GET /metrics. The library is loaded by the first scrape: a worker's start does not wait for it. It comes through
+ * a module of ours, because a bundle gives a CommonJS package that is imported at run time no names.
+ */
 export function exposition(
   labels: Readonly<Record<string, string>>,
   condition: Condition,
 ): () => Promise<{ text: string; type: string }> {
   let registry: Promise<Registry> | undefined;
   return async () => {
-    const all = await (registry ??= register(labels, condition));
+    const all = await (registry ??= load(labels, condition));
     return { text: await all.metrics(), type: all.contentType };
   };
 }
 
-async function register(labels: Readonly<Record<string, string>>, condition: Condition): Promise<Registry> {
-  const { Counter, Gauge: GaugeMetric, Registry: Metrics } = await import("prom-client");
-  const registry = new Metrics();
-  registry.setDefaultLabels(labels);
-  for (const { name, help, type, value } of workerFigures) {
-    const options = { name: `weir_worker_${name}`, help, registers: [registry] };
-    if (type === "counter") {
-      new Counter({
-        ...options,
-        collect() {
-          this.reset();
-          this.inc(value(condition) ?? 0);
-        },
-      });
-    } else {
-      new GaugeMetric({ ...options, collect: collectGauge(() => value(condition)) });
-    }
-  }
-  for (const { name, help, type, value } of edgeFigures) {
-    const options = { name: `weir_worker_${name}`, help, registers: [registry], labelNames: ["node"] };
-    const edges = (): readonly EdgeMetrics[] => condition.metrics.edges ?? [];
-    if (type === "counter") {
-      new Counter({
-        ...options,
-        collect() {
-          this.reset();
-          for (const edge of edges()) this.inc({ node: edge.node }, value(edge));
-        },
-      });
-    } else {
-      new GaugeMetric({
-        ...options,
-        collect() {
-          this.reset();
-          for (const edge of edges()) this.set({ node: edge.node }, value(edge));
-        },
-      });
-    }
-  }
-  return registry;
-}
-
-function collectGauge(value: () => number | null): (this: Gauge) => void {
-  return function collect() {
-    const now = value();
-    if (now === null) this.remove();
-    else this.set(now);
-  };
+async function load(labels: Readonly<Record<string, string>>, condition: Condition): Promise<Registry> {
+  return (await import("./metrics-registry.ts")).metricsRegistry(labels, condition);
 }

@@ -63,6 +63,8 @@ export interface WorkerProcessOptions {
   readonly start: StartDocument;
   readonly slot?: number;
   readonly attempt?: number;
+  /** The program; the sources without it. */
+  readonly main?: string;
 }
 
 /** Spawns `node src/main/worker.ts` as the kubelet would, and waits until it listens or has ended. */
@@ -73,7 +75,7 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
   await writeFile(join(options.root, planDir, "plan.json"), JSON.stringify(plan));
   await writeFile(join(options.root, planDir, "start.json"), JSON.stringify(start));
   const at = performance.now();
-  const child = spawn(process.execPath, [join(root, "src/main/worker.ts")], {
+  const child = spawn(process.execPath, [options.main ?? join(root, "src/main/worker.ts")], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       PATH: process.env["PATH"],
