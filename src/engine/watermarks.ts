@@ -40,8 +40,12 @@ export class Watermarks {
       const time = buffered.get(node) as BufferedTime;
       const name = entryOf(node);
       this.at.set(name, Number.NEGATIVE_INFINITY);
-      const follower = { name, origins: this.originsOf(plan, inputs), advance: time.watermark, setIdle: time.idle };
-      this.followers.push(follower);
+      this.followers.push({
+        name,
+        origins: this.originsOf(plan, inputs),
+        advance: (watermark) => time.watermark(watermark),
+        setIdle: (idle) => time.idle(idle),
+      });
     }
   }
 

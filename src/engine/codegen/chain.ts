@@ -5,13 +5,14 @@ import type { Keying, OnError, PlanNode, PlanSink } from "../plan.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
 import { aggregateSource } from "./aggregate-source.ts";
 import { bufferSource } from "./buffer-source.ts";
+import { builtSource, copiedField } from "./built-source.ts";
+import type { Building } from "./built-source.ts";
 import { emitExpression } from "./emit-expression.ts";
 import { joinSource } from "./join-source.ts";
 import { keyedProcessSource, processSource } from "./process-source.ts";
 import { dropSource, flatMapSource, peekSource, selectSource } from "./record-operators.ts";
-import { missingTest } from "./missing-field.ts";
 import { bytesOf } from "./serializer.ts";
-import { leaf, locate, readSource, tree, withPresence } from "./shape.ts";
+import { locate, readSource } from "./shape.ts";
 import type { Leaf, Shape, Slot } from "./shape.ts";
 import { dedupSource, topSource } from "./table-source.ts";
 
@@ -140,24 +141,11 @@ ${boolTest(y, fail)} if (${y}) ${x} = ${i}; else {`,
   }
 
   private map(node: NodeOf<"map">, at: At): string {
-    const declared: string[] = [];
-    const steps: ((fail: Fail) => string)[] = [];
-    const fields = node.fields.map(({ path, expression }) => {
+    const copy = (expression: string, building: Building): Leaf | undefined => {
       const copied = this.copied(expression, at);
-      if (copied !== undefined) {
-        const test = missingTest(copied, expression);
-        if (test !== undefined) steps.push(test);
-        return { path, leaf: withPresence(copied) };
-      }
-      const m = `m${this.id()}`;
-      declared.push(m);
-      const value = this.expression(expression, at, declared);
-      steps.push((fail) => `${m} = ${value}; if (${m} instanceof Failure) ${fail(m)}`);
-      return { path, leaf: leaf(m) };
-    });
-    const step = (fail: Fail): string => steps.map((s) => s(fail)).join("\n");
-    const built: At = { shape: { kind: "built", root: tree(fields) }, raw: undefined, where: at.where };
-    return this.guarded(node, at, { declared, step }, this.readers(node.name, "out", built));
+      return copied === undefined ? undefined : copiedField(copied, expression, building);
+    };
+    return builtSource(this, node, { at, fields: node.fields, copy });
   }
 
   /** The shard of a key: its source's split where that is declared to hold it, else a hash of it. */
@@ -223,7 +211,8 @@ if (f${n} === undefined) {\n${then}\n} else { ${c}.errors++; ${failed} }`;
 /** Makes the statement that leaves a step with a failure. */
 export type Fail = (value: string) => string;
 
-interface Guarded {
+/** A node whose step can fail on a record. */
+export interface Guarded {
   readonly name: string;
   readonly onError: OnError;
 }

@@ -7,8 +7,7 @@ import { own } from "../accumulators/accumulator.ts";
 import { isRank } from "../accumulators/top-list.ts";
 import type { Batch } from "../batch.ts";
 import type { EdgeBuffer } from "../buffers/edge-buffer.ts";
-import { bufferedTime, edgeBuffers, programBuffer } from "../buffers/program-buffer.ts";
-import type { BehindBuffer } from "../buffers/program-buffer.ts";
+import { edgeBuffers, programBuffers } from "../buffers/program-buffer.ts";
 import type { OutRecord, SinkWriter } from "../connectors/connector.ts";
 import { FunctionState } from "../functions/function-state.ts";
 import { copied } from "../functions/json-value.ts";
@@ -55,20 +54,15 @@ export function compile(plan: Plan, options: ProgramOptions): Program {
   const watermarks = new Watermarks(
     plan,
     new Map(keyed.map((k) => [k.node, (watermark: number) => k.advance(watermark, chains.fires[k.node] ?? none)])),
-    bufferedTime(buffers),
+    buffers,
   );
-  const behind: BehindBuffer = {
-    process: (node, batch) => void chains.sources[node]?.(batch),
-    advanceWatermark: (node, watermark) => watermarks.advance(node, watermark),
-    setIdle: (node, idle) => watermarks.setIdle(node, idle),
-  };
   return {
     inputs: new Map(plan.sources.map((s) => [s.node, inputOf(s, chains)])),
     keyed,
     advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
     setIdle: (source, idle) => watermarks.setIdle(source, idle),
     end: (source) => watermarks.advance(source, Number.POSITIVE_INFINITY),
-    buffers: [...buffers.values()].map((b) => programBuffer(b, behind)),
+    buffers: programBuffers(buffers, watermarks, (node, batch) => void chains.sources[node]?.(batch)),
     counters: () => counters,
   };
 }
@@ -158,24 +152,23 @@ function chainSource(plan: Plan, index: ReadonlyMap<string, number>): string {
   const graph = programGraph(plan);
   const chain = new ChainWriter(graph, { nodes: index, maxParallelism: plan.maxParallelism });
   const firing = plan.nodes.filter((n) => n.kind === "windowAggregate" || n.kind === "keyedAggregate");
+  const starts = chainStarts(plan, graph);
   const functions = [
     ...firing.map((n) => fireSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "topN").map((n) => topRowSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "join").map((n) => pairSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "keyedProcess").map((n) => emitSource(chain, n)),
-    ...starts(plan, graph).map((start) => sourceFunction(chain, start)),
+    ...starts.map((start) => sourceFunction(chain, start)),
   ];
   const entry = (kind: string, name: string): string => `[${JSON.stringify(name)}]: ${kind}${index.get(name)}`;
   return `${functions.join("\n")}
 return {
-  sources: { ${starts(plan, graph)
-    .map((s) => entry("source", s.node))
-    .join(", ")} },
+  sources: { ${starts.map((s) => entry("source", s.node)).join(", ")} },
   fires: { ${firing.map((n) => entry("fire", n.name)).join(", ")} },
 };`;
 }
 
-function starts(plan: Plan, graph: ProgramGraph): ChainStart[] {
+function chainStarts(plan: Plan, graph: ProgramGraph): ChainStart[] {
   const decoded = (node: string): boolean => decodes(plan, node, graph);
   const { sources, buffers = [] } = plan;
   return [

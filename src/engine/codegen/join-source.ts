@@ -2,13 +2,15 @@ import type { JoinNode } from "../joins/join-node.ts";
 import { mayBeAbsent } from "../joins/join-node.ts";
 import type { Side } from "../joins/row.ts";
 import { variablePath } from "../planner/field-path.ts";
-import type { At, ChainWriter, Fail } from "./chain.ts";
+import { builtSource, copiedField } from "./built-source.ts";
+import type { Building } from "./built-source.ts";
+import type { At, ChainWriter } from "./chain.ts";
 import { keySource } from "./key-source.ts";
 import type { KeyNames } from "./key-source.ts";
 import { missingTest } from "./missing-field.ts";
 import { decodeSource, ProjectedFields } from "./projected-fields.ts";
 import { bytesOf } from "./serializer.ts";
-import { leaf, locate, tree, withPresence } from "./shape.ts";
+import { leaf, locate } from "./shape.ts";
 import type { Leaf, Slot } from "./shape.ts";
 
 const VARIABLES = ["left", "right"] as const;
@@ -48,7 +50,12 @@ export function pairSource(chain: ChainWriter, node: JoinNode): string {
     right: { kind: "record", slot: right.slot },
   } as const;
   const at: At = { shape, raw: undefined, where: "R.pairAt(ts)" };
-  const body = node.select === null ? chain.readers(node.name, "out", at) : selected(chain, node, node.select, at);
+  const copy = (expression: string, building: Building): Leaf | undefined =>
+    copiedLeaf(chain, node, { at, expression, ...building });
+  const body =
+    node.select === null
+      ? chain.readers(node.name, "out", at)
+      : builtSource(chain, node, { at, fields: node.select, copy });
   return `function pair${w}(left, right, split, ts) {
   const lb = left.bytes, rb = right.bytes;
   let b = lb, start = left.start, end = left.end, p = 0, r = 0, w = 0, ob = o.bytes;
@@ -71,48 +78,25 @@ function sideSource(fields: ProjectedFields): string {
   return `{ ${decodeSource(all, (picks) => `const value = R.parseRow(b, start, end); ${picks}`)} }`;
 }
 
-function selected(chain: ChainWriter, node: JoinNode, select: NonNullable<JoinNode["select"]>, at: At): string {
-  const declared: string[] = [];
-  const steps: ((fail: Fail) => string)[] = [];
-  const fields = select.map(({ path, expression }) => {
-    const copied = copiedLeaf(chain, node, { expression, at, declared, steps });
-    if (copied !== undefined) return { path, leaf: copied };
-    const m = `m${chain.id()}`;
-    declared.push(m);
-    const value = chain.expression(expression, at, declared);
-    steps.push((fail) => `${m} = ${value}; if (${m} instanceof Failure) ${fail(m)}`);
-    return { path, leaf: leaf(m) };
-  });
-  const step = (fail: Fail): string => steps.map((s) => s(fail)).join("\n");
-  const built: At = { shape: { kind: "built", root: tree(fields) }, raw: undefined, where: at.where };
-  return chain.guarded(node, at, { declared, step }, chain.readers(node.name, "out", built));
-}
-
-interface Select {
-  readonly expression: string;
-  readonly at: At;
-  readonly declared: string[];
-  readonly steps: ((fail: Fail) => string)[];
-}
-
 /** A field that is copied from a side as its bytes; null where the side has no row. */
-function copiedLeaf(chain: ChainWriter, node: JoinNode, of: Select): Leaf | undefined {
-  const { expression, at, steps } = of;
+function copiedLeaf(
+  chain: ChainWriter,
+  node: JoinNode,
+  of: { at: At; expression: string } & Building,
+): Leaf | undefined {
+  const { expression, at } = of;
   const path = variablePath(expression);
   const side: Side = path?.[0] === "left" ? 0 : 1;
   const place = path === undefined || path[0] === "event" ? undefined : locate(at.shape, path);
   if (place?.kind !== "leaf" || place.leaf.slot === undefined) return undefined;
+  if (!mayBeAbsent(node, side)) return copiedField(place.leaf, expression, of);
   const test = missingTest(place.leaf, expression);
-  if (!mayBeAbsent(node, side)) {
-    if (test !== undefined) steps.push(test);
-    return withPresence(place.leaf);
-  }
   const absent = `${VARIABLES[side]} === NO_ROW`;
   const slot = slotOrNull(chain, place.leaf.slot, { absent, declared: of.declared });
   const { start, end, type } = slot;
   const from = place.leaf.slot;
   const take = `${start} = ${from.start}; ${end} = ${from.end}; ${type} = ${from.type};`;
-  steps.push(
+  of.steps.push(
     (fail) => `if (${absent}) { ${start} = 0; ${end} = 4; ${type} = 7; } else { ${test?.(fail) ?? ""} ${take} }`,
   );
   return leaf(slot.js, slot);

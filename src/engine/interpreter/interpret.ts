@@ -1,22 +1,18 @@
 import { evaluate } from "../../expression/interpret.ts";
 import { parseExpression } from "../../expression/parse.ts";
 import { isRank, rankProblem } from "../accumulators/top-list.ts";
-import type { Batch } from "../batch.ts";
 import type { EdgeBuffer } from "../buffers/edge-buffer.ts";
-import { bufferedTime, edgeBuffers, programBuffer } from "../buffers/program-buffer.ts";
-import type { BehindBuffer } from "../buffers/program-buffer.ts";
+import { edgeBuffers, programBuffers } from "../buffers/program-buffer.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import type { SinkWriter } from "../connectors/connector.ts";
 import type { JoinNode } from "../joins/join-node.ts";
 import { SIDES } from "../joins/row.ts";
 import type { Side } from "../joins/row.ts";
-import { eventTimeOf } from "../event-time.ts";
 import { KeyedProcess } from "../functions/keyed-process.ts";
 import type { KeyedProcessNode } from "../functions/process-node.ts";
 import { nodeCounters } from "../node-counters.ts";
-import { ownField } from "../own-field.ts";
 import { without } from "../record-fields.ts";
-import type { Keying, Plan, PlanBuffer, PlanNode, PlanSink, PlanSource } from "../plan.ts";
+import type { Keying, Plan, PlanBuffer, PlanNode, PlanSink } from "../plan.ts";
 import { recordFailure } from "../record-failure.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
@@ -37,13 +33,12 @@ import type { AggregateState } from "./naive-states.ts";
 import type { NaiveRow } from "./naive-state.ts";
 import type { NaiveTable } from "./naive-table.ts";
 import { addRanked } from "./naive-top.ts";
-import { fail, guarded } from "./operators.ts";
+import { guarded } from "./operators.ts";
 import { changed, only, outRecord, place, requireBool, requireKey, requireList, shown } from "./record-values.ts";
 import type { Expression } from "./record-values.ts";
 import type { Flowing, Push, Stage } from "./operators.ts";
+import { startInput, type Start } from "./start-input.ts";
 
-/** Where records come in: at a source, or from a buffer. */
-type Start = Pick<PlanSource, "node" | "onError" | "eventTime">;
 type AggregateNode = WindowNode | KeyedAggregateNode;
 const isAggregate = (node: PlanNode): node is AggregateNode =>
   node.kind === "windowAggregate" || node.kind === "keyedAggregate";
@@ -54,19 +49,15 @@ const pushName = ({ name }: PlanNode, side: Side): string => `${name}/${side}`;
 /** The oracle: the plan run one record at a time by JSON.parse and `evaluate`. Slow and easy to believe. */
 export function interpret(plan: Plan, options: ProgramOptions): Program {
   const interpreter = new Interpreter(plan, options);
-  const watermarks = new Watermarks(plan, interpreter.advances, bufferedTime(interpreter.buffers));
-  const behind: BehindBuffer = {
-    process: (node, batch) => interpreter.behind(node).process(batch),
-    advanceWatermark: (node, watermark) => watermarks.advance(node, watermark),
-    setIdle: (node, idle) => watermarks.setIdle(node, idle),
-  };
+  const watermarks = new Watermarks(plan, interpreter.advances, interpreter.buffers);
+  const behind = new Map((plan.buffers ?? []).map(({ node }) => [node, interpreter.behind(node)]));
   return {
     inputs: new Map(plan.sources.map((source) => [source.node, interpreter.input(source)])),
     keyed: plan.nodes.flatMap(({ name }) => interpreter.states.get(name) ?? interpreter.processes.get(name) ?? []),
     advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
     setIdle: (source, idle) => watermarks.setIdle(source, idle),
     end: (source) => watermarks.advance(source, Number.POSITIVE_INFINITY),
-    buffers: [...interpreter.buffers.values()].map((b) => programBuffer(b, behind)),
+    buffers: programBuffers(interpreter.buffers, watermarks, (node, batch) => behind.get(node)?.process(batch)),
     counters: () => interpreter.counters,
   };
 }
@@ -358,40 +349,7 @@ class Interpreter {
 
   input(source: Start): ProgramInput {
     const stage = this.stage(source.node, source.onError);
-    const checked = decodes(this.plan, source.node, this.graph);
-    const input = {
-      maxEventTime: Number.NEGATIVE_INFINITY,
-      process: (batch: Batch): void => {
-        input.maxEventTime = Number.NEGATIVE_INFINITY;
-        for (let i = 0; i < batch.n; i++) {
-          const event = this.read(source, stage, checked, { batch, i });
-          if (event === undefined) continue;
-          input.maxEventTime = Math.max(input.maxEventTime, event.ts);
-          stage.output("out")(event);
-        }
-      },
-    };
-    return input;
-  }
-
-  private read(source: Start, stage: Stage, checked: boolean, at: { batch: Batch; i: number }): Flowing | undefined {
-    const { batch, i } = at;
-    const start = batch.off[i] as number;
-    const length = batch.len[i] as number;
-    const raw = batch.buf.subarray(start, start + Math.max(0, length));
-    const event = { value: undefined, raw, ts: batch.ts[i] as number, shard: batch.split, where: batch.describe(i) };
-    stage.counters.in++;
-    try {
-      if (length < 0) throw new SyntaxError("the record has no value");
-      const value: unknown = checked ? JSON.parse(raw.toString("utf8")) : undefined;
-      const path = source.eventTime?.field ?? null;
-      const ts = path === null ? event.ts : eventTimeOf(ownField(value, path));
-      if (Number.isNaN(ts)) throw new TypeError(`its event time event.${path?.join(".")} is missing or not a time`);
-      return { ...event, value, ts };
-    } catch (cause) {
-      fail(stage, event, { code: "RECORD_MALFORMED", cause });
-      return undefined;
-    }
+    return startInput(source, stage, decodes(this.plan, source.node, this.graph));
   }
 }
 

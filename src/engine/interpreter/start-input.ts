@@ -1,0 +1,47 @@
+import type { Batch } from "../batch.ts";
+import { eventTimeOf } from "../event-time.ts";
+import { ownField } from "../own-field.ts";
+import type { PlanSource } from "../plan.ts";
+import type { ProgramInput } from "../program.ts";
+import { fail } from "./operators.ts";
+import type { Flowing, Stage } from "./operators.ts";
+
+/** Where records come in: at a source, or from a buffer. */
+export type Start = Pick<PlanSource, "node" | "onError" | "eventTime">;
+
+/** Gives each record of a batch to what reads the start. `checked`: records are parsed, because something looks into them. */
+export function startInput(start: Start, stage: Stage, checked: boolean): ProgramInput {
+  const input = {
+    maxEventTime: Number.NEGATIVE_INFINITY,
+    process: (batch: Batch): void => {
+      input.maxEventTime = Number.NEGATIVE_INFINITY;
+      for (let i = 0; i < batch.n; i++) {
+        const event = read(start, stage, checked, { batch, i });
+        if (event === undefined) continue;
+        input.maxEventTime = Math.max(input.maxEventTime, event.ts);
+        stage.output("out")(event);
+      }
+    },
+  };
+  return input;
+}
+
+function read(start: Start, stage: Stage, checked: boolean, at: { batch: Batch; i: number }): Flowing | undefined {
+  const { batch, i } = at;
+  const from = batch.off[i] as number;
+  const length = batch.len[i] as number;
+  const raw = batch.buf.subarray(from, from + Math.max(0, length));
+  const event = { value: undefined, raw, ts: batch.ts[i] as number, shard: batch.split, where: batch.describe(i) };
+  stage.counters.in++;
+  try {
+    if (length < 0) throw new SyntaxError("the record has no value");
+    const value: unknown = checked ? JSON.parse(raw.toString("utf8")) : undefined;
+    const path = start.eventTime?.field ?? null;
+    const ts = path === null ? event.ts : eventTimeOf(ownField(value, path));
+    if (Number.isNaN(ts)) throw new TypeError(`its event time event.${path?.join(".")} is missing or not a time`);
+    return { ...event, value, ts };
+  } catch (cause) {
+    fail(stage, event, { code: "RECORD_MALFORMED", cause });
+    return undefined;
+  }
+}
