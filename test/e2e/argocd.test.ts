@@ -92,6 +92,12 @@ async function readyPods(selector: string): Promise<NodePod[]> {
     return status.containerStatuses?.every(({ ready }) => ready) === true;
   });
 }
+/** The kubelet asks a worker some seconds after the operator has heard it run. */
+const untilReadyPods = (selector: string, count: number): Promise<NodePod[]> =>
+  eventually(`${count} ready of ${selector}`, async () => {
+    const pods = await readyPods(selector);
+    return pods.length === count ? pods : undefined;
+  });
 
 /** Synced to what is in Git, with this health. */
 const is =
@@ -159,8 +165,8 @@ describe("an Application with the operator and a job, on a real node", () => {
       await reader.run(wait);
     });
     expect(isReady(await job())).toBe(true);
-    expect(await readyPods(OPERATORS)).toHaveLength(2);
-    expect(await readyPods(WORKERS)).toHaveLength(1);
+    await untilReadyPods(OPERATORS, 2);
+    await untilReadyPods(WORKERS, 1);
   });
 
   act("is led by one of its pods, as the Lease says by name", async () => {
@@ -193,7 +199,7 @@ describe("an Application with the operator and a job, on a real node", () => {
       await untilJob("scaled to 2", runsOn(2));
       await argo.until(APPLICATION, "Synced and Healthy", is("Healthy", revision));
     });
-    expect(await readyPods(WORKERS)).toHaveLength(2);
+    await untilReadyPods(WORKERS, 2);
   });
 
   act("takes a kubectl scale back, because Git says otherwise", async () => {
@@ -230,7 +236,7 @@ describe("an Application with the operator and a job, on a real node", () => {
       expect(after.status?.parallelism).toMatchObject({ effective: 3 });
       expect(after.spec).toEqual(scaled.spec);
       expect(after.metadata.generation).toBe(scaled.metadata.generation);
-      expect(await readyPods(WORKERS)).toHaveLength(3);
+      await untilReadyPods(WORKERS, 3);
     },
   );
 
@@ -274,7 +280,7 @@ describe("an Application with the operator and a job, on a real node", () => {
       const seen = await argo.until(APPLICATION, "Synced and Suspended", is("Suspended"));
       expect(healthOf(seen, JOB)?.message).toMatch(/^Stopped: stopped, asked for by verb\/stop=/);
     });
-    expect(await readyPods(WORKERS)).toEqual([]);
+    await untilReadyPods(WORKERS, 0);
     await timed("started by an action, Healthy", async () => {
       await click("start");
       await argo.until(APPLICATION, "Synced and Healthy", is("Healthy"));

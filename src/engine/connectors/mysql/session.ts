@@ -4,17 +4,14 @@ import { createConnection } from "mysql2/promise";
 import type { Connection, ResultSetHeader, RowDataPacket } from "mysql2/promise";
 import type { ConnectorContext } from "../connector.ts";
 import { WeirError } from "../../../errors.ts";
-import { readLogin, readTls } from "../credentials.ts";
+import { readTls } from "../credentials.ts";
+import { CONNECT_MS, endOrDestroy, loginOf, untilSeized } from "../sql/driver.ts";
 import type { Shape, SqlRow } from "../sql/rows.ts";
 import { qualified, RowRefused, tableNameOf } from "../sql/session.ts";
 import type { Column, Dialect, SqlSession, SqlSinkConfig, TableFacts, TableName } from "../sql/session.ts";
-import { pause } from "../until-reached.ts";
 import { parameterOf } from "./values.ts";
 
-const CONNECT_MS = 10_000;
 const PORT = 3306;
-const SEIZE_TRIES = 100;
-const SEIZE_PAUSE_MS = 50;
 /** The protocol counts a statement's parameters in 16 bits. */
 const PARAMETERS = 65_535;
 /** Rows of one statement; powers of two below it are all that is ever prepared. */
@@ -31,7 +28,7 @@ export const mysql: Dialect = {
       host: config.host,
       port: config.port ?? PORT,
       database: config.database,
-      ...(config.secretRef === undefined ? {} : loginOf(config.secretRef.name, ctx)),
+      ...loginOf(config, ctx),
       ...(config.tls === undefined ? {} : { ssl: tlsOf(config, ctx) }),
       connectTimeout: CONNECT_MS,
       enableKeepAlive: true,
@@ -53,11 +50,6 @@ export const mysql: Dialect = {
     }
   },
 };
-
-function loginOf(secret: string, ctx: ConnectorContext): { user: string; password: string } {
-  const { username: user, password } = readLogin(secret, ctx);
-  return { user, password };
-}
 
 /** The driver compares a certificate with a name only: of a server that is known by its address it would take another's. */
 function tlsOf({ tls = {}, host }: SqlSinkConfig, ctx: ConnectorContext): object {
@@ -102,25 +94,25 @@ function sessionOf(connection: Connection, { table }: SqlSinkConfig, signal: Abo
     },
     seize: async (name) => {
       const key = `weir${createHash("sha256").update(name).digest("hex").slice(0, 56)}`;
-      for (let tries = 0; tries < SEIZE_TRIES; tries++) {
+      const held = "an older worker's connection is still open and does not end; end it with KILL";
+      await untilSeized(signal, held, async () => {
         const { rows } = await query("SELECT GET_LOCK(?, 0) AS mine, IS_USED_LOCK(?) AS holder", [key, key]);
-        if (Number(rows[0]?.["mine"]) === 1) return;
+        if (Number(rows[0]?.["mine"]) === 1) return true;
         const holder = Number(rows[0]?.["holder"]);
         // It may have ended by itself meanwhile.
         if (holder > 0) await query(`KILL ${holder}`).catch((e: unknown) => refuseDenied(e));
-        await pause(SEIZE_PAUSE_MS, signal);
-      }
-      throw new Error("an older worker's connection is still open and does not end; end it with KILL");
+        return false;
+      });
     },
     get lost() {
       return lost;
     },
     close: async () => {
       lost = true;
-      // A server that does not answer must not hold up the end of the job.
-      const timer = setTimeout(() => connection.destroy(), 1_000);
-      await connection.end().catch(() => undefined);
-      clearTimeout(timer);
+      await endOrDestroy(
+        () => connection.end(),
+        () => connection.destroy(),
+      );
     },
   };
 }

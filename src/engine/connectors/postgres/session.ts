@@ -1,16 +1,12 @@
 import { createHash } from "node:crypto";
 import pg from "pg";
-import type { ConnectorContext } from "../connector.ts";
-import { readLogin, readTls } from "../credentials.ts";
+import { readTls } from "../credentials.ts";
+import { CONNECT_MS, endOrDestroy, loginOf, untilSeized } from "../sql/driver.ts";
 import type { Shape, SqlRow } from "../sql/rows.ts";
 import { qualified, RowRefused, tableNameOf } from "../sql/session.ts";
 import type { Column, Dialect, SqlSession, SqlSinkConfig, TableFacts, TableName } from "../sql/session.ts";
-import { pause } from "../until-reached.ts";
 
-const CONNECT_MS = 10_000;
 const PORT = 5432;
-const SEIZE_TRIES = 100;
-const SEIZE_PAUSE_MS = 50;
 
 export const quote = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`;
 
@@ -24,7 +20,7 @@ export const postgres: Dialect = {
       host: config.host,
       port: config.port ?? PORT,
       database: config.database,
-      ...(config.secretRef === undefined ? {} : loginOf(config.secretRef.name, ctx)),
+      ...loginOf(config, ctx),
       ssl: config.tls === undefined ? false : readTls(config.tls, ctx),
       connectionTimeoutMillis: CONNECT_MS,
       keepAlive: true,
@@ -45,11 +41,6 @@ export const postgres: Dialect = {
     }
   },
 };
-
-function loginOf(secret: string, ctx: ConnectorContext): { user: string; password: string } {
-  const { username: user, password } = readLogin(secret, ctx);
-  return { user, password };
-}
 
 function sessionOf(client: pg.Client, { table }: SqlSinkConfig, signal: AbortSignal): SqlSession {
   const target = qualified(postgres, tableNameOf(table));
@@ -76,9 +67,10 @@ function sessionOf(client: pg.Client, { table }: SqlSinkConfig, signal: AbortSig
     },
     seize: async (name) => {
       const key = createHash("sha256").update(name).digest().readBigInt64BE().toString();
-      for (let tries = 0; tries < SEIZE_TRIES; tries++) {
+      const held = "an older worker's session is still open and does not end; end it with pg_terminate_backend";
+      await untilSeized(signal, held, async () => {
         const { rows } = await query("SELECT pg_try_advisory_lock(CAST(? AS bigint)) AS mine", [key]);
-        if (rows[0]?.["mine"] === true) return;
+        if (rows[0]?.["mine"] === true) return true;
         await query(
           `SELECT pg_terminate_backend(pid) FROM pg_locks
             WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND pid <> pg_backend_pid()
@@ -86,20 +78,19 @@ function sessionOf(client: pg.Client, { table }: SqlSinkConfig, signal: AbortSig
               AND ((CAST(CAST(classid AS bigint) AS bit(64)) << 32) | CAST(CAST(objid AS bigint) AS bit(64))) = CAST(CAST(? AS bigint) AS bit(64))`,
           [key],
         );
-        await pause(SEIZE_PAUSE_MS, signal);
-      }
-      throw new Error("an older worker's session is still open and does not end; end it with pg_terminate_backend");
+        return false;
+      });
     },
     get lost() {
       return lost;
     },
     close: async () => {
       lost = true;
-      // A server that does not answer must not hold up the end of the job.
       const { stream } = client.connection as unknown as { stream?: { destroy(): void } };
-      const timer = setTimeout(() => stream?.destroy(), 1_000);
-      await client.end().catch(() => undefined);
-      clearTimeout(timer);
+      await endOrDestroy(
+        () => client.end(),
+        () => stream?.destroy(),
+      );
     },
   };
 }
