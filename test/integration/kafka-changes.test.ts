@@ -59,7 +59,7 @@ describe("while a job runs", () => {
       ["growing-2", "growing-4"],
       ["growing-3"],
     ]);
-    expect(readers[1]?.positions().get("growing-3")).toEqual({ offset: 40, partitions: 5 });
+    expect(readers[1]?.positions().get("growing-3")).toMatchObject({ offset: 40, partitions: 5 });
     await Promise.all(readers.map((reader) => reader.close()));
   });
 
@@ -101,7 +101,7 @@ describe("an offset that retention has overtaken", () => {
       },
     ]);
     await expect.poll(() => reader.lag(), { timeout: 60_000 }).toMatchObject({ records: 0 });
-    expect(reader.positions().get("overtaken-0")).toEqual({ offset: 100, partitions: 2 });
+    expect(reader.positions().get("overtaken-0")).toMatchObject({ offset: 100, partitions: 2 });
     await reader.close();
   });
 
@@ -117,15 +117,77 @@ describe("an offset that retention has overtaken", () => {
     await reader.close();
   });
 
-  it("that is behind the end of a topic that was created anew reads the new one, and says so", async () => {
+  it("that is behind the end of a topic reads from where the policy says, and says so", async () => {
     await kafka.createTopic("anew", 1);
     await kafka.produce({ topic: "anew" }, records(5));
     const context = connectorContext();
     const positions = new Map([["anew-0", { offset: 10, partitions: 1 }]]);
     const reader = await open({ topics: ["anew"], offsetReset: "Earliest" }, { context, positions });
     expect(valuesOf(await readUntil(reader, (all) => all.length >= 5))).toEqual(["0", "1", "2", "3", "4"]);
-    expect(context.losses).toEqual([{ records: 0, message: expect.stringContaining("created anew or cut") as string }]);
+    expect(context.losses).toEqual([
+      { records: 0, message: expect.stringContaining("ends before offset 10, so it was cut") as string },
+    ]);
     await reader.close();
+  });
+});
+
+describe("a topic that was deleted and created anew, with more records than were read of the old one", () => {
+  const again = async (topic: string): Promise<void> => {
+    await kafka.deleteTopic(topic);
+    await kafka.createTopic(topic, 1);
+    await kafka.produce({ topic }, records(20, 100));
+  };
+  const readHalf = async (topic: string): Promise<{ reader: SourceReader; context: TestContext }> => {
+    await kafka.createTopic(topic, 1);
+    await kafka.produce({ topic }, records(10));
+    const context = connectorContext();
+    const reader = await open({ topics: [topic], offsetReset: "Earliest" }, { context });
+    await readUntil(reader, (all) => all.length >= 10);
+    return { reader, context };
+  };
+  const anew = (topic: string): object => ({
+    records: 0,
+    message: `${topic}[0] was deleted at offset 10 or later, and created anew; reading goes on at offset 0 (offsetReset: Earliest)`,
+  });
+
+  it("is read from its start while the job runs, and said so", async () => {
+    const { reader, context } = await readHalf("renewed");
+    await again("renewed");
+    const found = await readUntil(reader, (all) => all.length >= 20);
+    expect(valuesOf(found).slice(-20)).toEqual(records(20, 100).map((r) => r.value));
+    expect(context.losses).toEqual([anew("renewed")]);
+    await reader.close();
+  });
+
+  it("is read from its start after a restore, and its positions are its own from then on", async () => {
+    const first = await readHalf("restored");
+    const positions = first.reader.positions();
+    await first.reader.close();
+    await again("restored");
+    const context = connectorContext();
+    const reader = await open({ topics: ["restored"], offsetReset: "Earliest" }, { context, positions });
+    expect(reader.positions()).toEqual(positions);
+    await readUntil(reader, (all) => all.length >= 20);
+    expect(context.losses).toEqual([anew("restored")]);
+    const later = connectorContext();
+    const last = await open({ topics: ["restored"] }, { context: later, positions: reader.positions() });
+    await kafka.produce({ topic: "restored" }, records(1, 500));
+    expect(valuesOf(await readUntil(last, (all) => all.length >= 1))).toEqual(["500"]);
+    await reader.close();
+    await last.close();
+  });
+
+  it("ends the job where nothing else was asked for, with the reason", async () => {
+    const { reader } = await readHalf("refused");
+    const positions = reader.positions();
+    await reader.close();
+    await again("refused");
+    const restored = await open({ topics: ["refused"] }, { positions });
+    await expect(readUntil(restored, (all) => all.length >= 1)).rejects.toMatchObject({
+      code: "OFFSET_OUT_OF_RANGE",
+      message: expect.stringMatching(/^The topic of offset 10 in refused\[0\] was deleted and created anew/) as string,
+    });
+    await restored.close();
   });
 });
 

@@ -4,59 +4,10 @@ import { WireWriter } from "./wire.ts";
 import type { WireReader } from "./wire.ts";
 
 /** The control calls: everything but Fetch and Produce. Each asks and decodes once; retrying is the caller's part. */
-const METADATA: Call = { key: 3, version: 8 };
 const LIST_OFFSETS: Call = { key: 2, version: 5 };
 const FIND_COORDINATOR: Call = { key: 10, version: 2 };
 const OFFSET_COMMIT: Call = { key: 8, version: 7 };
 const INIT_PRODUCER_ID: Call = { key: 22, version: 1 };
-
-export interface Metadata {
-  /** "host:port" by broker id. */
-  readonly brokers: ReadonlyMap<number, string>;
-  readonly topics: ReadonlyMap<string, TopicMetadata>;
-}
-
-export interface TopicMetadata {
-  readonly error: number;
-  /** Index = partition; leader −1 where there is none now. */
-  readonly partitions: readonly { readonly leader: number; readonly leaderEpoch: number }[];
-}
-
-export async function fetchMetadata(connection: Connection, topics: readonly string[]): Promise<Metadata> {
-  const body = new WireWriter();
-  body.array(topics, (topic) => body.string(topic));
-  body.int8(0); // never create topics
-  body.int8(0);
-  body.int8(0);
-  const { reader } = await connection.send(METADATA, body);
-  reader.int32(); // throttle time
-  const brokers = new Map(
-    reader.array(() => {
-      const id = reader.int32();
-      const address = `${reader.string() ?? ""}:${reader.int32()}`;
-      reader.string(); // rack
-      return [id, address] as const;
-    }),
-  );
-  reader.string(); // cluster id
-  reader.int32(); // controller
-  const found = reader.array(() => {
-    const error = reader.int16();
-    const name = reader.string() ?? "";
-    reader.int8(); // internal
-    const partitions = reader.array(() => {
-      reader.int16();
-      const index = reader.int32();
-      const leader = reader.int32();
-      const leaderEpoch = reader.int32();
-      for (let i = 0; i < 3; i++) reader.array(() => reader.int32()); // replicas, in sync, offline
-      return { index, leader, leaderEpoch };
-    });
-    reader.int32(); // authorized operations
-    return [name, { error, partitions: partitions.toSorted((a, b) => a.index - b.index) }] as const;
-  });
-  return { brokers, topics: new Map(found) };
-}
 
 /** A time in ms, or one of these. */
 export const LATEST = -1;

@@ -1,10 +1,10 @@
 import type { ConnectorContext } from "../connector.ts";
 import { messageOf } from "../../../errors.ts";
 import { untilReached as untilReachedAny } from "../until-reached.ts";
-import { fetchMetadata, type Metadata } from "./calls.ts";
 import type { KafkaConnectionConfig } from "./config.ts";
 import { openConnection, type Connection } from "./connection.ts";
 import { ErrorCode, errorName } from "./error-codes.ts";
+import { fetchMetadata, knowsTopicIds, type Metadata } from "./metadata-call.ts";
 import { authenticate } from "./sasl.ts";
 import { readSecurity, type Credentials } from "./security.ts";
 
@@ -46,6 +46,7 @@ export function openCluster(config: KafkaConnectionConfig, ctx: ConnectorContext
     return { opened, until: lifetimeMs === 0 ? Infinity : ctx.clock.now() + lifetimeMs * LOGIN_SHARE };
   };
   const open = new Map<string, Promise<Dialled>>();
+  const topicIds = new WeakMap<Connection, boolean>();
   let known: readonly string[] = brokers;
   let turn = 0;
 
@@ -84,7 +85,11 @@ export function openCluster(config: KafkaConnectionConfig, ctx: ConnectorContext
     connection,
     any,
     metadata: async (topics) => {
-      const found = await fetchMetadata(await any("control"), topics);
+      const control = await any("control");
+      // While brokers are being upgraded, one may know what another does not: asked for each, once.
+      const ids = topicIds.get(control) ?? (await knowsTopicIds(control));
+      topicIds.set(control, ids);
+      const found = await fetchMetadata(control, topics, { ids });
       if (found.brokers.size > 0) known = [...found.brokers.values()];
       for (const [name, topic] of found.topics) refuseBroken(name, topic.error);
       return found;

@@ -1,6 +1,6 @@
 import type { SourceContext } from "../connector.ts";
 import { isWeirError, messageOf } from "../../../errors.ts";
-import type { Metadata } from "./calls.ts";
+import type { Metadata } from "./metadata-call.ts";
 import { backOff, pause } from "../until-reached.ts";
 import { untilReached, type Cluster } from "./cluster.ts";
 import { ErrorCode, errorName } from "./error-codes.ts";
@@ -8,6 +8,7 @@ import { fetchRecords, type FetchedPartition, type FetchResponse, type FetchSett
 import type { Frame } from "./frames.ts";
 import type { OutOfRange } from "./offset-reset.ts";
 import { endOfChunk, jumpTo, type Chunk, type Partition } from "./partition.ts";
+import { topicId } from "./splits.ts";
 
 /** Keeps answers of all leaders ahead of the reader: a bounded number, whatever the network does. */
 export interface Fetcher {
@@ -61,8 +62,10 @@ export function startFetcher(options: FetcherOptions): Fetcher {
   /** A broker fills an answer in the order asked: whoever was served last goes to the back. */
   const served = new Map<Partition, number>();
   let turn = 0;
-  /** Their next offset is not there any more. */
-  const lost = new Set<Partition>();
+  /** Their next offset is not there any more, or belongs to a topic that is gone: then with the id of the new one. */
+  const lost = new Map<Partition, { readonly anew?: string }>();
+  /** Ids of topics that were deleted. */
+  const gone = new Set<string>();
   let lookedAt = 0;
   let failures = 0;
   let reported = false;
@@ -83,14 +86,26 @@ export function startFetcher(options: FetcherOptions): Fetcher {
       if (found === undefined || address === undefined) throw new Error(`${p.split.id} has no leader now`);
       p.leader = address;
       p.leaderEpoch = found.leaderEpoch;
+      recognize(p, topicId(metadata, p.topic));
     }
     await resetLost();
     await Promise.all(leadersOf(partitions).map((leader) => cluster.connection(leader, PURPOSE)));
   };
+  /** A topic that was deleted and created anew has the old one's name, and other records under its offsets. */
+  const recognize = (p: Partition, id: string | undefined): void => {
+    if (id === undefined || id === p.fetchTopicId) return;
+    if (gone.has(id)) throw new Error(`${p.topic} was created anew, which a broker does not know yet`);
+    if (p.fetchTopicId === undefined) p.fetchTopicId = id;
+    else lost.set(p, { anew: id });
+  };
   const resetLost = async (): Promise<void> => {
     if (lost.size === 0) return;
-    const next = await options.outOfRange([...lost]);
-    for (const p of lost) {
+    const next = await options.outOfRange([...lost].map(([partition, { anew }]) => ({ partition, anew })));
+    for (const [p, { anew }] of lost) {
+      if (anew !== undefined) {
+        gone.add(p.fetchTopicId ?? "");
+        p.fetchTopicId = anew;
+      }
       p.fetchOffset = next.get(p.split.id) ?? 0;
       p.readableEnd = undefined;
       chunks.push(jumpTo(p, p.fetchOffset));
@@ -102,7 +117,8 @@ export function startFetcher(options: FetcherOptions): Fetcher {
     const next = endOfChunk(frame, fetched);
     p.readableEnd = fetched.readableEnd;
     if (next === undefined) return 0;
-    chunks.push({ partition: p, frame, fetched, asked: p.fetchOffset, at: fetched.from, cursor: undefined });
+    const { fetchOffset: asked, fetchTopicId } = p;
+    chunks.push({ partition: p, frame, fetched, asked, topicId: fetchTopicId, at: fetched.from, cursor: undefined });
     p.fetchOffset = next;
     served.set(p, ++turn);
     return 1;
@@ -114,10 +130,10 @@ export function startFetcher(options: FetcherOptions): Fetcher {
       const i = asked.findIndex((x) => x.topic === fetched.topic && x.number === fetched.partition);
       const p = asked[i];
       // Between two leaders the same offset may have been asked for twice: the second answer is void.
-      if (p === undefined || p.fetchOffset !== offsets[i]) continue;
+      if (p === undefined || p.fetchOffset !== offsets[i] || lost.has(p)) continue;
       if (fetched.error === ErrorCode.None) kept += keep(p, fetched, response);
       else problems.push(`${p.split.id}: ${errorName(fetched.error)}`);
-      if (fetched.error === ErrorCode.OffsetOutOfRange) lost.add(p);
+      if (fetched.error === ErrorCode.OffsetOutOfRange) lost.set(p, {});
     }
     if (problems.length === 0) return kept;
     if (kept === 0) throw new Error(problems.join("; "));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { connectorContext } from "../../../../test/builders/connector-context.ts";
 import type { SourceContext } from "../connector.ts";
-import type { Metadata } from "./calls.ts";
+import type { Metadata } from "./metadata-call.ts";
 import { partitionGrowth } from "./growth.ts";
 import { startPartition } from "./partition.ts";
 import { partitionOf, splitsOf } from "./splits.ts";
@@ -27,7 +27,7 @@ async function taken(before: Record<string, number>, now: Record<string, number>
     .filter((split) => split.index % slots === slot)
     .map((split) => {
       const place = partitionOf(split);
-      return startPartition({ split, ...place, siblings: before[place.topic] ?? 0, offset: 0 });
+      return startPartition({ split, ...place, siblings: before[place.topic] ?? 0, topicId: undefined, offset: 0 });
     });
   const found: string[] = [];
   const growth = partitionGrowth({

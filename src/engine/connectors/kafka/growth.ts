@@ -1,6 +1,6 @@
 import { messageOf } from "../../../errors.ts";
 import type { SourceContext, Split } from "../connector.ts";
-import type { Metadata } from "./calls.ts";
+import type { Metadata } from "./metadata-call.ts";
 import type { Partition } from "./partition.ts";
 import { partitionCount, splitsOf } from "./splits.ts";
 

@@ -6,8 +6,15 @@ import type { KafkaSourceConfig } from "./config.ts";
 import type { Partition } from "./partition.ts";
 import { offsetsAt } from "./start-offsets.ts";
 
+/** A partition that cannot go on where it is. */
+export interface Lost {
+  readonly partition: Partition;
+  /** The id of the topic that has taken the old one's name; absent where only the offset is gone. */
+  readonly anew: string | undefined;
+}
+
 /** What to do with partitions whose next offset the broker does not have: where each goes on, by the split's id. */
-export type OutOfRange = (partitions: readonly Partition[]) => Promise<ReadonlyMap<string, number>>;
+export type OutOfRange = (lost: readonly Lost[]) => Promise<ReadonlyMap<string, number>>;
 
 interface ResetOptions {
   readonly source: KafkaSourceConfig;
@@ -21,23 +28,26 @@ interface ResetOptions {
  */
 export function resetPolicy({ source, cluster, ctx }: ResetOptions): OutOfRange {
   const policy = source.offsetReset ?? "Fail";
-  return async (partitions) => {
-    if (policy === "Fail") throw outOfRange(partitions);
+  return async (lost) => {
+    if (policy === "Fail") throw refusal(lost);
+    const partitions = lost.map(({ partition }) => partition);
     const metadata = await cluster.metadata(source.topics);
     const at = policy === "Earliest" ? EARLIEST : LATEST;
     const found = await offsetsAt(partitions, at, { source, cluster, metadata });
-    for (const p of partitions) ctx.lost(...lossOf(p, found.get(p.split.id) ?? 0, policy));
+    for (const each of lost) ctx.lost(...lossOf(each, found.get(each.partition.split.id) ?? 0, policy));
     return found;
   };
 }
 
 const place = (p: Partition): string => `${p.topic}[${p.number}]`;
 
-function lossOf(p: Partition, next: number, policy: string): [records: number, message: string] {
+function lossOf({ partition: p, anew }: Lost, next: number, policy: string): [records: number, message: string] {
   const went = `goes on at offset ${next} (offsetReset: ${policy})`;
-  if (next < p.fetchOffset) {
-    return [0, `${place(p)} ends before offset ${p.fetchOffset}, so it was created anew or cut; reading ${went}`];
+  if (anew !== undefined) {
+    return [0, `${place(p)} was deleted at offset ${p.fetchOffset} or later, and created anew; reading ${went}`];
   }
+  if (next < p.fetchOffset)
+    return [0, `${place(p)} ends before offset ${p.fetchOffset}, so it was cut; reading ${went}`];
   const lost = next - p.fetchOffset;
   return [
     lost,
@@ -45,12 +55,13 @@ function lossOf(p: Partition, next: number, policy: string): [records: number, m
   ];
 }
 
-function outOfRange(partitions: readonly Partition[]): WeirError {
-  const which = partitions.map((p) => `offset ${p.fetchOffset} in ${place(p)}`).join(", ");
+function refusal(lost: readonly Lost[]): WeirError {
+  const where = lost.map(({ partition: p }) => `offset ${p.fetchOffset} in ${place(p)}`).join(", ");
+  const what = lost.some(({ anew }) => anew !== undefined)
+    ? `The topic of ${where} was deleted and created anew: its offsets mean other records now`
+    : `Kafka has no ${where} any more: retention removed it, or the topic was created anew`;
   return new WeirError(
     "OFFSET_OUT_OF_RANGE",
-    `Kafka has no ${which} any more: retention removed it, or the topic was created anew. Going on would lose records ` +
-      `silently; start the job from a position that exists and give the topic a longer retention, or set offsetReset ` +
-      `of the source to go on with the loss`,
+    `${what}. Going on would lose records silently; start the job from a position that exists and give the topic a longer retention, or set offsetReset of the source to go on with the loss`,
   );
 }

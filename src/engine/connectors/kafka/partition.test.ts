@@ -16,10 +16,11 @@ function chunkFrom(offset: number): Chunk {
   stamp(bytes, { id: 1n, epoch: 0 }, 0);
   const split = { id: "orders-0", index: 0 };
   return {
-    partition: startPartition({ split, topic: "orders", number: 0, siblings: 1, offset }),
+    partition: startPartition({ split, topic: "orders", number: 0, siblings: 1, topicId: undefined, offset }),
     frame: { reader: new WireReader(bytes, 0), end: bytes.length, release: () => undefined },
     fetched: { topic: "orders", partition: 0, error: 0, readableEnd: RECORDS, aborted: [], from: 0, to: bytes.length },
     asked: offset,
+    topicId: undefined,
     at: 0,
     cursor: undefined,
   };

@@ -24,6 +24,10 @@ export interface Partition {
   readonly number: number;
   /** How many partitions the topic had when reading began. */
   readonly siblings: number;
+  /** Of the topic that `fetchOffset` is one of, where brokers give ids. */
+  fetchTopicId: string | undefined;
+  /** Of the topic that `position` is one of. */
+  topicId: string | undefined;
   leader: string;
   leaderEpoch: number;
   /** Next offset to ask a broker for. */
@@ -42,15 +46,18 @@ export interface PartitionStart {
   readonly topic: string;
   readonly number: number;
   readonly siblings: number;
+  readonly topicId: string | undefined;
   readonly offset: number;
 }
 
-export function startPartition({ split, topic, number, siblings, offset }: PartitionStart): Partition {
+export function startPartition({ split, topic, number, siblings, topicId, offset }: PartitionStart): Partition {
   return {
     split,
     topic,
     number,
     siblings,
+    fetchTopicId: topicId,
+    topicId,
     leader: "",
     leaderEpoch: -1,
     fetchOffset: offset,
@@ -68,6 +75,7 @@ export interface Chunk {
   readonly fetched: FetchedPartition;
   /** The offset that was asked for: usually where the chunk before it ends. */
   readonly asked: number;
+  readonly topicId: string | undefined;
   /** Start of the next record batch. */
   at: number;
   cursor: RecordCursor | undefined;
@@ -85,7 +93,7 @@ const NOTHING: Omit<FetchedPartition, "topic" | "partition"> = {
 export function jumpTo(partition: Partition, offset: number): Chunk {
   const frame: Frame = { reader: new WireReader(Buffer.alloc(0), 0), end: 0, release: () => undefined };
   const fetched = { ...NOTHING, topic: partition.topic, partition: partition.number };
-  return { partition, frame, fetched, asked: offset, at: 0, cursor: undefined };
+  return { partition, frame, fetched, asked: offset, topicId: partition.fetchTopicId, at: 0, cursor: undefined };
 }
 
 /** Verifies the answer's batches and returns the offset to go on from; undefined where there is no whole batch. */
@@ -149,6 +157,7 @@ function nextCursor(chunk: Chunk): RecordCursor | undefined {
     // After a jump nothing is known of transactions: the end of an aborted one may lie in what was jumped over.
     if (partition.position !== chunk.asked) partition.aborted = abortedTransactions();
     partition.position = chunk.asked;
+    partition.topicId = chunk.topicId;
     partition.aborted.learn(fetched.aborted);
   }
   for (;;) {

@@ -96,7 +96,10 @@ export function readPartitions({ source, starts, cluster, ctx, refreshMs }: Read
     },
     positions: () =>
       new Map(
-        partitions.map((p) => [p.split.id, { offset: p.position, partitions: p.siblings } satisfies KafkaPosition]),
+        partitions.map(({ split, position, siblings, topicId }) => {
+          const at: KafkaPosition = { offset: position, partitions: siblings, ...(topicId && { topicId }) };
+          return [split.id, { ...at }];
+        }),
       ),
     added: () => added,
     finished: () => false,

@@ -1,6 +1,6 @@
 import { WeirError } from "../../../errors.ts";
 import type { SourceContext, Split } from "../connector.ts";
-import type { Metadata } from "./calls.ts";
+import type { Metadata } from "./metadata-call.ts";
 
 /** A partition's place among the splits: by number, then by the order of the topics; so a new one comes behind the others. */
 export function splitsOf(topics: readonly string[], metadata: Metadata, ctx: SourceContext): Split[] {
@@ -26,6 +26,8 @@ export function partitionOf({ id }: Split): { topic: string; number: number } {
 }
 
 export const topicOf = (id: string): string => id.slice(0, id.lastIndexOf("-"));
+
+export const topicId = (metadata: Metadata, topic: string): string | undefined => metadata.topics.get(topic)?.id;
 
 export function partitionCount(metadata: Metadata, topic: string): number {
   return metadata.topics.get(topic)?.partitions.length ?? 0;

@@ -1,17 +1,20 @@
 import { WeirError } from "../../../errors.ts";
 import type { AssignedSplit, SourceContext, Split } from "../connector.ts";
-import { EARLIEST, LATEST, listOffsets, type Metadata } from "./calls.ts";
+import { EARLIEST, LATEST, listOffsets } from "./calls.ts";
 import { untilReached, type Cluster } from "./cluster.ts";
 import type { KafkaSourceConfig } from "./config.ts";
 import { ErrorCode, errorName } from "./error-codes.ts";
 import { growthMessage } from "./growth.ts";
+import type { Metadata } from "./metadata-call.ts";
 import type { PartitionStart } from "./partition.ts";
-import { partitionCount, partitionOf, topicOf } from "./splits.ts";
+import { partitionCount, partitionOf, topicId, topicOf } from "./splits.ts";
 
 /** A saved position: the next offset, and how many partitions the topic had when its keys were dealt. */
 export interface KafkaPosition {
   readonly offset: number;
   readonly partitions: number;
+  /** Absent where the broker gave none. */
+  readonly topicId?: string;
 }
 
 /** The offsets to begin with: from the positions, else looked up, so that a position exists before the first record. */
@@ -37,7 +40,9 @@ export async function startOffsets(
     if (ctx.partitionedBy !== null && saved !== undefined && saved.partitions !== now) {
       throw new WeirError("RESTORE_REFUSED", `source "${ctx.node}": ${growthMessage(topic, saved.partitions, now)}`);
     }
-    return { split, topic, number, siblings: now, offset: saved?.offset ?? found.get(split.id) ?? 0 };
+    // A topic that was created anew since is found by the first look at its id, like one that is while the job runs.
+    const id = saved?.topicId ?? topicId(metadata, topic);
+    return { split, topic, number, siblings: now, topicId: id, offset: saved?.offset ?? found.get(split.id) ?? 0 };
   });
 }
 
@@ -47,7 +52,8 @@ export async function firstPositions(splits: readonly Split[], lookup: Lookup): 
   const found = await offsetsAt(wanted, EARLIEST, lookup);
   return wanted.map(({ split, topic, number }) => {
     const siblings = partitionCount(lookup.metadata, topic);
-    return { split, topic, number, siblings, offset: found.get(split.id) ?? 0 };
+    const id = topicId(lookup.metadata, topic);
+    return { split, topic, number, siblings, topicId: id, offset: found.get(split.id) ?? 0 };
   });
 }
 

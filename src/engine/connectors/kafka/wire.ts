@@ -1,7 +1,7 @@
 /**
  * The primitives of Kafka's protocol (https://kafka.apache.org/protocol), in the classic encoding: int16 string lengths,
  * int32 array counts. Weir speaks the last classic version of each call, which brokers from 2.4 to 4.x understand; only
- * what exactly-once needs of OffsetFetch came later (2.5), in the flexible encoding.
+ * what exactly-once needs of OffsetFetch (2.5), and the ids of topics (3.1), came later, in the flexible encoding.
  */
 export class WireWriter {
   #buf = Buffer.allocUnsafe(512);
@@ -56,6 +56,22 @@ export class WireWriter {
       }
       this.int8(((rest & 0x7f) | 0x80) - 0x100);
     }
+  }
+
+  compactArray<T>(items: readonly T[], write: (item: T) => void): void {
+    this.uvarint(items.length + 1);
+    for (const item of items) write(item);
+  }
+
+  /** No fields of a later version. */
+  tags(): void {
+    this.uvarint(0);
+  }
+
+  /** 32 hexadecimal digits. */
+  uuid(value: string): void {
+    this.#room(16).write(value, this.#at, "hex");
+    this.#at += 16;
   }
 
   array<T>(items: readonly T[], write: (item: T) => void): void {
@@ -149,6 +165,11 @@ export class WireReader {
       this.uvarint();
       this.#skip(this.uvarint());
     }
+  }
+
+  uuid(): string {
+    const start = this.#skip(16);
+    return this.buf.toString("hex", start, start + 16);
   }
 
   bytes(): Buffer {
