@@ -43,6 +43,7 @@ export function connectorContext(partitionedBy: readonly string[] | null = null)
       epoch: 1,
       slot: 0,
       attempt: 1,
+      common: new Map(),
       delivery: "AtLeastOnce",
       commitWithinMs: 60_000,
     },

@@ -68,6 +68,8 @@ export interface SinkContext extends ConnectorContext, Writing {
   readonly commitWithinMs: number;
   readonly lineage: string;
   readonly attempt: number;
+  /** What Weir's own sinks of this slot keep in common, by names of their own; as long-lived as the slot. */
+  readonly common?: Map<string, unknown>;
   /** What to do with a record that the outside will never take; Fail without it. Dead is not possible behind a sink. */
   readonly onError?: OnError;
   /** Worth a line in the log. */
@@ -116,6 +118,17 @@ export interface SourceReader {
   idleSplits(): readonly number[];
   /** Splits of a bounded source that have handed out everything: they no longer hold the watermark back. */
   finishedSplits?(): readonly number[];
+  /**
+   * Only of a source whose writers say how far time is, record by record: the watermark by split index, after the last
+   * polled batch, in place of what its records' times would give. Never goes back; it is in `positions()`. A split in
+   * `idleSplits` is idle at once, because its writers have said so.
+   */
+  watermarks?(): ReadonlyMap<number, number>;
+  /**
+   * Only of a source whose writers mark savepoints: whether the last polled batch, or one before it, ended with the
+   * barrier `id` of every writer, in every assigned split. No batch goes over a barrier.
+   */
+  passed?(id: string): boolean;
   /** A checkpoint with these positions is complete: commit them where the outside can see them (Kafka group). */
   checkpointed?(positions: ReadonlyMap<string, Position>): Promise<void>;
   close(): Promise<void>;
@@ -163,8 +176,27 @@ export interface SinkWriter {
    * that the state comes from, and always for the sink's own epoch and slot. At most one sink of a job may have it.
    */
   committed?(of: Writing, marked: number | undefined): Promise<number | undefined>;
+  /**
+   * Only together with `committed`: sinks of a slot that give the same name here commit as one, so they decide together,
+   * and whichever is asked answers for all. Without it a sink decides alone.
+   */
+  readonly decidesWith?: string;
   /** At restore, before any append: finish the commits of `handle` and undo what came after. */
   recover?(handle: unknown): Promise<void>;
+  /**
+   * Only of a sink that another slot's source reads time from, like the three below: nothing at or before `ms` follows
+   * what was appended so far. May be called as often as it changes: the sink says it on at its own pace.
+   */
+  watermark?(ms: number): void;
+  /** Nothing is read above it now: it holds no reader's watermark back until it is told otherwise. */
+  idle?(idle: boolean): void;
+  /** Nothing follows at all. */
+  end?(): void;
+  /**
+   * Everything that savepoint `id` must hold of this slot was appended before. An id is one try: one that is used again
+   * after sources went on would be taken for the first.
+   */
+  barrier?(id: string): void;
   /** Records and bytes accepted, for metrics; and of the records those that the outside refused and `onError` skipped. */
   counters(): { records: number; bytes: number; refused?: number };
   close(): Promise<void>;

@@ -7,14 +7,19 @@ export interface ConnectorRegistry {
   sink(name: string): Promise<SinkFactory>;
 }
 
+/** Not for users: plans get it where keys go from worker to worker. */
+const INTERNAL = "exchange";
+
 const sources: Readonly<Record<string, () => Promise<SourceFactory>>> = {
   datagen: async () => (await import("./datagen/source.ts")).datagenSource,
+  exchange: async () => (await import("./exchange/source.ts")).exchangeSource,
   file: async () => (await import("./file/source.ts")).fileSource,
   kafka: async () => (await import("./kafka/source.ts")).kafkaSource,
 };
 
 const sinks: Readonly<Record<string, () => Promise<SinkFactory>>> = {
   blackhole: async () => (await import("./blackhole/sink.ts")).blackholeSink,
+  exchange: async () => (await import("./exchange/sink.ts")).exchangeSink,
   file: async () => (await import("./file/sink.ts")).fileSink,
   kafka: async () => (await import("./kafka/sink.ts")).kafkaSink,
   mysql: async () => (await import("./mysql/sink.ts")).mysqlSink,
@@ -30,7 +35,9 @@ export const builtInConnectors: ConnectorRegistry = {
 async function load<T>(what: string, known: Readonly<Record<string, () => Promise<T>>>, name: string): Promise<T> {
   const factory = Object.hasOwn(known, name) ? known[name] : undefined;
   if (factory === undefined) {
-    const names = Object.keys(known).join(", ");
+    const names = Object.keys(known)
+      .filter((each) => each !== INTERNAL)
+      .join(", ");
     throw new WeirError("SPEC_NOT_IMPLEMENTED", `this worker has no ${what} connector "${name}"; it has ${names}`);
   }
   return await factory();

@@ -49,7 +49,9 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
     refuseTooManySlots(options);
     const storage = storageOpener(options)(start.checkpoint.uri);
     const functions = await loadFunctions(plan, options.importModule ?? refuseModules);
-    const open = (sink: PlanSink): ReturnType<typeof openSink> => openSink(sink, options, problems, opened);
+    const common = new Map<string, unknown>();
+    const open = (sink: PlanSink): ReturnType<typeof openSink> =>
+      openSink(sink, { ...options, common }, problems, opened);
     const committing = Map.groupBy(plan.sinks, (sink) => sink.delivery === "ExactlyOnce");
     const first = await Promise.all((committing.get(true) ?? []).map(open));
     const restored = await restoreAndRecord(options, storage, deciderOf(first));
@@ -100,14 +102,17 @@ function refuseTooManySlots({ plan, start, slot }: SlotOptions): void {
   throw new WeirError("SPEC_INVALID", `slot ${slot} of ${slots} cannot run: ${why ?? "there is no such slot"}`);
 }
 
-/** The sink that says which checkpoints count. With two of them, a crash between their commits could not be put right. */
+/**
+ * The sink that says which checkpoints count, or the first of several that commit as one. With two that do not, a crash
+ * between their commits could not be put right.
+ */
 function deciderOf(writers: readonly (readonly [string, SinkWriter])[]): Decider | undefined {
   const deciders = writers.filter(([, writer]) => writer.committed !== undefined);
-  if (deciders.length > 1) {
+  if (new Set(deciders.map(([node, writer]) => writer.decidesWith ?? `alone: ${node}`)).size > 1) {
     const names = deciders.map(([node]) => node).join(", ");
     throw new WeirError(
       "SPEC_INVALID",
-      `the sinks ${names} would each decide what counts; one job can have one such sink`,
+      `the sinks ${names} would each decide what counts; one job can have one such system`,
     );
   }
   const [node, writer] = deciders[0] ?? [];
@@ -177,7 +182,7 @@ function contextOf(node: string, secretRef: string | null, options: SlotOptions,
 
 async function openSink(
   sink: PlanSink,
-  options: SlotOptions,
+  options: SlotOptions & { readonly common: Map<string, unknown> },
   problems: Problems,
   opened: { close(): Promise<void> }[],
 ): Promise<readonly [string, SinkWriter]> {
@@ -187,6 +192,7 @@ async function openSink(
     epoch,
     slot: options.slot,
     attempt: options.attempt,
+    common: options.common,
     delivery: sink.delivery ?? "AtLeastOnce",
     onError: sink.onError,
     warn: (message: string) => options.listener.warning?.(message),
