@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Plan } from "../../src/engine/plan.ts";
 import { countedTopic, countingJob } from "../builders/counted-topic.ts";
-import { podRoot, startDocumentOf, startWorkerProcess, type WorkerProcess } from "../builders/worker-process.ts";
+import { podWorkers } from "../builders/pod-workers.ts";
+import { startDocumentOf, type WorkerProcess } from "../builders/worker-process.ts";
 import { startKafka, type KafkaServer } from "../servers/kafka.ts";
 import { javaSequences } from "../servers/kafka-java.ts";
 
@@ -16,30 +17,17 @@ const chaos = LONG
 const FROZEN_MS = LONG ? 60_000 : 3_000;
 
 let kafka: KafkaServer;
-let root: Awaited<ReturnType<typeof podRoot>>;
-const alive = new Set<WorkerProcess>();
 
 beforeAll(async () => {
   kafka = await startKafka();
 });
 afterAll(() => kafka.close());
-beforeEach(async () => {
-  root = await podRoot();
-});
-afterEach(async () => {
-  for (const worker of alive) worker.kill("SIGKILL");
-  await Promise.all([...alive].map((w) => w.exited));
-  await root.remove();
-});
+const pod = podWorkers();
 
-async function launch(plan: Plan, who: { lineage: string; slot: number; attempt: number }): Promise<WorkerProcess> {
+const launch = (plan: Plan, who: { lineage: string; slot: number; attempt: number }): Promise<WorkerProcess> => {
   const { lineage, ...at } = who;
-  const start = startDocumentOf({ lineage, slots: SLOTS });
-  const worker = await startWorkerProcess({ root: root.path, plan, start, ...at });
-  alive.add(worker);
-  void worker.exited.then(() => alive.delete(worker));
-  return worker;
-}
+  return pod.launch({ plan, start: startDocumentOf({ lineage, slots: SLOTS }), ...at });
+};
 
 async function killed(worker: WorkerProcess): Promise<void> {
   worker.kill("SIGKILL");

@@ -1,13 +1,14 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { DatagenSource } from "../../src/api/datagen.schema.ts";
 import type { RestorePoint, SavepointStatus } from "../../src/api/worker-protocol.ts";
 import { datagenGenerator } from "../../src/engine/connectors/datagen/generator.ts";
 import type { Plan } from "../../src/engine/plan.ts";
 import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
-import { podRoot, startDocumentOf, startWorkerProcess, type WorkerProcess } from "../builders/worker-process.ts";
+import { podWorkers } from "../builders/pod-workers.ts";
+import { startDocumentOf, type WorkerProcess } from "../builders/worker-process.ts";
 
 const SPLITS = 6;
 const LONG = process.env["WEIR_LONG"] === "1";
@@ -90,17 +91,7 @@ async function written(root: string, folder: string): Promise<string[]> {
 
 const windowsOf = (lines: readonly string[]): string[] => lines.map((line) => shown(JSON.parse(line) as Window));
 
-let root: Awaited<ReturnType<typeof podRoot>>;
-const alive = new Set<WorkerProcess>();
-
-beforeEach(async () => {
-  root = await podRoot();
-});
-afterEach(async () => {
-  for (const worker of alive) worker.kill("SIGKILL");
-  await Promise.all([...alive].map((w) => w.exited));
-  await root.remove();
-});
+const pod = podWorkers();
 
 interface Launching {
   readonly plan: Plan;
@@ -110,13 +101,8 @@ interface Launching {
   readonly epoch?: number;
 }
 
-async function launch({ plan, restore, slot = 0, slots = 1, epoch = 1 }: Launching): Promise<WorkerProcess> {
-  const start = startDocumentOf({ epoch, slots, restore });
-  const worker = await startWorkerProcess({ root: root.path, plan, start, slot });
-  alive.add(worker);
-  void worker.exited.then(() => alive.delete(worker));
-  return worker;
-}
+const launch = ({ plan, restore, slot = 0, slots = 1, epoch = 1 }: Launching): Promise<WorkerProcess> =>
+  pod.launch({ plan, start: startDocumentOf({ epoch, slots, restore }), slot });
 
 describe("a worker that is killed with SIGKILL", () => {
   it("restores by itself and loses nothing", async () => {
@@ -131,9 +117,9 @@ describe("a worker that is killed with SIGKILL", () => {
     const last = await launch({ plan: plans.fast, restore: { kind: "none" } });
     expect((await last.exited).code).toBe(0);
     const want = expected();
-    const copies = await written(root.path, "copies");
+    const copies = await written(pod.path, "copies");
     expect([...new Set(copies)].toSorted()).toEqual(want.copies);
-    expect([...new Set(windowsOf(await written(root.path, "results")))].toSorted()).toEqual(want.windows);
+    expect([...new Set(windowsOf(await written(pod.path, "results")))].toSorted()).toEqual(want.windows);
   });
 });
 
@@ -167,7 +153,7 @@ describe("a job that is stopped with a savepoint and resumed", () => {
     const last = await Promise.all([0, 1].map((slot) => launch({ ...settings, slot })));
     for (const worker of last) expect((await worker.exited).code).toBe(0);
     const want = expected();
-    expect((await written(root.path, "copies")).toSorted()).toEqual(want.copies);
-    expect(windowsOf(await written(root.path, "results")).toSorted()).toEqual(want.windows);
+    expect((await written(pod.path, "copies")).toSorted()).toEqual(want.copies);
+    expect(windowsOf(await written(pod.path, "results")).toSorted()).toEqual(want.windows);
   });
 });
