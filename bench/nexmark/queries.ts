@@ -24,7 +24,8 @@ export function planOf(query: string): Plan {
   return plan;
 }
 
-const BATCH = 1000;
+/** Events that a source hands over at once. */
+export const BATCH = 1000;
 
 /** Events as their source would hand them over. */
 export function nexmarkBatches(events: number, shape: NexmarkShape): Batch[] {

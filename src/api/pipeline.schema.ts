@@ -27,6 +27,8 @@ export const window = rules(
     /** Everything of a key so far, given after every `count` records of it or whenever event time passes `every`. */
     global: z.strictObject({ trigger }).optional(),
     allowedLateness: duration.optional(),
+    /** Whose time ends it: that of the records (default), or that of the worker's clock. */
+    time: z.enum(["Event", "Processing"]).optional(),
   }),
   [exactlyOne(["tumbling", "sliding", "session", "cumulate", "count", "global"], "a window")],
 );

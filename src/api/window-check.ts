@@ -5,13 +5,19 @@ import type { Problem } from "./problem.ts";
 /** A result is merged of as many panes; more are more work for one result than a worker should do between two records. */
 const MAX_PANES = 10_000;
 
-/** Windows of event time: they end by themselves, and records can be late for them. */
+/** Windows that time ends. */
 export const isTimed = (window: Window | undefined): boolean =>
   window !== undefined && window.count === undefined && window.global === undefined;
 
+/** The time is that of the worker's clock: no record is late for it. */
+export const isOfProcessingTime = (window: Window | undefined): boolean => window?.time === "Processing";
+
+/** Windows of event time: records can be late for them. */
+export const isOfEventTime = (window: Window | undefined): boolean => isTimed(window) && !isOfProcessingTime(window);
+
 /** What is wrong with the times of a node's window. */
 export function windowProblems({ name, window, ttl }: PipelineNode): Problem[] {
-  const problems = window === undefined ? [] : [...times(window), ...lateness(window)];
+  const problems = window === undefined ? [] : [...times(window), ...lateness(window), ...processing(window)];
   if (ttl !== undefined) problems.push(...longerThanNothing("ttl", ttl));
   const every = window?.global?.trigger.every;
   if (ttl !== undefined && every !== undefined && parseDuration(ttl) < parseDuration(every))
@@ -74,6 +80,13 @@ const tooMany = (panes: number): string =>
 function lateness(window: Window): Found[] {
   if (window.allowedLateness === undefined || isTimed(window)) return [];
   return [["window.allowedLateness", "belongs to windows of time: nothing is late for a count or global window"]];
+}
+
+function processing(window: Window): Found[] {
+  if (!isOfProcessingTime(window)) return [];
+  if (!isTimed(window)) return [["window.time", "belongs to windows that time ends, not to count or global ones"]];
+  if (window.allowedLateness === undefined) return [];
+  return [["window.allowedLateness", "belongs to event time: no record is late for a window of processing time"]];
 }
 
 const longerThanNothing = (field: string, text: string): Found[] =>

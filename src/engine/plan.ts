@@ -111,6 +111,8 @@ export type PlanNode =
       /** Field of the result that carries the key: the last name of the key's path, else "key". */
       readonly keyField: string;
       readonly window: PlanWindow;
+      /** Whose time it goes by: event time where nothing is said. */
+      readonly time?: "processing";
       readonly allowedLatenessMs: number;
       readonly aggregates: readonly PlanAggregate[];
       readonly keying: Keying;
@@ -188,7 +190,7 @@ export type KeyedPlanNode = Exclude<Extract<PlanNode, { readonly keying: Keying 
 /** declared: shard = split index of the source; local: shard = murmur2(key) % maxParallelism. */
 export type Keying = "declared" | "local";
 
-/** Windows of event time. */
+/** Windows that time ends. */
 export type PlanWindow =
   | { readonly type: "tumbling"; readonly sizeMs: number; readonly offsetMs: number }
   | { readonly type: "sliding"; readonly sizeMs: number; readonly everyMs: number }

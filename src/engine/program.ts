@@ -20,6 +20,11 @@ export interface Program {
   advanceWatermark(source: string, watermark: number): void;
   /** All splits of a source have become idle, or one has records again: an idle source holds nothing behind a union back. */
   setIdle(source: string, idle: boolean): void;
+  /**
+   * What the clock says, for windows of processing time: said before the first batch, and then whenever it has moved. A
+   * record that comes to such a window has this time. It never goes back, nor behind the windows that were restored.
+   */
+  advanceProcessingTime(now: number): void;
   /** A bounded source ended: like a watermark of +∞ for it. */
   end(source: string): void;
   /** Queues between chains, in topological order. */
@@ -79,6 +84,8 @@ export interface KeyedNode {
   restore(shard: number, chunks: readonly Buffer[], stateVersion: number): void;
   /** The node's current watermark; saved in the manifest so that lateness is the same after a restore. */
   readonly watermark: number;
+  /** The highest watermark that a restored shard has; of windows only. */
+  readonly floor?: number;
   /** Live keys, for metrics. */
   size(): number;
 }

@@ -1,4 +1,5 @@
 import type { Plan, PlanInput } from "./plan.ts";
+import { usesProcessingTime } from "./processing-time.ts";
 
 /** A keyed node as watermarks see it: takes the minimum over its origins, fires, and passes its own on. */
 interface Follower {
@@ -6,6 +7,8 @@ interface Follower {
   readonly origins: readonly string[];
   readonly advance: (watermark: number) => void;
   readonly setIdle?: (idle: boolean) => void;
+  /** Goes by the clock, until its input ends. */
+  readonly processing?: boolean;
 }
 
 /** Where a buffer keeps what it hears, until what came before has been read: then it says it here again, like a source. */
@@ -23,6 +26,8 @@ export class Watermarks {
   /** Sources without records, and keyed nodes that only have such origins. */
   private readonly idle = new Set<string>();
   private readonly followers: Follower[];
+  /** Processing time has come this far. */
+  private processed = Number.NEGATIVE_INFINITY;
 
   constructor(
     plan: Plan,
@@ -33,8 +38,9 @@ export class Watermarks {
     const origins = [...plan.sources.map((s) => s.node), ...buffers.map((b) => b.node), ...advance.keys()];
     for (const name of origins) this.at.set(name, Number.NEGATIVE_INFINITY);
     this.followers = [...advance].map(([name, run]) => {
-      const inputs = plan.nodes.find((n) => n.name === name)?.inputs ?? [];
-      return { name, origins: this.originsOf(plan, inputs), advance: run };
+      const node = plan.nodes.find((n) => n.name === name);
+      const origins = this.originsOf(plan, node?.inputs ?? []);
+      return { name, origins, advance: run, processing: node !== undefined && usesProcessingTime(node) };
     });
     for (const { node, inputs } of buffers) {
       const time = buffered.get(node) as BufferedTime;
@@ -65,6 +71,12 @@ export class Watermarks {
     this.pass();
   }
 
+  /** Windows of processing time that end at `now` are over: a record that comes now is in the next one. */
+  advanceProcessingTime(now: number): void {
+    this.processed = now - 1;
+    this.pass();
+  }
+
   /** A source that has nothing to read says nothing about time: it leaves the minimum until it has records again. */
   setIdle(source: string, idle: boolean): void {
     if (idle === this.idle.has(source)) return;
@@ -74,14 +86,20 @@ export class Watermarks {
   }
 
   private pass(): void {
-    for (const { name, origins, advance, setIdle } of this.followers) {
+    for (const { name, origins, advance, setIdle, processing } of this.followers) {
       const wasIdle = this.idle.has(name);
-      const input = this.inputOf(name, origins);
+      const input = processing === true ? this.processedBy(origins) : this.inputOf(name, origins);
       if (setIdle !== undefined && wasIdle !== this.idle.has(name)) setIdle(!wasIdle);
       if (input <= (this.at.get(name) as number)) continue;
       advance(input);
       this.at.set(name, input);
     }
+  }
+
+  /** What is open when the input ends is given then: nobody waits for the clock. */
+  private processedBy(origins: readonly string[]): number {
+    const ended = origins.every((origin) => this.at.get(origin) === Number.POSITIVE_INFINITY);
+    return ended ? Number.POSITIVE_INFINITY : this.processed;
   }
 
   /** Without an origin that reads, the idle ones say how far time has come; ended ones only when all have ended. */

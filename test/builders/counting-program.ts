@@ -68,6 +68,7 @@ export function countingProgram(plan: Plan, options: ProgramOptions, signature =
     advanceWatermark: (_source, to) => {
       watermark = Math.max(watermark, to);
     },
+    advanceProcessingTime: () => {},
     setIdle: () => {},
     end: () => {
       watermark = Infinity;

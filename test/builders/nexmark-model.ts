@@ -1,7 +1,11 @@
 import type { Auction, Bid, NexmarkEvent, Person } from "../../bench/nexmark/generator.ts";
+import { BATCH } from "../../bench/nexmark/queries.ts";
 
 /** What each Nexmark query gives, computed from all events at once with arrays and maps: nothing of the engine is in it. */
 type Row = Readonly<Record<string, unknown>>;
+/** What the clock says when an event comes: batches are 700 ms apart. */
+export const arrivalOf = (event: number): number => 5000 + Math.floor(event / BATCH) * 700;
+
 type Query = (events: readonly NexmarkEvent[]) => Row[];
 
 const bidsOf = (events: readonly NexmarkEvent[]): Bid[] => events.filter((e): e is Bid => e.kind === "bid");
@@ -67,6 +71,16 @@ const sessions: Query = (events) =>
     }
     return rows;
   });
+
+const bidsByTheClock: Query = (events) => {
+  const arrived = events.flatMap((event, n) =>
+    event.kind === "bid" ? [{ bidder: event.bidder, windowStart: windowOf(arrivalOf(n), 10_000) }] : [],
+  );
+  const groups = grouped(arrived, ({ bidder, windowStart }) => `${bidder} ${windowStart}`);
+  return [...groups.values()].flatMap((group) =>
+    group.slice(0, 1).map((first) => ({ ...first, windowEnd: first.windowStart + 10_000, bids: group.length })),
+  );
+};
 
 function timeOfDay(time: number): string {
   const hour = new Date(time).getUTCHours();
@@ -143,6 +157,7 @@ export const model: Readonly<Record<string, Query>> = {
   q7: highestBids,
   q8: newSellers,
   q11: sessions,
+  q12: bidsByTheClock,
   q14: range,
   q17: auctionsOfADay,
   q18: lastBids,

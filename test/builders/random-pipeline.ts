@@ -1,5 +1,5 @@
 import type { Pipeline, PipelineNode } from "../../src/api/pipeline.schema.ts";
-import { isTimed } from "../../src/api/window-check.ts";
+import { isOfEventTime } from "../../src/api/window-check.ts";
 import type { Random } from "./random.ts";
 
 /** Random programs over the documents of `hostile-json.ts`: what a node reads may be missing, or of any type. */
@@ -80,7 +80,7 @@ export function randomPipeline(r: Random): Pipeline {
     if (r.chance(0.2)) open.push(from[0] as string);
   }
   const late = nodes
-    .filter((n) => (isTimed(n.window) || n.join !== undefined) && r.chance(0.7))
+    .filter((n) => (isOfEventTime(n.window) || n.join !== undefined) && r.chance(0.7))
     .map((n) => `${n.name}.late`);
   open.push(...late);
   const dead = nodes.filter((n) => n.onError === "Dead").map((n) => `${n.name}.dead`);
@@ -252,5 +252,6 @@ function timeWindow(r: Random): NonNullable<PipelineNode["window"]> {
     { cumulate: { step: r.pick(["1s", "3s"]), max: "9s" } },
     { session: { gap: r.pick(["100ms", "2s", "5s"]) } },
   ]);
+  if (r.chance(0.2)) return { ...cut, time: "Processing" };
   return { ...cut, ...(r.chance(0.5) ? { allowedLateness: r.pick(["1s", "15s"]) } : {}) };
 }

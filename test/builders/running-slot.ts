@@ -1,5 +1,5 @@
 import type { RestorePoint, StartDocument } from "../../src/api/worker-protocol.ts";
-import { systemClock } from "../../src/clock.ts";
+import { systemClock, type Clock } from "../../src/clock.ts";
 import type { ConnectorRegistry } from "../../src/engine/connectors/registry.ts";
 import type { ImportModule } from "../../src/engine/functions/loaded-function.ts";
 import type { Plan } from "../../src/engine/plan.ts";
@@ -24,6 +24,7 @@ export interface SlotSetting {
   readonly listener?: SlotListener;
   readonly build?: SlotOptions["build"];
   readonly secret?: SlotOptions["secret"];
+  readonly clock?: Clock;
   /** For plans with functions. */
   readonly importModule?: ImportModule;
 }
@@ -43,7 +44,7 @@ export function runSlot(of: SlotSetting): Promise<RunningSlot> {
     attempt: of.attempt ?? 0,
     build: of.build ?? countingProgram,
     connectors: of.connectors,
-    clock: systemClock,
+    clock: of.clock ?? systemClock,
     resolvePath: (path) => path,
     secret: of.secret ?? (() => undefined),
     configMap: () => undefined,

@@ -66,8 +66,11 @@ function runBoth(plan: Plan, r: Random, seen: Seen): void {
   const sides = { generated: side(plan, compile), oracle: side(plan, interpret) };
   const { generated, oracle } = sides;
   const watermarks = new Map(plan.sources.map((s) => [s.node, 0]));
+  let clock = 1000;
   for (let turn = 0; turn < 6; turn++) {
     const { node } = r.pick(plan.sources as [Plan["sources"][number]]);
+    clock += r.below(5000) - 500;
+    if (both(generated, oracle, (program) => program.advanceProcessingTime(clock))) return;
     if (readBatch(sides, { r, node, seen })) {
       seen.failures++;
       return;
@@ -76,6 +79,7 @@ function runBoth(plan: Plan, r: Random, seen: Seen): void {
       if (passOn(generated, oracle, Infinity)) return;
       seen.snapshots++;
       if (checkpoint(generated, oracle, { r, node })) return;
+      if (both(generated, oracle, (program) => program.advanceProcessingTime(clock))) return;
     }
     const watermark = (watermarks.get(node) ?? 0) + r.below(9000) - 1000;
     watermarks.set(node, watermark);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { nexmarkEvent } from "../../bench/nexmark/generator.ts";
-import { nexmarkBatches, planOf, queries } from "../../bench/nexmark/queries.ts";
+import { BATCH, nexmarkBatches, planOf, queries } from "../../bench/nexmark/queries.ts";
 import { compile } from "../../src/engine/codegen/compile.ts";
 import { memorySink } from "../builders/memory-sink.ts";
-import { model } from "../builders/nexmark-model.ts";
+import { arrivalOf, model } from "../builders/nexmark-model.ts";
 
 const EVENTS = process.env["WEIR_LONG"] === "1" ? 100_000 : 20_000;
 /** A hundred seconds of event time: ten windows of ten seconds. */
@@ -19,7 +19,8 @@ function run(query: string): Row[] {
   const { writer, written } = memorySink();
   const program = compile(plan, { slot: 0, slots: 1, sinks: new Map([["out", writer]]), parameters: {} });
   const input = program.inputs.get("events");
-  for (const batch of batches) {
+  for (const [i, batch] of batches.entries()) {
+    program.advanceProcessingTime(arrivalOf(i * BATCH));
     input?.process(batch);
     program.advanceWatermark("events", (input?.maxEventTime ?? 0) - 1);
   }

@@ -1,5 +1,6 @@
 import { TRIGGER } from "../keyed-state/keyed-table.ts";
 import { skipsNull } from "../accumulators/accumulator-kinds.ts";
+import { usesProcessingTime } from "../processing-time.ts";
 import { isNumeric } from "../windows/argument.ts";
 import { PAGE_BITS } from "../windows/bucket.ts";
 import type { KeyedAggregateNode, Slot as CellSlot, WindowNode } from "../windows/cells.ts";
@@ -11,6 +12,8 @@ import type { KeyNames } from "./key-source.ts";
 /** The variables of one aggregating step: unique in a chain, which may have several. */
 interface Names {
   readonly state: string;
+  /** The record's time, as the state sees it. */
+  readonly ts: string;
   readonly fire: string;
   readonly keys: KeyNames;
   readonly shard: string;
@@ -28,6 +31,7 @@ export function aggregateSource(chain: ChainWriter, node: WindowNode | KeyedAggr
   const keys: KeyNames = { buffer: `kb${n}`, start: `ks${n}`, end: `ke${n}` };
   const names: Names = {
     state: `W${w}`,
+    ts: usesProcessingTime(node) ? "T.now" : "ts",
     fire: `fire${w}`,
     keys,
     shard: `shard${n}`,
@@ -68,17 +72,17 @@ export function aggregateSource(chain: ChainWriter, node: WindowNode | KeyedAggr
 
 const mergesLater = (node: WindowNode | KeyedAggregateNode): boolean => node.kind === "windowAggregate" && merges(node);
 
-function pane({ state, keys, shard, bucket, entry }: Names, hash: string): string {
+function pane({ state, ts, keys, shard, bucket, entry }: Names, hash: string): string {
   const range = `${keys.buffer}, ${keys.start}, ${keys.end}`;
-  return `${bucket} = ${state}.bucket(${shard}, ts);
+  return `${bucket} = ${state}.bucket(${shard}, ${ts});
 if (${bucket} !== undefined) {
   ${entry} = ${bucket}.find(${range}, ${hash});
   if (${entry} < 0) ${entry} = ${bucket}.insert(${range}, { hash: ${hash}, place: ${entry} });
 }`;
 }
 
-const session = ({ state, keys, shard, bucket }: Names): string =>
-  `${bucket} = ${state}.session(${shard}, ts, ${keys.buffer}.subarray(${keys.start}, ${keys.end}));`;
+const session = ({ state, ts, keys, shard, bucket }: Names): string =>
+  `${bucket} = ${state}.session(${shard}, ${ts}, ${keys.buffer}.subarray(${keys.start}, ${keys.end}));`;
 
 const tableEntry = ({ state, keys, shard, bucket, entry }: Names): string =>
   `${entry} = ${state}.entry(${shard}, ${keys.buffer}, ${keys.start}, ${keys.end}); ${bucket} = ${state}.bucket;`;

@@ -18,6 +18,7 @@ import { generatedFunction } from "../generated-function.ts";
 import { NO_ROW } from "../joins/row.ts";
 import { nodeCounters } from "../node-counters.ts";
 import type { Plan, PlanNode, PlanSource } from "../plan.ts";
+import { ProcessingTime } from "../processing-time.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 import type { ProgramGraph } from "../program-graph.ts";
 import type { NodeCounters, Program, ProgramInput, ProgramOptions } from "../program.ts";
@@ -50,7 +51,8 @@ export function compile(plan: Plan, options: ProgramOptions): Program {
     node.kind === "keyedProcess" ? keyedProcess(node, options, counters) : keyedState(node);
   const keyed = plan.nodes.map(stateOf).filter((state) => state !== undefined);
   const buffers = edgeBuffers(plan);
-  const chains = chainsOf(plan, options, { keyed, counters, buffers });
+  const time = new ProcessingTime(plan, keyed);
+  const chains = chainsOf(plan, options, { keyed, counters, buffers, time });
   const watermarks = new Watermarks(
     plan,
     new Map(keyed.map((k) => [k.node, (watermark: number) => k.advance(watermark, chains.fires[k.node] ?? none)])),
@@ -61,6 +63,9 @@ export function compile(plan: Plan, options: ProgramOptions): Program {
     keyed,
     advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
     setIdle: (source, idle) => watermarks.setIdle(source, idle),
+    advanceProcessingTime: (now) => {
+      if (time.isUsed) watermarks.advanceProcessingTime(time.advance(now));
+    },
     end: (source) => watermarks.advance(source, Number.POSITIVE_INFINITY),
     buffers: programBuffers(buffers, watermarks, (node, batch) => void chains.sources[node]?.(batch)),
     counters: () => counters,
@@ -90,9 +95,10 @@ interface Parts {
   readonly keyed: readonly KeyedState[];
   readonly counters: ReadonlyMap<string, NodeCounters>;
   readonly buffers: ReadonlyMap<string, EdgeBuffer>;
+  readonly time: ProcessingTime;
 }
 
-function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffers }: Parts): Chains {
+function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffers, time }: Parts): Chains {
   const names = [...counters.keys()];
   const index = new Map(names.map((name, i) => [name, i]));
   const record: OutRecord = {
@@ -109,6 +115,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
     params: options.parameters,
     peek: options.peek ?? (() => undefined),
     R: new ChainRuntime(),
+    T: time,
     o: new Scratch(),
     rec: record,
     U: Symbol("not decoded"),

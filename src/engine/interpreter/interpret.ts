@@ -13,6 +13,7 @@ import type { KeyedProcessNode } from "../functions/process-node.ts";
 import { nodeCounters } from "../node-counters.ts";
 import { without } from "../record-fields.ts";
 import type { Keying, Plan, PlanBuffer, PlanNode, PlanSink } from "../plan.ts";
+import { ProcessingTime, usesProcessingTime } from "../processing-time.ts";
 import { recordFailure } from "../record-failure.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
@@ -56,6 +57,9 @@ export function interpret(plan: Plan, options: ProgramOptions): Program {
     keyed: plan.nodes.flatMap(({ name }) => interpreter.states.get(name) ?? interpreter.processes.get(name) ?? []),
     advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
     setIdle: (source, idle) => watermarks.setIdle(source, idle),
+    advanceProcessingTime: (now) => {
+      if (interpreter.time.isUsed) watermarks.advanceProcessingTime(interpreter.time.advance(now));
+    },
     end: (source) => watermarks.advance(source, Number.POSITIVE_INFINITY),
     buffers: programBuffers(interpreter.buffers, watermarks, (node, batch) => behind.get(node)?.process(batch)),
     counters: () => interpreter.counters,
@@ -71,6 +75,7 @@ class Interpreter {
   private readonly options: ProgramOptions;
   private readonly graph: ProgramGraph;
   readonly buffers: ReadonlyMap<string, EdgeBuffer>;
+  readonly time: ProcessingTime;
   private readonly pushes = new Map<string, Push>();
 
   constructor(plan: Plan, options: ProgramOptions) {
@@ -84,6 +89,7 @@ class Interpreter {
       const state = naiveState(node);
       if (state !== undefined) this.states.set(node.name, state);
     }
+    this.time = new ProcessingTime(plan, [...this.states.values()]);
     for (const node of plan.nodes.toReversed())
       if (node.kind !== "join") this.pushes.set(pushName(node, 0), this.push(node, this.operator(node)));
       else for (const side of SIDES) this.pushes.set(pushName(node, side), this.push(node, this.join(node, side)));
@@ -240,7 +246,8 @@ class Interpreter {
         node.aggregates.forEach(({ name, fn }, i) => {
           if (!takesArgument(fn, values[i])) throw new TypeError(argumentProblem(name, fn, values[i]));
         });
-        const record = { ts: event.ts, key: requireKey(key(event.value)), args: values };
+        const ts = usesProcessingTime(node) ? this.time.now : event.ts;
+        const record = { ts, key: requireKey(key(event.value)), args: values };
         const shard = this.shardOf(node, event, record.key);
         return { shard, rows: state.add(shard, record) };
       })?.value;

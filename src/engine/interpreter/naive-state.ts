@@ -49,6 +49,10 @@ export abstract class NaiveState<Shard> implements KeyedNode {
   protected abstract load(shard: Shard, saved: Saved): void;
   protected abstract count(shard: Shard, now: number): number;
 
+  get floor(): number {
+    return Math.max(...[...this.owned.values()].map((s) => s.floor));
+  }
+
   protected open(index: number): { floor: number; readonly held: Shard } {
     let shard = this.owned.get(index);
     if (shard === undefined) {

@@ -66,7 +66,7 @@ function operationText(node: PlanNode): string {
     case "rateLimit":
       return `rateLimit ${node.perSecond} records per second, ${node.burst} at once`;
     case "windowAggregate":
-      return `${windowText(node.window)} by ${node.key}: ${aggregatesText(node.aggregates)}`;
+      return `${windowText(node.window)}${node.time === undefined ? "" : " of processing time"} by ${node.key}: ${aggregatesText(node.aggregates)}`;
     case "dedup":
       return `the first record by ${node.key}${ttlText(node.ttlMs)}`;
     case "topN":

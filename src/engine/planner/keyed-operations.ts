@@ -1,5 +1,6 @@
 import { parseDuration } from "../../api/duration.ts";
 import type { PipelineNode, Window } from "../../api/pipeline.schema.ts";
+import { isOfProcessingTime } from "../../api/window-check.ts";
 import { WeirError } from "../../errors.ts";
 import type { Keying, PlanTrigger, PlanWindow } from "../plan.ts";
 import { parseAggregate } from "./aggregates.ts";
@@ -37,7 +38,9 @@ function aggregation(spec: PipelineNode, of: Key & { aggregate: Record<string, s
   if (timed === undefined)
     return { kind: "keyedAggregate", ...counted, trigger: planTrigger(window), ttlMs: milliseconds(ttl) } as const;
   const allowedLatenessMs = milliseconds(window?.allowedLateness);
-  return { kind: "windowAggregate", ...counted, window: timed, allowedLatenessMs } as const;
+  // Left out for event time: the plans of jobs that run would have another hash, and start anew.
+  const clock = isOfProcessingTime(window) ? ({ time: "processing" } as const) : {};
+  return { kind: "windowAggregate", ...counted, window: timed, ...clock, allowedLatenessMs } as const;
 }
 
 function distinct({ by = "event", ttl }: NonNullable<PipelineNode["distinct"]>, keying: Keying, at: CheckedNode) {
@@ -61,7 +64,7 @@ function aggregates(aggregate: Readonly<Record<string, string>>, at: CheckedNode
   });
 }
 
-/** A window of event time; undefined for those that count. */
+/** A window that time ends; undefined for those that count. */
 function planWindow({ tumbling, sliding, cumulate, session }: Window): PlanWindow | undefined {
   if (tumbling !== undefined)
     return { type: "tumbling", sizeMs: milliseconds(tumbling.size), offsetMs: milliseconds(tumbling.offset) };

@@ -24,6 +24,11 @@ const window: Omit<PipelineNode, "name" | "from"> = {
   aggregate: { n: "count()", max: "max(event.lag)" },
 };
 
+const processing: Omit<PipelineNode, "name" | "from"> = {
+  ...window,
+  window: { tumbling: { size: "10s" }, time: "Processing" },
+};
+
 function plan(nodes: PipelineNode[], more: Partial<Pipeline> = {}, parameters: Record<string, string> = {}): Plan {
   return planPipeline({ ...more, nodes }, { parameters, maxParallelism: 32 });
 }
@@ -148,6 +153,29 @@ describe("the keying of a window", () => {
   it("goes on through a declared window, whose result carries the key", () => {
     const second = { name: "w", from: ["first"], ...window, aggregate: { most: "max(event.n)" } };
     expect(limitOf({ name: "first", from: ["events"], ...window }, second)).toBeUndefined();
+  });
+});
+
+describe("a window of processing time", () => {
+  const timeless: PipelineNode = { name: "events", source: { datagen: {} } };
+  const below: PipelineNode = {
+    name: "w2",
+    from: ["w"],
+    ...window,
+    keyBy: "event.tenant",
+    window: { session: { gap: "1m" } },
+  };
+
+  it("needs no event time at its source, and gives time to windows below it", () => {
+    const made = plan([timeless, { name: "w", from: ["events"], ...processing }, below, out("w2")]);
+    expect(made.nodes.map((n) => n.kind === "windowAggregate" && n.time)).toEqual(["processing", undefined]);
+  });
+
+  it("leaves the plan of a window of event time as it was", () => {
+    const explicit = { ...window, window: { ...window.window, tumbling: { size: "10s" }, time: "Event" as const } };
+    const hash = (node: Partial<PipelineNode>): string =>
+      plan([events, { name: "w", from: ["events"], ...node }, out("w")]).hash;
+    expect(hash(explicit)).toBe(hash(window));
   });
 });
 
@@ -284,6 +312,32 @@ describe("a pipeline that cannot run is refused with its node and what to do", (
       [events, { name: "w", from: ["events"], ...window, window: { sliding: { size: "1m", every: "2m" } } }, out("w")],
       "PIPELINE_INVALID",
       /nodes\[w\].window.sliding.every: must not be longer than the size 1m/,
+    ],
+    [
+      "a late output of a window of processing time",
+      [events, { name: "w", from: ["events"], ...processing }, out("w", "w.late")],
+      "PIPELINE_INVALID",
+      /node "w" has no output "late"/,
+    ],
+    [
+      "allowed lateness in processing time",
+      [
+        events,
+        { name: "w", from: ["events"], ...processing, window: { ...processing.window, allowedLateness: "5s" } },
+        out("w"),
+      ],
+      "PIPELINE_INVALID",
+      /nodes\[w\].window.allowedLateness: belongs to event time/,
+    ],
+    [
+      "a count of processing time",
+      [
+        events,
+        { name: "w", from: ["events"], ...processing, window: { count: { size: 5 }, time: "Processing" } },
+        out("w"),
+      ],
+      "PIPELINE_INVALID",
+      /nodes\[w\].window.time: belongs to windows that time ends/,
     ],
     [
       "a late output of a window that counts",

@@ -1,7 +1,7 @@
 import { checkPipeline } from "../../api/check.ts";
 import type { Pipeline, PipelineNode } from "../../api/pipeline.schema.ts";
 import { summary } from "../../api/problem.ts";
-import { isTimed } from "../../api/window-check.ts";
+import { isOfEventTime, isOfProcessingTime } from "../../api/window-check.ts";
 import { isWeirError, WeirError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
 import { PLAN_VERSION } from "../plan.ts";
@@ -211,7 +211,7 @@ function checkEventTime(graph: StreamGraph, sources: ReadonlyMap<string, PlanSou
         : source.eventTime === null
           ? node.name
           : undefined;
-    timeless.set(node.name, missing);
+    timeless.set(node.name, isOfProcessingTime(node.spec.window) ? undefined : missing);
     if (firesByTime(node.spec) && missing !== undefined)
       errors.push(
         nodeError(
@@ -245,7 +245,7 @@ function checkDeadReaders(graph: StreamGraph): WeirError[] {
 }
 
 const firesByTime = ({ window, join }: PipelineNode): boolean =>
-  isTimed(window) || window?.global?.trigger.every !== undefined || join !== undefined;
+  isOfEventTime(window) || window?.global?.trigger.every !== undefined || join !== undefined;
 
 function passesUnread({ union, rateLimit, peek }: PipelineNode): boolean {
   return union !== undefined || rateLimit !== undefined || (peek !== undefined && peek.message === undefined);

@@ -54,6 +54,8 @@ export function reading(
   };
   const step = (): boolean => {
     if (ended) return false;
+    // While the sources are held, a window that fires would have its result before and after the savepoint.
+    if (holds.size === 0) program.advanceProcessingTime(clock.now());
     let wait = Infinity;
     for (let i = 0; i < units.length; i++) {
       const unit = units[turn++ % units.length] as Unit;

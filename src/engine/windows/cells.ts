@@ -100,7 +100,7 @@ export function stateSignature(node: KeyedPlanNode): string {
 function contentSignature(node: KeyedPlanNode): string {
   switch (node.kind) {
     case "windowAggregate":
-      return `window=${numbers(node.window)};${aggregatesSignature(node.aggregates)}`;
+      return `window=${node.time === undefined ? "" : `${node.time}/`}${numbers(node.window)};${aggregatesSignature(node.aggregates)}`;
     case "keyedAggregate":
       return `trigger=${numbers(node.trigger)};${aggregatesSignature(node.aggregates)}`;
     case "dedup":

@@ -60,6 +60,10 @@ export class SessionState implements KeyedNode {
     this.stateSignature = stateSignature(node);
   }
 
+  get floor(): number {
+    return Math.max(...[...this.owned.values()].map((s) => s.floor));
+  }
+
   private open(index: number): Shard {
     let shard = this.owned.get(index);
     if (shard === undefined) {

@@ -73,6 +73,10 @@ export class WindowState implements KeyedNode {
     return bucket;
   }
 
+  get floor(): number {
+    return Math.max(...[...this.owned.values()].map((s) => s.floor));
+  }
+
   private open(index: number): Shard {
     const shard: Shard = { index, floor: Number.NEGATIVE_INFINITY, buckets: new Map(), last: undefined };
     this.owned.set(index, shard);
