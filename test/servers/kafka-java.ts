@@ -54,7 +54,7 @@ export async function javaSequences(broker: string, topic: string): Promise<Sequ
 async function java(args: readonly string[], input: string): Promise<string> {
   const { stdout } = await promisify(execFile)("bash", [join(folder, "build.sh")]);
   const home = stdout.trim().split("\n").at(-1) ?? "";
-  const flags = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", `${home}/libs/*`];
+  const flags = ["-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", `${home}/libs/*`];
   const log = `-Dlog4j2.configurationFile=${join(folder, "log4j2.stderr.properties")}`;
   const child = spawn("java", [...flags, log, join(folder, "Records.java"), ...args]);
   let [out, err] = ["", ""];
