@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SinkContext, SinkWriter, Writing } from "../../src/engine/connectors/connector.ts";
+import { openConnection } from "../../src/engine/connectors/kafka/connection.ts";
 import { kafkaSink } from "../../src/engine/connectors/kafka/sink.ts";
+import { addOffsets, commitOffsetIn } from "../../src/engine/connectors/kafka/transaction-calls.ts";
 import { connectorContext, outRecord } from "../builders/connector-context.ts";
 import { startKafka, type KafkaServer } from "../servers/kafka.ts";
 
@@ -94,6 +96,34 @@ describe("the Kafka sink with ExactlyOnce", () => {
     await checkpoint(second, 3);
     await shown(values, ["a", "b"]);
     await second.close();
+  });
+
+  it("waits for no transaction of a worker that died in the middle of its commit", { timeout: 120_000 }, async () => {
+    const { topic, open, values } = await line();
+    const patient = { commitWithinMs: 600_000 };
+    const first = await open(patient);
+    await first.committed(OWN, 0);
+    append(first, "undone");
+    const handle = (await preCommit(first, 1)) as {
+      transactionalId: string;
+      producerId: string;
+      producerEpoch: number;
+    };
+    const id = handle.transactionalId;
+    const producer = { id: BigInt(handle.producerId), epoch: handle.producerEpoch };
+    const [host = "", port] = (kafka.brokers[0] ?? "").split(":");
+    const settings = { clientId: "dying", silenceMs: 30_000, connectMs: 10_000, signal: new AbortController().signal };
+    const connection = await openConnection(host, Number(port), settings);
+    expect(await addOffsets(connection, { id, producer }, id)).toBe(0);
+    const marker = { group: id, topic, partition: 0, offset: 1, metadata: JSON.stringify({ attempt: 1, n: 1 }) };
+    expect(await commitOffsetIn(connection, { id, producer }, marker)).toBe(0);
+    connection.close();
+    const second = await open({ ...patient, attempt: 2 });
+    expect(await second.committed(OWN, undefined)).toBe(0);
+    const heir = await open({ ...patient, epoch: 2 });
+    expect(await heir.committed(OWN, undefined)).toBe(0);
+    expect(await values()).toEqual([]);
+    for (const writer of [first, second, heir]) await writer.close();
   });
 
   it("takes nothing of a writer that was replaced, in a transaction or at its end", async () => {

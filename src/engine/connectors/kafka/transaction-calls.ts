@@ -89,16 +89,17 @@ export async function endTransaction(
   return reader.int16();
 }
 
-/** All offsets of a group that no open transaction can change any more. */
-export async function stableOffsets(
+/** All offsets of a group; an open transaction that would change one is an error where only what is stable is wanted. */
+export async function groupOffsets(
   connection: Connection,
   group: string,
+  { stable }: { readonly stable: boolean },
 ): Promise<{ readonly error: number; readonly offsets: readonly MarkedOffset[] }> {
   const body = new WireWriter();
   body.uvarint(0); // tags of the header
   body.compactString(group);
   body.uvarint(0); // all topics
-  body.int8(1); // only what is stable
+  body.int8(stable ? 1 : 0);
   body.uvarint(0);
   const { reader } = await connection.send(OFFSET_FETCH, body);
   reader.skipTags();

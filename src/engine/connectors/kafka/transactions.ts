@@ -11,7 +11,7 @@ import {
   addPartitions,
   commitOffsetIn,
   endTransaction,
-  stableOffsets,
+  groupOffsets,
   type OpenTransaction,
 } from "./transaction-calls.ts";
 
@@ -78,7 +78,7 @@ export function openTransactions(cluster: Cluster, ctx: SinkContext, topic: stri
     return transaction.producer;
   };
   const claimOwn = async (of: Writing, marked: number | undefined): Promise<number | undefined> => {
-    refuseReplaced(await own.marker(), of, ctx);
+    refuseReplaced(await own.lastMarker(), of, ctx);
     const identity = await own.begin();
     const found = await own.marker();
     refuseReplaced(found, of, ctx);
@@ -89,7 +89,7 @@ export function openTransactions(cluster: Cluster, ctx: SinkContext, topic: stri
   };
   const claimEarlier = async (of: Writing, marked: number | undefined): Promise<number | undefined> => {
     const theirs = remote(cluster, ctx, transactionalId(ctx.lineage, of));
-    const before = await theirs.marker();
+    const before = await theirs.lastMarker();
     refuseReplaced(before, of, ctx);
     // Another slot of this epoch has fenced them before it wrote this: nothing can change it any more.
     if (before?.marker.heir === ctx.epoch) return before.marker.n ?? undefined;
@@ -137,6 +137,8 @@ interface Remote {
   /** Commits the transaction with its marker. */
   commit(producer: ProducerIdentity, topic: string, marker: Marker): Promise<void>;
   marker(): Promise<FoundMarker | undefined>;
+  /** The same while a transaction may still be open, as a worker that died in its commit leaves one until it is fenced. */
+  lastMarker(): Promise<FoundMarker | undefined>;
   transaction(call: (connection: Parameters<typeof endTransaction>[0]) => Promise<number>): Promise<void>;
 }
 
@@ -152,6 +154,10 @@ function remote(cluster: Cluster, ctx: SinkContext, id: string): Remote {
       if (LOST.has(error)) throw transactionLost(id, errorName(error));
     };
   const transaction = via(transactions);
+  const marker = async (stable: boolean): Promise<FoundMarker | undefined> => {
+    const found = await offsets.ask((c) => groupOffsets(c, id, { stable }));
+    return findMarker(found.offsets);
+  };
   return {
     transaction,
     begin: async () => {
@@ -167,10 +173,8 @@ function remote(cluster: Cluster, ctx: SinkContext, id: string): Remote {
       await via(offsets)((c) => commitOffsetIn(c, open, offset));
       await transaction((c) => endTransaction(c, open, "commit"));
     },
-    marker: async () => {
-      const found = await offsets.ask((c) => stableOffsets(c, id));
-      return findMarker(found.offsets);
-    },
+    marker: () => marker(true),
+    lastMarker: () => marker(false),
   };
 }
 
