@@ -12,7 +12,6 @@ const NO_CONNECTOR =
   "this version has no such connector; it has kafka, postgres and mysql (sinks), file, datagen, stdout, blackhole and custom";
 const JSON_ONLY = "this version reads and writes Json only";
 const formats = { refused: { Csv: JSON_ONLY, Raw: JSON_ONLY, Avro: JSON_ONLY, Protobuf: JSON_ONLY } };
-const delivery = { refused: { ExactlyOnce: "this sink delivers at least once; leave it out or set AtLeastOnce" } };
 const NO_OPERATOR = "this version does not run it yet";
 
 const WHOLE_SECRET = "the Secret's keys have fixed names; leave key out";
@@ -89,11 +88,8 @@ const streamingJob: Readonly<Record<string, Support>> = {
   [`${NODE}.eventTime`]: true,
   [`${NODE}.onError`]: true,
   [`${NODE}.sink.connection`]: true,
-  [`${NODE}.sink.file.path`]: true,
+  [`${NODE}.sink.file`]: true,
   [`${NODE}.sink.file.format`]: formats,
-  [`${NODE}.sink.file.delivery`]: delivery,
-  [`${NODE}.sink.file.rollSize`]: "this version starts a new part file only at a restart",
-  [`${NODE}.sink.file.rollInterval`]: "this version starts a new part file only at a restart",
   [`${NODE}.sink.stdout`]: true,
   [`${NODE}.sink.stdout.format`]: formats,
   [`${NODE}.sink.blackhole`]: true,

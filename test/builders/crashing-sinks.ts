@@ -67,8 +67,8 @@ export function crasher(): Crasher {
       ...(recover === undefined
         ? {}
         : {
-            recover: async (handle: unknown) => {
-              await recover(handle);
+            recover: async (handle: unknown, finished: boolean) => {
+              await recover(handle, finished);
               dieAt("in recovery");
             },
           }),

@@ -3,17 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RestorePoint } from "../../src/api/worker-protocol.ts";
+import type { PlanSink } from "../../src/engine/plan.ts";
 import type { RunningSlot } from "../../src/engine/runtime/slot.ts";
 import { countingPlan } from "../builders/counting-program.ts";
 import { CRASH_POINTS, crasher, type CrashPoint, type Crasher } from "../builders/crashing-sinks.ts";
+import { databaseOutside, folderOutside, type Outside } from "../builders/exactly-once-outside.ts";
 import { random, type Random } from "../builders/random.ts";
 import { runSlot, type SlotSetting } from "../builders/running-slot.ts";
-import { startDatabase, type DatabaseServer } from "../servers/databases.ts";
 
 const SEEDS = process.env["WEIR_LONG"] === "1" ? 25 : 2;
 const RECORDS = 12_000;
 const datagen = { splits: 4, rate: 0, count: RECORDS };
-const databases = ["postgres", "mysql"] as const;
 
 type Epoch = { readonly epoch: number; readonly slots: number; readonly restore: RestorePoint };
 
@@ -61,50 +61,57 @@ async function live(setting: SlotSetting, crash: Crasher, { point, by }: { point
   throw new Error(`the job did not come to its end at "${point}"`);
 }
 
-describe.each(databases)("a job that writes exactly once into %s", (kind) => {
-  let server: DatabaseServer;
+/** One sink has no other commit beside it. */
+const alone = CRASH_POINTS.filter((point) => point !== "after one of two commits");
+const outsides: readonly {
+  readonly name: string;
+  readonly points: readonly CrashPoint[];
+  start(): Promise<Outside>;
+}[] = [
+  { name: "postgres", points: alone, start: () => databaseOutside("postgres") },
+  { name: "mysql", points: alone, start: () => databaseOutside("mysql") },
+  { name: "two folders", points: CRASH_POINTS, start: folderOutside },
+];
+
+describe.each(outsides)("a job that writes exactly once into $name", ({ name, points, start }) => {
+  let outside: Outside;
   let violations = 0;
   let lives = 0;
   let deaths = 0;
   beforeAll(async () => {
-    server = await startDatabase(kind);
+    outside = await start();
   });
   afterAll(async () => {
-    console.log(`${kind}: ${lives} lives of a job, ${deaths} deaths in a commit, ${violations} violations`);
-    await server?.close();
+    console.log(`${name}: ${lives} lives of a job, ${deaths} deaths in a commit, ${violations} violations`);
+    await outside?.close();
   });
 
-  it.each(CRASH_POINTS.filter((p) => p !== "after one of two commits"))(
-    "has every row once when it dies %s",
-    async (point) => {
-      for (let seed = 0; seed < SEEDS; seed++) {
-        const folder = await mkdtemp(join(tmpdir(), "weir-crash-"));
-        const table = `lives_${lives++}`;
-        await server.query(`CREATE TABLE ${table} (k varchar(20), n int)`);
-        const crash = crasher();
-        const config = { ...server.connection, table, batching: { count: 500 } };
-        const sink = { connector: kind, config, delivery: "ExactlyOnce" } as const;
-        const setting = {
-          plan: countingPlan({ datagen, sink }),
-          connectors: crash.connectors,
-          uri: `file://${folder}/state`,
-          start: { lineage: table },
-          secret: (name: string, key: string) => server.referenced("Secret", name, key),
-        };
-        const { crashes } = await live(setting, crash, { point, by: random(seed + 1) });
-        deaths += crashes;
-        const [found] = await server.query(
-          `SELECT count(*) AS total, count(DISTINCT concat(k, '/', n)) AS various FROM ${table}`,
-        );
-        if (Number(found?.["total"]) !== RECORDS || Number(found?.["various"]) !== RECORDS) violations++;
-        expect({ seed, total: Number(found?.["total"]), various: Number(found?.["various"]) }).toEqual({
-          seed,
-          total: RECORDS,
-          various: RECORDS,
-        });
-        expect(crashes).toBeGreaterThan(0);
-        await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-      }
-    },
-  );
+  async function play(point: CrashPoint, seed: number): Promise<void> {
+    const folder = await mkdtemp(join(tmpdir(), "weir-crash-"));
+    const lineage = `lives_${lives++}`;
+    const place = await outside.place(lineage);
+    const crash = crasher();
+    const [sink, ...others] = place.sinks;
+    const plan = countingPlan({ datagen, ...(sink === undefined ? {} : { sink }) });
+    const copies = others.map((other, i) => ({ ...(plan.sinks[0] as PlanSink), ...other, node: `copy${i}` }));
+    const setting = {
+      plan: { ...plan, sinks: [...plan.sinks, ...copies] },
+      connectors: crash.connectors,
+      uri: `file://${folder}/state`,
+      start: { lineage },
+      secret: outside.secret,
+    };
+    const { crashes } = await live(setting, crash, { point, by: random(seed + 1) });
+    deaths += crashes;
+    const found = await place.count();
+    const right = place.sinks.map(() => ({ total: RECORDS, various: RECORDS }));
+    if (JSON.stringify(found) !== JSON.stringify(right)) violations++;
+    expect({ seed, found }).toEqual({ seed, found: right });
+    expect(crashes).toBeGreaterThan(0);
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  it.each(points)("has every record once when it dies %s", async (point) => {
+    for (let seed = 0; seed < SEEDS; seed++) await play(point, seed);
+  });
 });

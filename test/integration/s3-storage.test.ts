@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import type { ObjectStore } from "../../src/engine/checkpoint/s3-call.ts";
+import type { ObjectStore } from "../../src/engine/s3/call.ts";
 import { s3Storage } from "../../src/engine/checkpoint/s3-storage.ts";
 import type { Storage } from "../../src/engine/checkpoint/storage.ts";
 import { storageContract } from "../builders/storage-contract.ts";

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ObjectStore } from "../../src/engine/checkpoint/s3-call.ts";
+import type { ObjectStore } from "../../src/engine/s3/call.ts";
 import { freePorts } from "./free-ports.ts";
 import { startGuarded } from "./guarded-process.ts";
 import { toolBinary } from "./tools.ts";

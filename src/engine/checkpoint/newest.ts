@@ -4,6 +4,7 @@ import { checkpointIds, COMPLETED, MANIFEST, slotFolder, type SlotIdentity } fro
 import type { Manifest } from "./manifest.ts";
 import { loadPart, readManifest, type LoadedPart } from "./snapshot-reader.ts";
 import type { Storage } from "./storage.ts";
+import { finalCheckpoint } from "./succession.ts";
 
 /** The sink whose system says which checkpoint counts: `SinkWriter.committed`. */
 export interface Decider {
@@ -19,6 +20,8 @@ export interface NewestRequest {
   readonly of: Writing;
   /** The user allows to go back behind what was committed. */
   readonly acceptReplay: boolean;
+  /** Sinks commit what the checkpoints say, and no system decides. */
+  readonly follows?: boolean;
 }
 
 export interface FoundCheckpoint {
@@ -39,9 +42,16 @@ type Seen = { readonly id: number } & (
  */
 export async function newestCheckpoint(request: NewestRequest): Promise<FoundCheckpoint | undefined> {
   const marked = await markedCheckpoint(request);
-  const committed = await request.decider?.committed(request.of, marked);
+  const committed = (await request.decider?.committed(request.of, marked)) ?? (await final(request));
   if (committed === undefined) return await byMarks(request);
   return committed === 0 ? undefined : await exactly(request, committed);
+}
+
+/** What the workers of this epoch have agreed on, where only the checkpoints of an earlier one say what counts. */
+async function final(request: NewestRequest): Promise<number | undefined> {
+  const { storage, identity, of } = request;
+  if (request.follows !== true || request.acceptReplay || of.epoch === identity.epoch) return undefined;
+  return await finalCheckpoint(storage, { identity, ...of }, async () => (await byMarks(request))?.id ?? 0);
 }
 
 /** What the marks of the checkpoints say was committed last; `undefined` where they cannot tell. */
@@ -59,7 +69,7 @@ async function exactly(request: NewestRequest, committed: number): Promise<Found
   const { storage, identity, of } = request;
   const folder = `${slotFolder(identity, of.epoch, of.slot)}/${committed}`;
   const found = await look(storage, folder, { id: committed, mine: mineOf(identity) });
-  if (found?.kind === "whole") return { id: committed, part: found.part, fellBack: undefined };
+  if (found?.kind === "whole") return { id: committed, part: ownPart(found, request), fellBack: undefined };
   const damage =
     found?.damage ?? new WeirError("CHECKPOINT_CORRUPT", `${storage.uri}/${folder}/${MANIFEST} is missing`);
   if (!request.acceptReplay) refuse(damage, "its output was committed");
@@ -77,9 +87,10 @@ async function byMarks(
   const { storage, identity, of, acceptReplay } = request;
   const folder = slotFolder(identity, of.epoch, of.slot);
   let damage = known;
-  for (const id of checkpointIds(await storage.list(folder)).filter((n) => n < below)) {
+  const ids = checkpointIds(await storage.list(folder)).filter((n) => n < below);
+  for (const [i, id] of ids.entries()) {
     const seen = await look(storage, `${folder}/${id}`, { id, mine: mineOf(identity) });
-    if (seen === undefined) continue;
+    if (seen === undefined || (await isOvertaken(request, seen, ids.slice(i + 1)))) continue;
     const trouble = troubleWith(seen, acceptReplay);
     if (seen.kind === "damaged" || trouble !== undefined) {
       damage ??= trouble;
@@ -88,18 +99,38 @@ async function byMarks(
     const committing = seen.part.manifest.sinks.length > 0;
     if (committing && !acceptReplay) refuse(damage, `output was committed after the older checkpoint ${id}`);
     const fellBack = damage === undefined ? undefined : `${damage.message}; went back to checkpoint ${id}`;
-    return { id, part: seen.part, fellBack };
+    return { id, part: ownPart(seen, request), fellBack };
   }
   if (!acceptReplay) refuse(damage, "there is no older checkpoint");
   return undefined;
 }
 
+/** Written by a worker that had been replaced when it wrote it: its successor has an older checkpoint, which counts. */
+async function isOvertaken({ storage, identity, of, follows }: NewestRequest, seen: Seen, older: readonly number[]) {
+  if (follows !== true || seen.kind === "damaged") return false;
+  for (const id of older) {
+    const folder = `${slotFolder(identity, of.epoch, of.slot)}/${id}`;
+    const before = await readManifest(storage, folder).catch(() => undefined);
+    if (before !== undefined) return before.manifest.attempt > seen.part.manifest.attempt;
+  }
+  return false;
+}
+
+/** Says with it whether its commits may be missing. */
+function ownPart({ completed, part }: Seen & { kind: "whole" }, { identity, of }: NewestRequest): LoadedPart {
+  if (completed || part.manifest.sinks.length === 0) return part;
+  return { ...part, unfinished: `${slotFolder(identity, of.epoch, of.slot)}/${part.manifest.id}` };
+}
+
 /** Why a checkpoint is passed over; throws where only the user may say so. */
 function troubleWith(seen: Seen, acceptReplay: boolean): WeirError | undefined {
   if (seen.kind === "damaged") return seen.damage;
-  if (seen.completed || !seen.part.manifest.sinks.some((s) => s.decides === true)) return undefined;
-  if (!acceptReplay) throw undecided(seen.part);
-  return undecided(seen.part);
+  const { sinks } = seen.part.manifest;
+  if (seen.completed || sinks.length === 0) return undefined;
+  // Commits that follow the checkpoint can be made now; only the user knows that one of them never can be.
+  if (acceptReplay) return undecided(seen.part);
+  if (sinks.some((s) => s.decides === true)) throw undecided(seen.part);
+  return undefined;
 }
 
 function refuse(damage: WeirError | undefined, why: string): void {
@@ -107,12 +138,12 @@ function refuse(damage: WeirError | undefined, why: string): void {
   throw new WeirError("CHECKPOINT_CORRUPT", `${damage.message}; ${why}. ${WAYS_OUT}`, { cause: damage });
 }
 
-const WAYS_OUT =
+export const WAYS_OUT =
   "Start from a savepoint, or set spec.startFrom.acceptReplay to a new value and start the job: then output is written again";
 
 /** The checkpoint may count or not, and what knew it has forgotten or is no longer a sink of the job. */
 function undecided({ uri, manifest }: LoadedPart): WeirError {
-  const transactions = manifest.sinks.filter((s) => s.decides === true).map(transactionOf);
+  const transactions = manifest.sinks.map(transactionOf);
   return new WeirError(
     "DELIVERY_AT_RISK",
     `nobody knows whether the output of ${uri} was committed: ${transactions.join(", ")}. ` +
@@ -120,7 +151,7 @@ function undecided({ uri, manifest }: LoadedPart): WeirError {
   );
 }
 
-function transactionOf({ node, handle }: Manifest["sinks"][number]): string {
+export function transactionOf({ node, handle }: Manifest["sinks"][number]): string {
   return `sink ${node} ${JSON.stringify(handle)}`.slice(0, 300);
 }
 

@@ -7,6 +7,7 @@ import { seal, unseal } from "./sealed.ts";
 import { loadSavepoint } from "./savepoint.ts";
 import { readDocument, type LoadedPart } from "./snapshot-reader.ts";
 import type { Storage } from "./storage.ts";
+import { announce, refuseReplaced } from "./succession.ts";
 import type { Writing } from "../connectors/connector.ts";
 
 /** What a slot starts from: parts of one snapshot, already cut down to the slot's own shards, and verified. */
@@ -32,6 +33,8 @@ export interface RestoreRequest {
   readonly restore: RestorePoint;
   /** The sink whose system says which checkpoints count, where the job has one. */
   readonly decider?: Decider | undefined;
+  /** Sinks commit what the checkpoints say, and no system decides. */
+  readonly follows?: boolean;
 }
 
 const origin = z.object({ version: z.literal(1), slots: z.int(), restore: restorePoint });
@@ -41,16 +44,21 @@ const origin = z.object({ version: z.literal(1), slots: z.int(), restore: restor
  * point. `undefined` only when the restore point says that there is none: a job with state never starts empty.
  */
 export async function findState(request: RestoreRequest): Promise<RestoredState | undefined> {
+  if (request.follows === true) {
+    await announce(request.storage, request.identity);
+    // A container that is started again although its pod was replaced.
+    await refuseReplaced(request.storage, request.identity);
+  }
   const own = await fromSlot(request, { epoch: request.identity.epoch, slot: request.identity.slot });
   return own ?? (await fromRestorePoint(request, request.restore));
 }
 
 /** `acceptReplay` was said for a start: a worker that restarts by itself later does not go back a second time. */
 async function fromSlot(
-  { storage, identity, decider }: RestoreRequest,
+  { storage, identity, decider, follows = false }: RestoreRequest,
   { acceptReplay = false, ...of }: Writing & { acceptReplay?: boolean },
 ): Promise<RestoredState | undefined> {
-  const found = await newestCheckpoint({ storage, identity, decider, of, acceptReplay });
+  const found = await newestCheckpoint({ storage, identity, decider, follows, of, acceptReplay });
   if (found === undefined) return undefined;
   const { id, part, fellBack } = found;
   const { held, paused } = part.manifest;

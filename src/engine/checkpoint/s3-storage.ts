@@ -1,7 +1,7 @@
 import { WeirError } from "../../errors.ts";
-import type { ObjectStore } from "./s3-call.ts";
-import { s3Client, type S3Client } from "./s3-client.ts";
-import { s3Writer } from "./s3-writer.ts";
+import type { ObjectStore } from "../s3/call.ts";
+import { s3Client, type S3Client } from "../s3/client.ts";
+import { s3Writer } from "../s3/writer.ts";
 import type { Storage } from "./storage.ts";
 
 /** Removed at the same time. */

@@ -12,6 +12,8 @@ export interface LoadedPart {
   readonly manifest: Manifest;
   /** Node → shard → chunks as they were written. */
   readonly shards: ReadonlyMap<string, ReadonlyMap<number, readonly Buffer[]>>;
+  /** Folder of a checkpoint whose commits may not all have been made. */
+  readonly unfinished?: string;
 }
 
 /** The manifest of a folder; `undefined` when there is none: the snapshot was never finished. */

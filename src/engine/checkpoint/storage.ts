@@ -1,7 +1,7 @@
 import { WeirError } from "../../errors.ts";
 import { fileStorage } from "./file-storage.ts";
 import { memoryStorage } from "./memory-storage.ts";
-import type { ObjectStore } from "./s3-call.ts";
+import type { ObjectStore } from "../s3/call.ts";
 import { s3Storage } from "./s3-storage.ts";
 
 /**

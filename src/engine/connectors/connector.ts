@@ -166,7 +166,7 @@ export interface SinkWriter {
    * in the same turn as the checkpoint's `flush`: what is appended from then on belongs to the next checkpoint.
    */
   prepare?(checkpointId: number): Promise<unknown>;
-  /** The checkpoint's manifest is durable: make its work visible. Must be repeatable. */
+  /** The checkpoint's manifest is durable, and nobody has replaced this worker: make its work visible. Must be repeatable. */
   commit?(checkpointId: number, handle: unknown): Promise<void>;
   /**
    * Only of a sink whose own system decides what counts, because a commit there is atomic with a marker of its
@@ -181,8 +181,12 @@ export interface SinkWriter {
    * and whichever is asked answers for all. Without it a sink decides alone.
    */
   readonly decidesWith?: string;
-  /** At restore, before any append: finish the commits of `handle` and undo what came after. */
-  recover?(handle: unknown): Promise<void>;
+  /**
+   * At a restore, before any append, for each handle of the checkpoint: makes its commits, unless they are known to have
+   * been made, `finished`. Several workers may do it at once, and again. Needed wherever there is `commit` and no
+   * `committed`. DELIVERY_AT_RISK says that a commit can never be made.
+   */
+  recover?(handle: unknown, finished: boolean): Promise<void>;
   /**
    * Only of a sink that another slot's source reads time from, like the three below: nothing at or before `ms` follows
    * what was appended so far. May be called as often as it changes: the sink says it on at its own pace.

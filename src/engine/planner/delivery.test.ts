@@ -34,6 +34,12 @@ describe("the delivery of sinks", () => {
     expect(sinksOf("ExactlyOnce", kafka("AtLeastOnce"))[0]?.delivery).toBeUndefined();
   });
 
+  it("lets files follow one sink that decides, or each other", () => {
+    const file = { file: { path: "/out" } };
+    const sinks = sinksOf("ExactlyOnce", kafka(), file, file);
+    expect(sinks.map((s) => s.delivery)).toEqual(["ExactlyOnce", "ExactlyOnce", "ExactlyOnce"]);
+  });
+
   it("refuses two sinks that would each decide what counts, by name, and says what to do", () => {
     expect(() => sinksOf("ExactlyOnce", kafka(), kafka())).toThrow(
       /"out0" and "out1" cannot both deliver ExactlyOnce.*set delivery: AtLeastOnce on all but one/,

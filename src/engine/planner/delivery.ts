@@ -10,6 +10,7 @@ const EXACTLY_ONCE: Readonly<Record<string, "Decides" | "Follows">> = {
   kafka: "Decides",
   postgres: "Decides",
   mysql: "Decides",
+  file: "Follows",
 };
 
 /** What a sink promises: what it says itself, else what the job says where the connector can. */

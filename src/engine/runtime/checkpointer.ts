@@ -6,6 +6,7 @@ import type { Manifest } from "../checkpoint/manifest.ts";
 import type { Retention } from "../checkpoint/retention.ts";
 import { readManifest } from "../checkpoint/snapshot-reader.ts";
 import { releaseCapture, writeKeyedState, writeManifest } from "../checkpoint/snapshot-writer.ts";
+import { refuseReplaced } from "../checkpoint/succession.ts";
 import { takeBarrier, type Barrier } from "./barrier.ts";
 import { within, type Exclusive } from "./exclusive.ts";
 import type { OpenSlot } from "./open-slot.ts";
@@ -168,6 +169,7 @@ async function taken({ storage }: OpenSlot, folder: string, identity: SlotIdenti
 /** The manifest has decided: what does not get committed now must be by a restore, so the slot ends. */
 async function commitOrEnd(of: CheckpointerOptions, id: number, manifest: Manifest): Promise<void> {
   try {
+    if (of.slot.follows) await refuseReplaced(of.slot.storage, of.identity);
     await commit(of, id, manifest);
   } catch (e) {
     of.fail(e);

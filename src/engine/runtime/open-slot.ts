@@ -9,6 +9,7 @@ import type { Storage } from "../checkpoint/storage.ts";
 import type { ConnectorContext, SinkWriter, SourceContext, SourceFactory, Split } from "../connectors/connector.ts";
 import type { PlanSink, PlanSource } from "../plan.ts";
 import type { Program } from "../program.ts";
+import { finishCommits } from "./finish-commits.ts";
 import { noteLosses, type Losses } from "./losses.ts";
 import type { Problems } from "./problems.ts";
 import { identityOf, storageOpener, type SlotOptions } from "./slot-options.ts";
@@ -19,6 +20,8 @@ export interface OpenSlot {
   readonly program: Program;
   readonly tasks: readonly SourceTask[];
   readonly sinks: ReadonlyMap<string, SinkWriter>;
+  /** Sinks commit what the checkpoints say, and no system decides. */
+  readonly follows: boolean;
   readonly storage: Storage;
   readonly restored: RestoredState | undefined;
   readonly losses: Losses;
@@ -54,7 +57,9 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
       openSink(sink, { ...options, common }, problems, opened);
     const committing = Map.groupBy(plan.sinks, (sink) => sink.delivery === "ExactlyOnce");
     const first = await Promise.all((committing.get(true) ?? []).map(open));
-    const restored = await restoreAndRecord(options, storage, deciderOf(first));
+    const decider = deciderOf(first);
+    const follows = decider === undefined && first.some(([, writer]) => writer.commit !== undefined);
+    const restored = await restoreAndRecord(options, storage, { decider, follows });
     const [others, sources] = await Promise.all([
       Promise.all((committing.get(false) ?? []).map(open)),
       Promise.all(plan.sources.map((source) => listSource(source, options, problems, losses))),
@@ -70,13 +75,14 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
       functions,
       ...(peek === undefined ? {} : { peek }),
     });
-    if (restored !== undefined) await applyState(restored, program, sources, { options, writers });
+    if (restored !== undefined) await applyState(restored, program, sources, { options, writers, storage });
     const readers = await Promise.all(sources.map((source) => openReader(source, options, restored, opened)));
     const tasks = readers.map((r) => sourceTask(r, program));
     return {
       program,
       tasks,
       sinks: writers,
+      follows,
       storage,
       restored,
       losses,
@@ -128,14 +134,14 @@ function stateGone({ slot, start }: SlotOptions): WeirError {
 async function restoreAndRecord(
   options: SlotOptions,
   storage: Storage,
-  decider: Decider | undefined,
+  commits: { readonly decider: Decider | undefined; readonly follows: boolean },
 ): Promise<RestoredState | undefined> {
   const request = {
     storage,
     openStorage: storageOpener(options),
     identity: identityOf(options),
     restore: options.start.restore,
-    decider,
+    ...commits,
   };
   options.listener.restoring?.();
   const restored = await findState(request);
@@ -149,7 +155,7 @@ async function applyState(
   restored: RestoredState,
   program: Program,
   sources: readonly ListedSource[],
-  { options, writers }: { options: SlotOptions; writers: ReadonlyMap<string, SinkWriter> },
+  { options, ...sinks }: { options: SlotOptions; writers: ReadonlyMap<string, SinkWriter>; storage: Storage },
 ): Promise<void> {
   refuseIncompatible(restored, {
     identity: identityOf(options),
@@ -161,9 +167,7 @@ async function applyState(
       keyedBySplit: plan.partitionedBy !== null,
     })),
   });
-  for (const { node, handle } of restored.parts.flatMap((p) => p.manifest.sinks)) {
-    await writers.get(node)?.recover?.(handle);
-  }
+  for (const part of restored.parts) await finishCommits(part, sinks);
   restoreKeyed(program.keyed, restored);
 }
 

@@ -1,5 +1,5 @@
 import { WeirError } from "../../errors.ts";
-import type { ObjectStore, S3Answer, S3Request } from "./s3-call.ts";
+import type { ObjectStore, S3Answer, S3Request } from "./call.ts";
 
 /** Too much, a fault of the store, a race with another conditional write, or an upload that was too slow. */
 const PASSING = [429, 500, 502, 503, 504];

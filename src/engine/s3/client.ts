@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { AwsV4Signer } from "aws4fetch";
 import { WeirError } from "../../errors.ts";
-import type { ObjectStore, S3Answer, S3Request } from "./s3-call.ts";
-import { refusedBy, unreachable, verdictOf } from "./s3-errors.ts";
+import type { ObjectStore, S3Answer, S3Request } from "./call.ts";
+import { refusedBy, unreachable, verdictOf } from "./errors.ts";
 
 /** Asks again where that helps; throws CHECKPOINT_UNWRITABLE with bucket and key, never with anything of the credentials. */
 export type S3Client = (request: S3Request) => Promise<S3Answer>;

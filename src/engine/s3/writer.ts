@@ -1,7 +1,7 @@
 import { WeirError } from "../../errors.ts";
-import type { S3Answer } from "./s3-call.ts";
-import type { S3Client } from "./s3-client.ts";
-import type { SegmentWriter } from "./storage.ts";
+import type { S3Answer } from "./call.ts";
+import type { S3Client } from "./client.ts";
+import type { SegmentWriter } from "../checkpoint/storage.ts";
 
 /** A part of an upload; the smallest that S3 takes is 5 MiB. */
 const PART_BYTES = 8 * 1024 * 1024;

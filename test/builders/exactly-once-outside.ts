@@ -1,0 +1,73 @@
+/** What a job can write into exactly once, each with a place of its own for every life of a job, and how many records are there. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { PlanSink } from "../../src/engine/plan.ts";
+import { startDatabase, type DatabaseKind } from "../servers/databases.ts";
+import { filesBelow } from "./files-below.ts";
+
+export interface Outside {
+  /** An empty place; more than one sink where the commits of several can follow one checkpoint. */
+  place(name: string): Promise<Place>;
+  readonly secret: (name: string, key: string) => string | undefined;
+  close(): Promise<void>;
+}
+
+export interface Place {
+  readonly sinks: readonly Pick<PlanSink, "connector" | "config" | "delivery">[];
+  /** Of each sink: all records, and how many different ones. */
+  count(): Promise<readonly Counted[]>;
+}
+
+export interface Counted {
+  readonly total: number;
+  readonly various: number;
+}
+
+const delivery = "ExactlyOnce";
+
+export async function databaseOutside(kind: DatabaseKind): Promise<Outside> {
+  const server = await startDatabase(kind);
+  return {
+    secret: (name, key) => server.referenced("Secret", name, key),
+    close: () => server.close(),
+    place: async (table) => {
+      await server.query(`CREATE TABLE ${table} (k varchar(20), n int)`);
+      const config = { ...server.connection, table, batching: { count: 500 } };
+      const query = `SELECT count(*) AS total, count(DISTINCT concat(k, '/', n)) AS various FROM ${table}`;
+      return {
+        sinks: [{ connector: kind, config, delivery }],
+        count: async () => {
+          const rows = await server.query(query);
+          return rows.map((row) => ({ total: Number(row["total"]), various: Number(row["various"]) }));
+        },
+      };
+    },
+  };
+}
+
+export async function folderOutside(): Promise<Outside> {
+  const root = await mkdtemp(join(tmpdir(), "weir-parts-"));
+  return {
+    secret: () => undefined,
+    close: () => rm(root, { recursive: true, force: true, maxRetries: 5 }),
+    place: (name) => {
+      const folders = ["a", "b"].map((folder) => join(root, name, folder));
+      return Promise.resolve({
+        sinks: folders.map((path) => ({ connector: "file", config: { path, rollSize: "16Ki" }, delivery })),
+        count: () => Promise.resolve(folders.map(countFolder)),
+      });
+    },
+  };
+}
+
+/** What a reader of the folder sees: files that are not hidden. */
+export function countFolder(path: string): Counted {
+  const files = Object.entries(filesBelow(path)).filter(([file]) => file.endsWith(".ndjson"));
+  return counted(files.map(([, text]) => text));
+}
+
+export function counted(texts: readonly string[]): Counted {
+  const lines = texts.flatMap((text) => text.split("\n").slice(0, -1));
+  return { total: lines.length, various: new Set(lines).size };
+}
