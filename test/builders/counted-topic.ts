@@ -7,15 +7,20 @@ import type { KafkaServer } from "../servers/kafka.ts";
 export interface CountedTopic {
   readonly from: string;
   readonly to: string;
+  /** Gets the same as `to` from a sink of its own. */
+  readonly also?: string;
   readonly partitions: number;
 }
 
 /** Creates both topics and fills the first: `records` over `keys` keys, round and round. */
 export async function countedTopic(
   kafka: KafkaServer,
-  { name, records, keys }: { readonly name: string; readonly records: number; readonly keys: number },
+  of: { readonly name: string; readonly records: number; readonly keys: number; readonly twoSinks?: boolean },
 ): Promise<CountedTopic> {
-  const topic = { from: `${name}.in`, to: `${name}.out`, partitions: 6 };
+  const { name, records, keys, twoSinks = false } = of;
+  const also = twoSinks ? { also: `${name}.also` } : {};
+  const topic = { from: `${name}.in`, to: `${name}.out`, ...also, partitions: 6 };
+  if (topic.also !== undefined) await kafka.createTopic(topic.also, 3);
   await kafka.createTopic(topic.from, topic.partitions);
   await kafka.createTopic(topic.to, 4);
   const lines = Array.from({ length: records }, (_, i) => {
@@ -41,6 +46,15 @@ export function countingJob(kafka: KafkaServer, topic: CountedTopic, perSecond: 
         { name: "slowly", from: ["events"], ...slowly },
         { name: "counted", from: ["slowly"], keyBy: "event.key", aggregate: { n: "count()" } },
         { name: "out", from: ["counted"], sink: { connection: "main", kafka: { topic: topic.to, key: "event.key" } } },
+        ...(topic.also === undefined
+          ? []
+          : [
+              {
+                name: "also",
+                from: ["counted"],
+                sink: { connection: "main", kafka: { topic: topic.also, key: "event.key" } },
+              },
+            ]),
       ],
     },
     { parameters: {}, maxParallelism: topic.partitions, delivery: "ExactlyOnce" },

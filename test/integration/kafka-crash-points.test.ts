@@ -75,8 +75,10 @@ async function toTheEnd(topic: CountedTopic, epoch: Epoch): Promise<void> {
   const left = (): number => running.reduce((sum, slot) => sum + (slot.measure().lag ?? Infinity), 0);
   await expect.poll(left, { timeout: 120_000 }).toBe(0);
   for (const slot of running) await slot.stop("Checkpoint", false);
-  const seen = await javaSequences(kafka.brokers[0] ?? "", topic.to);
-  expect(seen).toEqual({ records: RECORDS, keys: KEYS, lost: 0, duplicated: 0, outOfOrder: 0 });
+  for (const to of [topic.to, ...(topic.also === undefined ? [] : [topic.also])]) {
+    const seen = await javaSequences(kafka.brokers[0] ?? "", to);
+    expect(seen, to).toEqual({ records: RECORDS, keys: KEYS, lost: 0, duplicated: 0, outOfOrder: 0 });
+  }
 }
 
 describe("a job with an exactly-once Kafka sink", () => {
@@ -107,6 +109,27 @@ describe("a job with an exactly-once Kafka sink", () => {
       number++;
     }
     await toTheEnd(topic, { epoch: number, slots: 3, restore });
+  });
+
+  it("loses and repeats nothing in either of two sinks, also where it dies between them, and rescaled", async () => {
+    const topic = await countedTopic(kafka, { name: "both", records: RECORDS, keys: KEYS, twoSinks: true });
+    const first: Epoch = { epoch: 1, slots: 1, restore: { kind: "none" } };
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const point of CRASH_POINTS) await die(topic, first, point);
+    }
+    const second: Epoch = { epoch: 2, slots: 2, restore: { kind: "checkpoint", epoch: 1, slots: 1 } };
+    await die(topic, second, "after commit");
+    await toTheEnd(topic, { epoch: 3, slots: 3, restore: { kind: "checkpoint", epoch: 2, slots: 2 } });
+  });
+
+  it("goes on with two sinks from the checkpoints of a job that had one", async () => {
+    const topic = await countedTopic(kafka, { name: "joined", records: RECORDS, keys: KEYS, twoSinks: true });
+    const { also: _, ...one } = topic;
+    await die(one, { epoch: 1, slots: 2, restore: { kind: "none" } }, "after manifest");
+    await die(one, { epoch: 1, slots: 2, restore: { kind: "none" } }, "after commit");
+    const next: Epoch = { epoch: 2, slots: 2, restore: { kind: "checkpoint", epoch: 1, slots: 2 } };
+    await die(topic, next, "after commit");
+    await toTheEnd(one, { epoch: 3, slots: 2, restore: { kind: "checkpoint", epoch: 2, slots: 2 } });
   });
 
   it("commits what a savepoint covers once, also when it dies right behind it", async () => {

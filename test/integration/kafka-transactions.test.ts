@@ -18,7 +18,7 @@ let lines = 0;
 /** A topic, and writers of one line of state to it. */
 async function line(partitions = 3): Promise<{
   readonly topic: string;
-  open(who?: Partial<SinkContext>): Promise<Transactional>;
+  open(who?: Partial<SinkContext>, to?: string): Promise<Transactional>;
   /** What read_committed shows. */
   values(): Promise<string[]>;
 }> {
@@ -27,9 +27,9 @@ async function line(partitions = 3): Promise<{
   await kafka.createTopic(topic, partitions);
   return {
     topic,
-    open: async (who = {}) => {
+    open: async (who = {}, to = topic) => {
       const context = { ...connectorContext().sink, lineage, delivery: "ExactlyOnce" as const, ...who };
-      return (await kafkaSink.open({ brokers: kafka.brokers, topic }, context)) as Transactional;
+      return (await kafkaSink.open({ brokers: kafka.brokers, topic: to }, context)) as Transactional;
     },
     values: async () => (await kafka.consumeAll(topic)).map((r) => r.value).toSorted(),
   };
@@ -193,6 +193,39 @@ describe("the Kafka sink with ExactlyOnce", () => {
     expect(await second.committed(OWN, undefined)).toBe(7);
     expect(await second.committed({ epoch: 0, slot: 1 }, undefined)).toBeUndefined();
     for (const each of [writer, second]) await each.close();
+  });
+
+  it("commits the sinks of a slot together, and keeps one marker for them", async () => {
+    const { open, topic, values } = await line();
+    const other = `${topic}.other`;
+    await kafka.createTopic(other, 2);
+    const others = async (): Promise<string[]> => (await kafka.consumeAll(other)).map((r) => r.value).toSorted();
+    const both = async (attempt: number): Promise<Transactional[]> => {
+      const common = new Map<string, unknown>();
+      return [await open({ attempt, common }), await open({ attempt, common }, other)];
+    };
+    const [a, b] = (await both(1)) as [Transactional, Transactional];
+    expect(a.decidesWith).toBe(b.decidesWith);
+    await a.committed(OWN, 0);
+    append(a, "a1");
+    append(b, "b1", "b2");
+    const handles = await Promise.all([preCommit(a, 1), preCommit(b, 1)]);
+    append(b, "of the next");
+    await a.commit(1, handles[0]);
+    await shown(values, ["a1"]);
+    await shown(others, ["b1", "b2"]);
+    append(a, "of the next");
+    await b.commit(1, handles[1]);
+    await Promise.all([preCommit(a, 2), preCommit(b, 2)]);
+    const [c, d] = (await both(2)) as [Transactional, Transactional];
+    expect(await d.committed(OWN, undefined)).toBe(1);
+    append(c, "a3");
+    await Promise.all([preCommit(c, 2), preCommit(d, 2)]);
+    await d.commit(2, {});
+    await c.commit(2, {});
+    await shown(values, ["a1", "a3"]);
+    await shown(others, ["b1", "b2"]);
+    for (const writer of [a, b, c, d]) await writer.close();
   });
 
   it("refuses checkpoints that take longer than the brokers let a transaction be open", async () => {

@@ -5,14 +5,18 @@ import { weakestDelivery } from "./delivery.ts";
 import { planPipeline } from "./plan-pipeline.ts";
 
 type Sink = NonNullable<Pipeline["nodes"][number]["sink"]>;
-const kafka = (delivery?: Delivery): Sink => ({
-  connection: "main",
-  kafka: { topic: "t", ...(delivery === undefined ? {} : { delivery }) },
+const kafka = (delivery?: Delivery, { topic = "t", connection = "main" } = {}): Sink => ({
+  connection,
+  kafka: { topic, ...(delivery === undefined ? {} : { delivery }) },
 });
 
 function sinksOf(delivery: Delivery, ...sinks: readonly Sink[]) {
   const pipeline: Pipeline = {
-    connections: [{ name: "main", kafka: { brokers: ["k:9092"] } }],
+    connections: [
+      { name: "main", kafka: { brokers: ["k:9092", "l:9092"] } },
+      { name: "same", kafka: { brokers: ["l:9092", "k:9092"] } },
+      { name: "other", kafka: { brokers: ["m:9092"] } },
+    ],
     nodes: [
       { name: "events", source: { datagen: {} } },
       ...sinks.map((sink, i) => ({ name: `out${i}`, from: ["events"], sink })),
@@ -41,8 +45,25 @@ describe("the delivery of sinks", () => {
   });
 
   it("refuses two sinks that would each decide what counts, by name, and says what to do", () => {
-    expect(() => sinksOf("ExactlyOnce", kafka(), kafka())).toThrow(
+    expect(() => sinksOf("ExactlyOnce", kafka(), kafka(undefined, { connection: "other" }))).toThrow(
       /"out0" and "out1" cannot both deliver ExactlyOnce.*set delivery: AtLeastOnce on all but one/,
+    );
+    expect(sinksOf("ExactlyOnce", kafka(), kafka("AtLeastOnce", { connection: "other" }))).toHaveLength(2);
+  });
+
+  it("takes several sinks on one Kafka cluster, by whatever connection, as they commit together", () => {
+    const sinks = sinksOf(
+      "ExactlyOnce",
+      kafka(),
+      kafka(undefined, { topic: "u" }),
+      kafka(undefined, { topic: "v", connection: "same" }),
+    );
+    expect(sinks.map((s) => s.delivery)).toEqual(["ExactlyOnce", "ExactlyOnce", "ExactlyOnce"]);
+  });
+
+  it("refuses two exactly-once sinks of one topic, and says what to do", () => {
+    expect(() => sinksOf("ExactlyOnce", kafka(), kafka())).toThrow(
+      /"out0" and "out1" cannot both write topic "t" with ExactlyOnce; use one sink with from/,
     );
     expect(sinksOf("ExactlyOnce", kafka(), kafka("AtLeastOnce"))).toHaveLength(2);
   });

@@ -1,4 +1,6 @@
 import { WeirError } from "../../errors.ts";
+import { clusterName } from "../connectors/kafka/cluster-name.ts";
+import type { KafkaSinkConfig } from "../connectors/kafka/config.ts";
 import type { Delivery, PlanSink } from "../plan.ts";
 
 /**
@@ -33,13 +35,38 @@ export function deliveryOf(
 /** A crash between the commits of two systems that each decide would leave them at different checkpoints. */
 export function refuseTwoDeciders(sinks: readonly PlanSink[]): void {
   const deciders = sinks.filter((s) => s.delivery === "ExactlyOnce" && EXACTLY_ONCE[s.connector] === "Decides");
-  if (deciders.length < 2) return;
-  const names = deciders.map((s) => `"${s.node}"`).join(" and ");
+  const systems = Map.groupBy(deciders, systemOf);
+  if (systems.size < 2) {
+    refuseSharedTopic(deciders);
+    return;
+  }
+  const names = [...systems.values()].map(([first]) => `"${first?.node}"`).join(" and ");
   throw new WeirError(
     "PIPELINE_INVALID",
     `the sinks ${names} cannot both deliver ExactlyOnce: each commits a transaction of its own, and a crash in between ` +
-      `would leave one without the other; set delivery: AtLeastOnce on all but one`,
+      `would leave one without the other; set delivery: AtLeastOnce on all but one, or write to one Kafka cluster through one connection`,
   );
+}
+
+/** What commits at once: all Kafka sinks of one cluster, else each sink by itself. */
+function systemOf({ node, connector, config }: PlanSink): string {
+  return connector === "kafka" ? clusterName(config as KafkaSinkConfig) : node;
+}
+
+/** In one transaction there is one count of what went into a partition, so one sink must write it. */
+function refuseSharedTopic(sinks: readonly PlanSink[]): void {
+  const writers = Map.groupBy(
+    sinks.filter((s) => s.connector === "kafka"),
+    (s) => (s.config as KafkaSinkConfig).topic,
+  );
+  for (const [topic, all] of writers) {
+    if (all.length < 2) continue;
+    const names = all.map((s) => `"${s.node}"`).join(" and ");
+    throw new WeirError(
+      "PIPELINE_INVALID",
+      `the sinks ${names} cannot both write topic "${topic}" with ExactlyOnce; use one sink with from: [...] of both inputs`,
+    );
+  }
 }
 
 /** What the job as a whole promises: no more than its weakest sink. */

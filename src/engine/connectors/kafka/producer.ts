@@ -92,7 +92,11 @@ export function startProducer(options: ProducerOptions): Producer {
     request.then(succeeded, failed);
   };
   const produceTo = async (leader: string, group: readonly Lane[]): Promise<void> => {
-    const current = (await transactions?.include(group.map((lane) => lane.partition))) ?? producer;
+    const current =
+      (await transactions?.include(
+        topic,
+        group.map((lane) => lane.partition),
+      )) ?? producer;
     if (current === undefined) throw new WeirError("INTERNAL", "a sink was written to before it was recovered");
     producer = current;
     const connection = await cluster.connection(leader, PURPOSE);

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { SinkWriter } from "../connector.ts";
 import type { Lane } from "./lane.ts";
 import type { Producer } from "./producer.ts";
-import type { Transactions } from "./transactions.ts";
+import type { JoinedTransactions } from "./shared-transactions.ts";
 
 /** A worker that ends must not wait long for a broker: an open transaction is aborted by its successor, too. */
 const ABORT_MS = 2_000;
@@ -13,13 +13,16 @@ const ABORT_MS = 2_000;
  */
 export function transactional(
   writer: SinkWriter,
-  { lanes, producer, transactions }: { lanes: readonly Lane[]; producer: Producer; transactions: Transactions },
+  { lanes, producer, transactions }: { lanes: readonly Lane[]; producer: Producer; transactions: JoinedTransactions },
 ): SinkWriter {
   return {
     ...writer,
     committed: transactions.committed,
+    decidesWith: transactions.name,
     prepare: () => {
       for (const lane of lanes) lane.limit = lane.sealed;
+      // After a checkpoint that was never committed, the limit of that one held back what this one waits for.
+      producer.pump();
       return Promise.resolve(transactions.describe());
     },
     commit: async (checkpointId) => {
@@ -30,6 +33,7 @@ export function transactional(
     close: async () => {
       const aborted = producer.failure() === undefined ? transactions.abort().catch(() => undefined) : undefined;
       await Promise.race([aborted, delay(ABORT_MS, undefined, { ref: false })]);
+      transactions.leave();
       await writer.close();
     },
   };

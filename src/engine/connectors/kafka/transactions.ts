@@ -24,11 +24,12 @@ export interface Transactions {
   /** See `SinkWriter.committed`. */
   committed(of: Writing, marked: number | undefined): Promise<number | undefined>;
   /** Takes partitions into the open transaction; gives whose records they get. */
-  include(partitions: readonly number[]): Promise<ProducerIdentity>;
+  include(topic: string, partitions: readonly number[]): Promise<ProducerIdentity>;
   /** What a checkpoint says of it. */
   describe(): object;
+  /** May be said by each of several sinks. */
   commit(checkpointId: number): Promise<void>;
-  /** Ends what is open without a trace, for readers that would wait for it. Best effort. */
+  /** Ends what is open without a trace, for readers that would wait for it. Best effort, and nothing is written any more. */
   abort(): Promise<void>;
 }
 
@@ -56,11 +57,15 @@ export function transactionLost(id: string, problem: string): WeirError {
   );
 }
 
-export function openTransactions(cluster: Cluster, ctx: SinkContext, topic: string): Transactions {
+/** `topicOfMarker`: where a marker is kept that is not anywhere yet. */
+export function openTransactions(cluster: Cluster, ctx: SinkContext, topicOfMarker: () => string): Transactions {
   const id = transactionalId(ctx.lineage, ctx);
   const own = remote(cluster, ctx, id);
   let producer: ProducerIdentity | undefined;
-  let included = new Set<number>();
+  /** Stays for all of an epoch: of two markers in one group nobody could tell which counts. */
+  let markerTopic = "";
+  let included = new Set<string>();
+  let ending: Promise<void> | undefined;
   let adding: Promise<unknown> = Promise.resolve();
   let committedId: number | undefined;
 
@@ -68,12 +73,13 @@ export function openTransactions(cluster: Cluster, ctx: SinkContext, topic: stri
     if (producer === undefined) throw new WeirError("INTERNAL", "a sink was written to before it was recovered");
     return { id, producer };
   };
-  const add = async (partitions: readonly number[]): Promise<ProducerIdentity> => {
+  const add = async (topic: string, partitions: readonly number[]): Promise<ProducerIdentity> => {
+    if (ending !== undefined) throw transactionLost(id, "the worker ends");
     const transaction = open();
-    const fresh = partitions.filter((p) => !included.has(p));
+    const fresh = partitions.filter((p) => !included.has(`${topic}-${p}`));
     if (fresh.length > 0) {
       await own.transaction((c) => addPartitions(c, transaction, { topic, partitions: fresh }));
-      for (const partition of fresh) included.add(partition);
+      for (const partition of fresh) included.add(`${topic}-${partition}`);
     }
     return transaction.producer;
   };
@@ -83,7 +89,8 @@ export function openTransactions(cluster: Cluster, ctx: SinkContext, topic: stri
     const found = await own.marker();
     refuseReplaced(found, of, ctx);
     const n = found === undefined ? (marked ?? null) : found.marker.n;
-    await own.commit(identity, found?.topic ?? topic, { attempt: ctx.attempt, n });
+    markerTopic = found?.topic ?? topicOfMarker();
+    await own.commit(identity, markerTopic, { attempt: ctx.attempt, n });
     producer = identity;
     return n ?? undefined;
   };
@@ -94,7 +101,10 @@ export function openTransactions(cluster: Cluster, ctx: SinkContext, topic: stri
     // Another slot of this epoch has fenced them before it wrote this: nothing can change it any more.
     if (before?.marker.heir === ctx.epoch) return before.marker.n ?? undefined;
     const identity = await theirs.begin();
-    const found = (await theirs.marker()) ?? { marker: { attempt: 0, n: marked ?? null }, topic };
+    const found = (await theirs.marker()) ?? {
+      marker: { attempt: 0, n: marked ?? null },
+      topic: topicOfMarker(),
+    };
     refuseReplaced(found, of, ctx);
     await theirs.commit(identity, found.topic, { ...found.marker, heir: ctx.epoch });
     return found.marker.n ?? undefined;
@@ -111,23 +121,31 @@ export function openTransactions(cluster: Cluster, ctx: SinkContext, topic: stri
         }
       }
     },
-    include: (partitions) => {
-      const result = adding.then(() => add(partitions));
+    include: (topic, partitions) => {
+      const result = adding.then(() => add(topic, partitions));
       adding = result.catch(() => undefined);
       return result;
     },
     describe: () => {
       const { producer: identity } = open();
-      return { transactionalId: id, producerId: String(identity.id), producerEpoch: identity.epoch, topic };
+      return {
+        transactionalId: id,
+        producerId: String(identity.id),
+        producerEpoch: identity.epoch,
+        topic: markerTopic,
+      };
     },
     commit: async (n) => {
       if (committedId === n) return;
-      await own.commit(open().producer, topic, { attempt: ctx.attempt, n });
+      await own.commit(open().producer, markerTopic, { attempt: ctx.attempt, n });
       committedId = n;
       included = new Set();
     },
-    abort: async () => {
-      if (included.size > 0) await own.transaction((c) => endTransaction(c, open(), "abort"));
+    abort: () => {
+      ending ??= adding.then(async () => {
+        if (included.size > 0) await own.transaction((c) => endTransaction(c, open(), "abort"));
+      });
+      return ending;
     },
   };
 }
