@@ -46,6 +46,8 @@ export interface ConnectorContext {
 export interface SourceContext extends ConnectorContext {
   /** Path of the declared key below `event`: the source must keep every key in one split. */
   readonly partitionedBy: readonly string[] | null;
+  /** Of the slot that reads; absent outside of one. */
+  readonly epoch?: number;
   /** So many records, 0 where nobody knows, will never be read; the message says which and why. Counted and shown. */
   readonly lost: (records: number, message: string) => void;
   /**
@@ -120,8 +122,8 @@ export interface SourceReader {
   finishedSplits?(): readonly number[];
   /**
    * Only of a source whose writers say how far time is, record by record: the watermark by split index, after the last
-   * polled batch, in place of what its records' times would give. Never goes back; it is in `positions()`. A split in
-   * `idleSplits` is idle at once, because its writers have said so.
+   * polled batch, in place of what its records' times would give. A batch may have no records, and say only that. Never
+   * goes back; it is in `positions()`. A split in `idleSplits` is idle at once, because its writers have said so.
    */
   watermarks?(): ReadonlyMap<number, number>;
   /**

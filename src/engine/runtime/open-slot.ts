@@ -221,6 +221,7 @@ async function listSource(
   const context = {
     ...contextOf(plan.node, plan.secretRef, options, problems),
     partitionedBy: plan.partitionedBy,
+    epoch: options.start.epoch,
     lost: losses.note,
   };
   return { plan, factory, config, context, splits: await factory.splits(config, context) };

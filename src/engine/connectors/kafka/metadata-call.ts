@@ -10,6 +10,8 @@ export interface Metadata {
   /** "host:port" by broker id. */
   readonly brokers: ReadonlyMap<number, string>;
   readonly topics: ReadonlyMap<string, TopicMetadata>;
+  /** Id of the broker that makes and deletes topics, or hands such calls on. */
+  readonly controller?: number;
 }
 
 export interface TopicMetadata {
@@ -28,13 +30,13 @@ export async function knowsTopicIds(connection: Connection): Promise<boolean> {
   return calls.some(({ key, min, max }) => key === METADATA.key && min <= METADATA.version && METADATA.version <= max);
 }
 
-/** Never creates topics. */
+/** Never creates topics. "all" is every topic that the user may see, without ids. */
 export async function fetchMetadata(
   connection: Connection,
-  topics: readonly string[],
+  topics: readonly string[] | "all",
   { ids }: { readonly ids: boolean },
 ): Promise<Metadata> {
-  return await (ids ? withIds(connection, topics) : withoutIds(connection, topics));
+  return await (ids && topics !== "all" ? withIds(connection, topics) : withoutIds(connection, topics));
 }
 
 async function withIds(connection: Connection, topics: readonly string[]): Promise<Metadata> {
@@ -57,7 +59,7 @@ async function withIds(connection: Connection, topics: readonly string[]): Promi
     return broker;
   });
   reader.compactString(); // cluster id
-  reader.int32(); // controller
+  const controller = reader.int32();
   const found = reader.compactArray(() => {
     const error = reader.int16();
     const name = reader.compactString() ?? "";
@@ -73,12 +75,13 @@ async function withIds(connection: Connection, topics: readonly string[]): Promi
     reader.skipTags();
     return [name, { error, ...(id === NO_ID ? {} : { id }), partitions: inOrder(partitions) }] as const;
   });
-  return { brokers: new Map(brokers), topics: new Map(found) };
+  return { brokers: new Map(brokers), topics: new Map(found), controller };
 }
 
-async function withoutIds(connection: Connection, topics: readonly string[]): Promise<Metadata> {
+async function withoutIds(connection: Connection, topics: readonly string[] | "all"): Promise<Metadata> {
   const body = new WireWriter();
-  body.array(topics, (topic) => body.string(topic));
+  if (topics === "all") body.int32(-1);
+  else body.array(topics, (topic) => body.string(topic));
   body.int8(0);
   body.int8(0);
   body.int8(0);
@@ -86,7 +89,7 @@ async function withoutIds(connection: Connection, topics: readonly string[]): Pr
   reader.int32(); // throttle time
   const brokers = reader.array(() => readBroker(reader, () => reader.string()));
   reader.string(); // cluster id
-  reader.int32(); // controller
+  const controller = reader.int32();
   const found = reader.array(() => {
     const error = reader.int16();
     const name = reader.string() ?? "";
@@ -99,7 +102,7 @@ async function withoutIds(connection: Connection, topics: readonly string[]): Pr
     reader.int32(); // authorized operations
     return [name, { error, partitions: inOrder(partitions) }] as const;
   });
-  return { brokers: new Map(brokers), topics: new Map(found) };
+  return { brokers: new Map(brokers), topics: new Map(found), controller };
 }
 
 const NO_ID = "0".repeat(32);

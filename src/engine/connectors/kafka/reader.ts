@@ -121,7 +121,7 @@ export function readPartitions({ source, starts, cluster, ctx, refreshMs }: Read
   };
 }
 
-function lagOf(partitions: readonly Partition[]): { records: number; oldestTimestamp?: number } | undefined {
+export function lagOf(partitions: readonly Partition[]): { records: number; oldestTimestamp?: number } | undefined {
   let records = 0;
   let oldest: number | undefined;
   for (const p of partitions) {

@@ -1,0 +1,126 @@
+import { z } from "zod";
+import type { Marker } from "./envelope.ts";
+
+/**
+ * What one partition has heard of those who write it: all that is known of the newest epoch that has spoken, and how far
+ * time has come. The watermark is the lowest of that epoch's slots, none of which may be unheard; until then what the epochs
+ * before have said holds. Never goes back.
+ */
+export interface Upstream {
+  hear(marker: Marker): void;
+  readonly watermark: number;
+  /** Nobody who has not ended reads anything now, and there is somebody. */
+  readonly idle: boolean;
+  readonly ended: boolean;
+  /** Everybody's barrier `id` was heard. */
+  passed(id: string): boolean;
+  save(): SavedUpstream;
+}
+
+/** Infinity is "end", −Infinity null. */
+const time = z.union([z.number(), z.literal("end"), z.null()]);
+
+export const savedUpstream = z.object({
+  watermark: time,
+  epoch: z.int(),
+  slots: z.array(
+    z.object({ watermark: time, idle: z.literal(true).optional(), ended: z.literal(true).optional() }).nullable(),
+  ),
+  barrier: z.object({ id: z.string(), of: z.array(z.int()) }).optional(),
+});
+export type SavedUpstream = z.infer<typeof savedUpstream>;
+
+interface Heard {
+  readonly watermark: number;
+  readonly idle: boolean;
+  readonly ended: boolean;
+}
+
+/**
+ * `readerEpoch`: an end that an earlier epoch spoke of is none for a later one, which goes on where that one stopped, and
+ * speaks of it itself.
+ */
+export function upstreamOf(readerEpoch: number, saved?: SavedUpstream): Upstream {
+  const kept = saved !== undefined && saved.epoch >= readerEpoch ? saved : undefined;
+  let epoch = kept?.epoch ?? -1;
+  let slots: (Heard | undefined)[] = kept?.slots.map(load) ?? [];
+  let barrier = kept?.barrier === undefined ? undefined : { id: kept.barrier.id, of: new Set(kept.barrier.of) };
+  let watermark = floorOf(saved, kept !== undefined);
+
+  const all = (): readonly Heard[] | undefined => {
+    const heard = slots.filter((slot) => slot !== undefined);
+    return heard.length > 0 && heard.length === slots.length ? heard : undefined;
+  };
+  const hearBarrier = (id: string, slot: number): void => {
+    if (barrier?.id !== id) barrier = { id, of: new Set() };
+    barrier.of.add(slot);
+  };
+  const advance = (): void => {
+    const reading = all()?.filter((slot) => !slot.ended && !slot.idle);
+    if (reading === undefined) return;
+    if (reading.length === 0 && !isEnded()) return;
+    const lowest = Math.min(...reading.map((slot) => slot.watermark));
+    if (lowest === Infinity && epoch < readerEpoch) return;
+    watermark = Math.max(watermark, lowest);
+  };
+  const isEnded = (): boolean => epoch >= readerEpoch && all()?.every((slot) => slot.ended) === true;
+  return {
+    hear: (marker) => {
+      if (marker.epoch < epoch) return;
+      if (marker.epoch > epoch || marker.slots !== slots.length) {
+        epoch = marker.epoch;
+        slots = Array.from({ length: marker.slots }, () => undefined);
+        barrier = undefined;
+      }
+      slots[marker.slot] = { watermark: marker.watermark, idle: marker.idle, ended: marker.ended };
+      if (marker.barrier !== undefined) hearBarrier(marker.barrier, marker.slot);
+      advance();
+    },
+    get watermark() {
+      return watermark;
+    },
+    get idle() {
+      const left = all()?.filter((slot) => !slot.ended) ?? [];
+      return left.length > 0 && left.every((slot) => slot.idle);
+    },
+    get ended() {
+      return isEnded();
+    },
+    passed: (id) => barrier?.id === id && slots.length > 0 && barrier.of.size === slots.length,
+    save: () => ({
+      watermark: save(watermark),
+      epoch,
+      slots: slots.map((slot) =>
+        slot === undefined
+          ? null
+          : {
+              watermark: save(slot.watermark),
+              ...(slot.idle ? { idle: true as const } : {}),
+              ...(slot.ended ? { ended: true as const } : {}),
+            },
+      ),
+      ...(barrier === undefined ? {} : { barrier: { id: barrier.id, of: [...barrier.of].toSorted((a, b) => a - b) } }),
+    }),
+  };
+}
+
+/** To a later epoch, the end of time is where an earlier one came to, not where it begins. */
+function floorOf(saved: SavedUpstream | undefined, sameEpoch: boolean): number {
+  const floor = saved === undefined ? -Infinity : loadTime(saved.watermark);
+  return floor === Infinity && !sameEpoch ? -Infinity : floor;
+}
+
+const load = (slot: SavedUpstream["slots"][number]): Heard | undefined =>
+  slot === null
+    ? undefined
+    : { watermark: loadTime(slot.watermark), idle: slot.idle === true, ended: slot.ended === true };
+
+function save(value: number): SavedUpstream["watermark"] {
+  if (value === Infinity) return "end";
+  return value === -Infinity ? null : value;
+}
+
+function loadTime(saved: SavedUpstream["watermark"]): number {
+  if (saved === "end") return Infinity;
+  return saved ?? -Infinity;
+}
