@@ -12,8 +12,8 @@ import { generationOf } from "./topic-name.ts";
 
 /**
  * Checkpoints say what may be deleted, not time or size. Times of records are those of their writing: brokers refuse times
- * far from now. Segments are small because what is before a position goes by whole segments. A record is as large as any that
- * a source has read, and a little more.
+ * far from now. Segments are small because what is before a position goes by whole segments. Records are as large as
+ * the largest that sources read, and a little more.
  */
 const SETTINGS = {
   "cleanup.policy": "delete",
