@@ -1,5 +1,4 @@
 import { Counter, Gauge, Registry } from "prom-client";
-import type { EdgeMetrics } from "../api/worker-protocol.ts";
 import type { Condition } from "./condition.ts";
 import { edgeFigures, workerFigures } from "./exposition.ts";
 
@@ -7,48 +6,55 @@ import { edgeFigures, workerFigures } from "./exposition.ts";
 export function metricsRegistry(labels: Readonly<Record<string, string>>, condition: Condition): Registry {
   const registry = new Registry();
   registry.setDefaultLabels(labels);
-  for (const { name, help, type, value } of workerFigures) {
-    const options = { name: `weir_worker_${name}`, help, registers: [registry] };
-    if (type === "counter") {
-      new Counter({
-        ...options,
-        collect() {
-          this.reset();
-          this.inc(value(condition) ?? 0);
-        },
-      });
-    } else {
-      new Gauge({ ...options, collect: collectGauge(() => value(condition)) });
-    }
+  for (const figure of workerFigures) {
+    register(registry, { ...figure, labelNames: [] }, () => [{ labels: {}, value: figure.value(condition) }]);
   }
-  for (const { name, help, type, value } of edgeFigures) {
-    const options = { name: `weir_worker_${name}`, help, registers: [registry], labelNames: ["node"] };
-    const edges = (): readonly EdgeMetrics[] => condition.metrics.edges ?? [];
-    if (type === "counter") {
-      new Counter({
-        ...options,
-        collect() {
-          this.reset();
-          for (const edge of edges()) this.inc({ node: edge.node }, value(edge));
-        },
-      });
-    } else {
-      new Gauge({
-        ...options,
-        collect() {
-          this.reset();
-          for (const edge of edges()) this.set({ node: edge.node }, value(edge));
-        },
-      });
-    }
+  for (const figure of edgeFigures) {
+    const edges = () => condition.metrics.edges ?? [];
+    register(registry, { ...figure, labelNames: ["node"] }, () =>
+      edges().map((edge) => ({ labels: { node: edge.node }, value: figure.value(edge) })),
+    );
   }
   return registry;
 }
 
-function collectGauge(value: () => number | null): (this: Gauge) => void {
-  return function collect() {
-    const now = value();
-    if (now === null) this.remove();
-    else this.set(now);
-  };
+interface Metric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "counter" | "gauge";
+  readonly labelNames: string[];
+}
+
+interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  /** Null while nobody knows. */
+  readonly value: number | null;
+}
+
+function register(
+  registry: Registry,
+  { name, help, type, labelNames }: Metric,
+  samples: () => readonly Sample[],
+): void {
+  const options = { name: `weir_worker_${name}`, help, registers: [registry], labelNames };
+  const known = () => samples().flatMap(({ labels, value }) => (value === null ? [] : [{ labels, value }]));
+  if (type === "counter") {
+    new Counter({
+      ...options,
+      collect() {
+        this.reset();
+        for (const { labels, value } of known()) this.inc(labels, value);
+      },
+    });
+    return;
+  }
+  new Gauge({
+    ...options,
+    collect() {
+      // Without labels a reset leaves a zero.
+      this.reset();
+      if (labelNames.length === 0) this.remove();
+      for (const { labels, value } of known()) this.set(labels, value);
+    },
+  });
 }
