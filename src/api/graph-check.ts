@@ -1,5 +1,6 @@
 import type { PipelineNode } from "./pipeline.schema.ts";
 import type { Problem } from "./problem.ts";
+import { isTimedJoin } from "./join-check.ts";
 import { isOfEventTime } from "./window-check.ts";
 
 /** Whether a pipeline's graph is sound. Finds everything that is wrong, not only the first. */
@@ -27,7 +28,7 @@ export function outputsOf(node: PipelineNode): string[] {
   } else if (node.sink === undefined) outputs.push("out");
   outputs.push(...(node.process?.outputs ?? []));
   if (node.onError === "Dead") outputs.push("dead");
-  if (isOfEventTime(node.window) || node.join !== undefined) outputs.push("late");
+  if (isOfEventTime(node.window) || isTimedJoin(node.join)) outputs.push("late");
   return outputs;
 }
 

@@ -5,10 +5,14 @@ import type { Problem } from "./problem.ts";
 type Join = NonNullable<PipelineNode["join"]>;
 type Found = [field: string, message: string];
 
+/** Time ends what is kept for it, and records can be late. */
+export const isTimedJoin = (join: PipelineNode["join"]): boolean =>
+  join !== undefined && (join.window !== undefined || join.interval !== undefined);
+
 /** What a join's schema cannot say of its inputs, keys and times. */
-export function joinProblems({ name, from, join }: PipelineNode): Problem[] {
-  if (join === undefined || (join.window === undefined && join.interval === undefined)) return [];
-  const problems = [...inputs(from ?? []), ...keys(join), ...times(join), ...fields(join.select ?? {})];
+export function joinProblems({ name, from, join, ttl }: PipelineNode): Problem[] {
+  if (join === undefined || join.lookup !== undefined || join.temporal !== undefined) return [];
+  const problems = [...inputs(from ?? []), ...keys(join), ...times(join, ttl), ...fields(join.select ?? {})];
   return problems.map(([field, message]) => ({
     code: "PIPELINE_INVALID",
     path: `spec.pipeline.nodes[${name}].${field}`,
@@ -30,10 +34,18 @@ function keys({ leftKey, rightKey }: Join): Found[] {
   return missing;
 }
 
-function times({ window }: Join): Found[] {
+function times(join: Join, ttl: string | undefined): Found[] {
+  const { window, type = "Inner" } = join;
+  if (!isTimedJoin(join)) return type === "Inner" ? [] : [["join.type", retracts(type)]];
+  if (ttl !== undefined)
+    return [["ttl", "is for a join without a window or interval, which keep records by themselves"]];
   if (window === undefined || parseDuration(window.size) > 0) return [];
   return [["join.window.size", "must be longer than 0"]];
 }
+
+/** A row would be alone until its partner comes, which may be at any time. */
+const retracts = (type: string): string =>
+  `${type} needs a window or an interval: without one, a record that is alone now may have a partner later, and a result cannot be taken back; add interval: {before, after}`;
 
 function fields(select: Readonly<Record<string, string>>): Found[] {
   return Object.keys(select)

@@ -3,7 +3,7 @@ import { connection } from "./connection.schema.ts";
 import { sink, source } from "./connector.schema.ts";
 import { duration } from "./duration.ts";
 import { configMapKeyRef } from "./reference.schema.ts";
-import { byName, exactlyOne, needs, rules } from "./rule.ts";
+import { atMostOne, byName, exactlyOne, needs, rules } from "./rule.ts";
 import type { Rule } from "./rule.ts";
 import { expression, fieldPath, filled, int, list, localName, mapOf, preserved, text } from "./text.ts";
 
@@ -52,7 +52,7 @@ const join = rules(
     rightKey: expression.optional(),
     select: mapOf(expression, 64).optional(),
   }),
-  [exactlyOne(["window", "interval", "lookup", "temporal"], "a join")],
+  [atMostOne(["window", "interval", "lookup", "temporal"], "a join")],
 );
 
 const namedInYaml11: Rule<Readonly<Record<string, unknown>>> = {
@@ -114,10 +114,10 @@ const keyedOnly: Rule<{ keyBy?: unknown; aggregate?: unknown; dedup?: unknown; t
   holds: (n) => n.keyBy === undefined || [n.aggregate, n.dedup, n.topN, n.process].some((x) => x !== undefined),
 };
 
-const ttlFits: Rule<{ ttl?: unknown; aggregate?: unknown; topN?: unknown }> = {
-  cel: "!has(self.ttl) || has(self.aggregate) || has(self.topN)",
-  message: "ttl belongs to a node with aggregate or topN; dedup, distinct and process have a ttl of their own",
-  holds: (n) => n.ttl === undefined || n.aggregate !== undefined || n.topN !== undefined,
+const ttlFits: Rule<{ ttl?: unknown; aggregate?: unknown; topN?: unknown; join?: unknown }> = {
+  cel: "!has(self.ttl) || has(self.aggregate) || has(self.topN) || has(self.join)",
+  message: "ttl belongs to a node with aggregate, topN or join; dedup, distinct and process have a ttl of their own",
+  holds: (n) => n.ttl === undefined || [n.aggregate, n.topN, n.join].some((x) => x !== undefined),
 };
 
 export const node = rules(

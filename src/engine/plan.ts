@@ -179,10 +179,11 @@ export interface PlanFunction {
 /** Where a module is: a key of a ConfigMap, of which the epoch's plan holds a copy, or a file in the worker's pod. */
 export type PlanModule = { readonly configMap: string; readonly key: string } | { readonly path: string };
 
-/** Which rows meet: those of one window, or those whose time is in left.ts − before … left.ts + after. */
+/** Which rows meet: those of one window, those whose time is in left.ts − before … left.ts + after, or all; 0 keeps them for ever. */
 export type PlanJoinTimes =
   | { readonly type: "window"; readonly sizeMs: number }
-  | { readonly type: "interval"; readonly beforeMs: number; readonly afterMs: number };
+  | { readonly type: "interval"; readonly beforeMs: number; readonly afterMs: number }
+  | { readonly type: "unbounded"; readonly ttlMs: number };
 
 /** Nodes with one input that keep state by key. */
 export type KeyedPlanNode = Exclude<Extract<PlanNode, { readonly keying: Keying }>, { readonly kind: "join" }>;

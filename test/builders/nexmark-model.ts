@@ -31,6 +31,42 @@ const someAuctions: Query = (events) =>
     .filter((bid) => bid.auction % 123 === 0)
     .map(({ auction, price }) => ({ auction, price }));
 
+const auctionsOf = (events: readonly NexmarkEvent[]): Auction[] =>
+  events.filter((e): e is Auction => e.kind === "auction");
+
+const localSellers: Query = (events) =>
+  auctionsOf(events)
+    .filter((a) => a.category === 10)
+    .flatMap(({ id, seller }) =>
+      events
+        .filter((e): e is Person => e.kind === "person" && e.id === seller && ["OR", "ID", "CA"].includes(e.state))
+        .map(({ name, city, state }) => ({ name, city, state, id })),
+    );
+
+/** What is left of the means when the last auction is over. */
+const meanPrices: Query = (events) => {
+  const byAuction = grouped(bidsOf(events), (bid) => bid.auction);
+  const won = auctionsOf(events).flatMap(({ id, category, dateTime, expires }) => {
+    const valid = (byAuction.get(id) ?? []).filter((b) => b.dateTime >= dateTime && b.dateTime <= expires);
+    return valid.length === 0 ? [] : [{ category, final: Math.max(...valid.map((b) => b.price)) }];
+  });
+  return [...grouped(won, ({ category }) => category)].map(([category, finals]) => ({
+    category,
+    mean: finals.reduce((sum, { final }) => sum + final, 0) / finals.length,
+  }));
+};
+
+const expandedBids: Query = (events) => {
+  const auctions = new Map(auctionsOf(events).map((a) => [a.id, a]));
+  return bidsOf(events).flatMap(({ dateTime, extra: _extra, kind: _kind, ...bid }) => {
+    const auction = auctions.get(bid.auction);
+    if (auction?.category !== 10) return [];
+    const { itemName, initialBid, reserve, dateTime: auctionDateTime, expires, seller, category } = auction;
+    const item = { itemName, initialBid, reserve, auctionDateTime, expires, seller, category };
+    return [{ ...bid, bidDateTime: dateTime, ...item }];
+  });
+};
+
 const hotItems: Query = (events) => {
   const counts = new Map<number, Map<number, number>>();
   for (const { auction, dateTime } of bidsOf(events))
@@ -52,8 +88,7 @@ const highestBids: Query = (events) =>
   });
 
 const newSellers: Query = (events) => {
-  const auctions = events.filter((e): e is Auction => e.kind === "auction");
-  const sold = new Set(auctions.map((a) => `${a.seller} ${windowOf(a.dateTime, 10_000)}`));
+  const sold = new Set(auctionsOf(events).map((a) => `${a.seller} ${windowOf(a.dateTime, 10_000)}`));
   return events
     .filter((e): e is Person => e.kind === "person")
     .map(({ id, name, dateTime }) => ({ id, name, windowStart: windowOf(dateTime, 10_000) }))
@@ -153,6 +188,8 @@ export const model: Readonly<Record<string, Query>> = {
   q0: bids,
   q1: euros,
   q2: someAuctions,
+  q3: localSellers,
+  q4: meanPrices,
   q5: hotItems,
   q7: highestBids,
   q8: newSellers,
@@ -162,6 +199,7 @@ export const model: Readonly<Record<string, Query>> = {
   q17: auctionsOfADay,
   q18: lastBids,
   q19: topBids,
+  q20: expandedBids,
   q21: channels,
   q22: folders,
 };

@@ -1,4 +1,5 @@
 import type { Pipeline, PipelineNode } from "../../src/api/pipeline.schema.ts";
+import { isTimedJoin } from "../../src/api/join-check.ts";
 import { isOfEventTime } from "../../src/api/window-check.ts";
 import type { Random } from "./random.ts";
 
@@ -80,7 +81,7 @@ export function randomPipeline(r: Random): Pipeline {
     if (r.chance(0.2)) open.push(from[0] as string);
   }
   const late = nodes
-    .filter((n) => (isOfEventTime(n.window) || n.join !== undefined) && r.chance(0.7))
+    .filter((n) => (isOfEventTime(n.window) || isTimedJoin(n.join)) && r.chance(0.7))
     .map((n) => `${n.name}.late`);
   open.push(...late);
   const dead = nodes.filter((n) => n.onError === "Dead").map((n) => `${n.name}.dead`);
@@ -233,15 +234,18 @@ const SELECTED = [
 function joinNode(r: Random, name: string, from: readonly string[]): PipelineNode {
   const [left = "", right = left] = from;
   const keyOf = (side: string): string => (r.chance(0.1) ? `[${side}.tenant]` : `${side}.${r.pick(JOIN_KEYS)}`);
-  const times = r.pick([
+  const times = r.pick<Pick<NonNullable<PipelineNode["join"]>, "window" | "interval">>([
     { window: { size: r.pick(["1s", "10s", "7ms"]) } },
+    {},
     { interval: { before: r.pick(["0s", "2s", "7s"]), after: r.pick(["0s", "900ms", "9s"]) } },
   ]);
   const fields = MAP_FIELDS.filter(() => r.chance(0.4)).map((field) => [field, r.pick(SELECTED)]);
   const select = fields.length === 0 ? {} : { select: Object.fromEntries(fields) as Record<string, string> };
-  const type = r.chance(0.3) ? {} : { type: r.pick(["Inner", "Left", "Outer"] as const) };
+  const isTimed = isTimedJoin(times);
+  const ttl = !isTimed && r.chance(0.6) ? { ttl: r.pick(["3s", "20s"]) } : {};
+  const type = !isTimed || r.chance(0.3) ? {} : { type: r.pick(["Inner", "Left", "Outer"] as const) };
   const join = { ...times, ...type, leftKey: keyOf("left"), rightKey: keyOf("right"), ...select };
-  return { name, from: [left, right], onError: r.pick(["Skip", "Dead"]), join };
+  return { name, from: [left, right], onError: r.pick(["Skip", "Dead"]), ...ttl, join };
 }
 
 function timeWindow(r: Random): NonNullable<PipelineNode["window"]> {

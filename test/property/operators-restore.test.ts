@@ -41,6 +41,7 @@ function allOperators(): Plan {
     { name: "function", ...keyed, process: { function: "seconds" } },
     { name: "top", ...keyed, topN: { size: 3, by: "event.v" } },
     { name: "met", ...sides, join: { ...on, type: "Outer", interval: { before: "100ms", after: "300ms" } } },
+    { name: "whenever", from: ["few", "fewer"], join: on },
     { name: "paired", ...sides, join: { ...on, type: "Left", window: { size: "250ms" } } },
   ];
   const source: PipelineNode = {
@@ -61,14 +62,18 @@ function allOperators(): Plan {
     partitionedBy: "event.tenant",
     eventTime: { field: "event.ts" },
   };
-  const low: PipelineNode = { name: "low", from, filter: "event.v < 10" };
+  const parts: PipelineNode[] = [
+    { name: "low", from, filter: "event.v < 10" },
+    { name: "few", from, filter: "event.v < 3" },
+    { name: "fewer", from, filter: "event.v == 4" },
+  ];
   const sinks = stateful.flatMap(({ name }): PipelineNode[] => [
     { name: `${name}-named`, from: [name], map: { from: `'${name}'`, row: "event" } },
     { name: `${name}-out`, from: [`${name}-named`], sink: { blackhole: {} } },
   ]);
   const functions = [{ name: "seconds", module: { path: "/seconds.mjs" } }];
   const plan = planPipeline(
-    { functions, nodes: [source, low, ...stateful, ...sinks] },
+    { functions, nodes: [source, ...parts, ...stateful, ...sinks] },
     { parameters: {}, maxParallelism: 8 },
   );
   return { ...plan, sinks: plan.sinks.map((sink) => ({ ...sink, connector: "collect" })) };

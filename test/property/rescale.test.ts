@@ -18,6 +18,9 @@ const MOVES = [
 const WINDOW_MS = 500;
 const SPLITS = 8;
 const COUNT = process.env["WEIR_LONG"] === "1" ? 2_000_000 : 300_000;
+/** Events that a join takes are one in so many, on its left and on its right. */
+const SOME = Math.round(COUNT / 3000);
+const FEW = SOME * 5;
 /** Events come up to two seconds after their time, and the source waits for 200 ms: many are late. */
 const datagen = {
   splits: SPLITS,
@@ -49,6 +52,18 @@ function planOf(): Plan {
           window: { tumbling: { size: `${WINDOW_MS}ms` } },
           aggregate: { n: "count()", seqs: "collect(event.seq, 10000)" },
         },
+        { name: "some", from: ["events"], filter: `event.seq % ${SOME} == 0` },
+        { name: "few", from: ["events"], filter: `event.seq % ${FEW} == 1` },
+        {
+          name: "pairs",
+          from: ["some", "few"],
+          join: {
+            leftKey: "left.tenant",
+            rightKey: "right.tenant",
+            select: { tenant: "left.tenant", left: "left.seq", right: "right.seq" },
+          },
+        },
+        { name: "joined", from: ["pairs"], sink: { blackhole: {} } },
         { name: "results", from: ["windows"], sink: { blackhole: {} } },
         { name: "late", from: ["windows.late"], sink: { blackhole: {} } },
       ],
@@ -127,19 +142,42 @@ async function rescaled([before, after]: readonly [number, number], from: From) 
   await Promise.all(second.map(({ slot }) => slot.done));
   for (const worker of second) worker.counts = worker.out.lines.length;
   const seen = new Map<string, number>();
+  const pairs: string[] = [];
   let late = 0;
   const count = (tenant: string, seq: number): void =>
     void seen.set(`${tenant} ${seq}`, (seen.get(`${tenant} ${seq}`) ?? 0) + 1);
   for (const { out, counts } of [...first, ...second])
     for (const line of out.lines.slice(0, counts)) {
-      const row = JSON.parse(line) as { tenant: string; seq?: number; seqs?: number[]; n?: number };
+      const row = JSON.parse(line) as Row;
+      if (row.left !== undefined) pairs.push(`${row.tenant} ${row.left} ${row.right}`);
       if (row.seq !== undefined) {
         late++;
         count(row.tenant, row.seq);
       }
       for (const seq of row.seqs ?? []) count(row.tenant, seq);
     }
-  return { seen, late };
+  return { seen, late, pairs: pairs.toSorted() };
+}
+
+interface Row {
+  readonly tenant: string;
+  readonly seq?: number;
+  readonly seqs?: number[];
+  readonly left?: number;
+  readonly right?: number;
+}
+
+/** What the join gives: all pairs of some of a tenant's events, however late they are. */
+function everyPair(events: readonly string[]): string[] {
+  const parsed = events.map((id) => id.split(" ") as [string, string]);
+  const few = Map.groupBy(
+    parsed.filter(([, seq]) => Number(seq) % FEW === 1),
+    ([tenant]) => tenant,
+  );
+  return parsed
+    .filter(([, seq]) => Number(seq) % SOME === 0)
+    .flatMap(([tenant, left]) => (few.get(tenant) ?? []).map(([, right]) => `${tenant} ${left} ${right}`))
+    .toSorted();
 }
 
 function everyEvent(): string[] {
@@ -159,17 +197,23 @@ function everyEvent(): string[] {
 
 describe("a job that gets another number of workers, with events that are late", () => {
   const expected = everyEvent();
+  const expectedPairs = everyPair(expected);
 
   it.each(
     (["savepoint", "checkpoint", "nothing yet"] as const).flatMap((from) => MOVES.map((move) => [move, from] as const)),
-  )("from %j by %s: each event is in one result or among the late ones, once", async (move, from) => {
-    const { seen, late } = await rescaled(move, from);
-    const lost = expected.filter((id) => !seen.has(id)).length;
-    const twice = [...seen.values()].filter((n) => n > 1).length;
-    console.log(
-      `rescale ${move.join(" → ")} from ${from}: ${expected.length} events, ${late} late, lost ${lost}, twice ${twice}`,
-    );
-    expect(late).toBeGreaterThan(0);
-    expect({ lost, twice, others: seen.size - expected.length + lost }).toEqual({ lost: 0, twice: 0, others: 0 });
-  });
+  )(
+    "from %j by %s: each event is in one result or among the late ones, and each pair of a join comes, once",
+    async (move, from) => {
+      const { seen, late, pairs } = await rescaled(move, from);
+      const lost = expected.filter((id) => !seen.has(id)).length;
+      const twice = [...seen.values()].filter((n) => n > 1).length;
+      console.log(
+        `rescale ${move.join(" → ")} from ${from}: ${expected.length} events, ${late} late, lost ${lost}, twice ${twice}; ${pairs.length} pairs`,
+      );
+      expect(late).toBeGreaterThan(0);
+      expect(pairs.length).toBe(expectedPairs.length);
+      expect(pairs.find((pair, i) => pair !== expectedPairs[i])).toBeUndefined();
+      expect({ lost, twice, others: seen.size - expected.length + lost }).toEqual({ lost: 0, twice: 0, others: 0 });
+    },
+  );
 });

@@ -3,6 +3,7 @@ import { stateOf } from "../keyed-state/state-of.ts";
 import type { JoinNode } from "../joins/join-node.ts";
 import type { JoinState } from "../joins/join-state.ts";
 import { IntervalJoin } from "../joins/interval-join.ts";
+import { UnboundedJoin } from "../joins/unbounded-join.ts";
 import { WindowJoin } from "../joins/window-join.ts";
 import type { PlanNode } from "../plan.ts";
 import type { KeyedNode } from "../program.ts";
@@ -27,5 +28,12 @@ export function keyedState(node: PlanNode): KeyedState | undefined {
 
 function joinState(node: JoinNode): JoinState {
   const { times } = node;
-  return times.type === "window" ? new WindowJoin(node, times.sizeMs) : new IntervalJoin(node, times);
+  switch (times.type) {
+    case "window":
+      return new WindowJoin(node, times.sizeMs);
+    case "interval":
+      return new IntervalJoin(node, times);
+    case "unbounded":
+      return new UnboundedJoin(node, times.ttlMs);
+  }
 }

@@ -34,6 +34,7 @@ export class NaiveJoin implements KeyedNode {
   readonly stateVersion = JOIN_STATE_VERSION;
   readonly stateSignature: string;
   watermark = Number.NEGATIVE_INFINITY;
+  private time = Number.NEGATIVE_INFINITY;
   private readonly join: JoinNode;
   private readonly owned = new Map<number, Shard>();
 
@@ -49,19 +50,22 @@ export class NaiveJoin implements KeyedNode {
     return shard;
   }
 
+  /** The end of the input is no time for a join that time does not end. */
   private now({ floor }: Shard): number {
-    return Math.max(this.watermark, floor);
+    return Math.max(this.time, floor);
   }
 
   /** When nothing that comes in time can meet the row any more. */
   private done({ side, ts }: NaiveJoinRow): number {
     const { times } = this.join;
     if (times.type === "window") return windowEnd(ts, times.sizeMs) - 1;
+    if (times.type === "unbounded") return times.ttlMs === 0 ? Infinity : ts + times.ttlMs;
     return ts + (side === 0 ? times.afterMs : times.beforeMs);
   }
 
   private isLate(row: NaiveJoinRow, now: number): boolean {
-    return this.join.times.type === "window" ? this.done(row) <= now : row.ts <= now;
+    const { type } = this.join.times;
+    return type !== "unbounded" && (type === "window" ? this.done(row) : row.ts) <= now;
   }
 
   add(shardIndex: number, row: NaiveJoinRow): readonly NaivePair[] | "late" {
@@ -69,7 +73,8 @@ export class NaiveJoin implements KeyedNode {
     if (this.isLate(row, this.now(shard))) return "late";
     if (row.key === "null" && !givesUnmatched(this.join, row.side)) return [];
     const partners = this.join.times.type === "window" ? [] : this.partners(shard.rows, row);
-    shard.rows.push(row);
+    // Only where nothing is late may it be forgotten already.
+    if (this.done(row) > this.now(shard)) shard.rows.push(row);
     for (const partner of partners) partner.matched = row.matched = true;
     return partners.map((partner) => pairOf(row, partner, Math.max(row.ts, partner.ts)));
   }
@@ -83,11 +88,15 @@ export class NaiveJoin implements KeyedNode {
     const { times } = this.join;
     if (a.side === b.side || a.key !== b.key || a.key === "null") return false;
     if (times.type === "window") return windowEnd(a.ts, times.sizeMs) === windowEnd(b.ts, times.sizeMs);
+    if (times.type === "unbounded") return true;
     const [left, right] = a.side === 0 ? [a, b] : [b, a];
     return left.ts - times.beforeMs <= right.ts && right.ts <= left.ts + times.afterMs;
   }
 
   advance(watermark: number, give: GivePair): void {
+    this.watermark = Math.max(watermark, this.watermark);
+    if (watermark === Infinity && this.join.times.type === "unbounded") return;
+    this.time = this.watermark;
     const due: { at: number; index: number; pairs: NaivePair[] }[] = [];
     for (const [index, shard] of this.owned) {
       const passed = shard.rows.filter((row) => this.done(row) <= watermark);
@@ -95,7 +104,6 @@ export class NaiveJoin implements KeyedNode {
         due.push({ at, index, pairs: this.results(rows, at) });
       shard.rows = shard.rows.filter((row) => this.done(row) > watermark);
     }
-    this.watermark = Math.max(watermark, this.watermark);
     for (const { index, pairs } of due.toSorted((a, b) => a.at - b.at || a.index - b.index))
       for (const pair of pairs) give(pair, index);
   }
@@ -104,7 +112,7 @@ export class NaiveJoin implements KeyedNode {
   private results(rows: readonly NaiveJoinRow[], ts: number): NaivePair[] {
     const alone = (row: NaiveJoinRow): NaivePair[] =>
       givesUnmatched(this.join, row.side) ? [pairOf(row, undefined, ts)] : [];
-    if (this.join.times.type === "interval")
+    if (this.join.times.type !== "window")
       return [0, 1].flatMap((side) => rows.filter((r) => r.side === side && !r.matched).flatMap(alone));
     const byKey = (side: Side): NaiveJoinRow[] =>
       [

@@ -1,6 +1,7 @@
 import type { JoinNode } from "./join-node.ts";
 import { JoinState } from "./join-state.ts";
 import type { JoinShard } from "./join-state.ts";
+import { partners } from "./partners.ts";
 import { PendingRows } from "./pending-rows.ts";
 import type { RowLog } from "./row-log.ts";
 import { isNullKey, NO_ROW, SIDES } from "./row.ts";
@@ -128,19 +129,4 @@ export class IntervalJoin extends JoinState {
     if (side === 0) this.pair(own, NO_ROW, shard.index, at);
     else this.pair(NO_ROW, own, shard.index, at);
   }
-}
-
-/** Rows of a key from one time to another, in order of time; nearly always they have come in it. */
-function partners(log: RowLog, key: number, { from, to }: { from: number; to: number }): readonly number[] {
-  const rows: number[] = [];
-  let sorted = true;
-  let latest = Number.NEGATIVE_INFINITY;
-  for (let row = log.first(key); row >= 0; row = log.next(row)) {
-    const ts = log.ts[row] as number;
-    if (ts < from || ts > to) continue;
-    rows.push(row);
-    sorted &&= ts >= latest;
-    latest = ts;
-  }
-  return sorted ? rows : rows.toSorted((a, b) => (log.ts[a] as number) - (log.ts[b] as number) || a - b);
 }

@@ -6,7 +6,8 @@ export type JoinNode = Extract<PlanNode, { kind: "join" }>;
 /** What must be equal for saved rows to fit: the keys, which rows are kept and for how long, and what a shard is. */
 export function joinSignature({ keys, joinType, keying, ...node }: JoinNode): string {
   const { type, ...times } = node.times;
-  const cut = [type, ...Object.values(times)].join("/");
+  // As for keys without windows, a time to live may change.
+  const cut = type === "unbounded" ? type : [type, ...Object.values(times)].join("/");
   return `left=${keys[0]};right=${keys[1]};shards=${keying};join=${cut};type=${joinType}`;
 }
 

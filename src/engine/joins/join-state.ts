@@ -15,7 +15,7 @@ export interface JoinShard {
   readonly index: number;
   /** Watermark at the restored barrier: what was late then is late now, whatever the other shards say. */
   floor: number;
-  /** By side, then by the end of their span of time. */
+  /** By side, then by the end of their span of time, in order of it. */
   readonly logs: readonly [Map<number, RowLog>, Map<number, RowLog>];
 }
 
@@ -82,7 +82,10 @@ export abstract class JoinState implements KeyedNode {
     const end = this.logEnd(this.row.ts);
     const logs = shard.logs[side];
     let log = logs.get(end);
-    if (log === undefined) logs.set(end, (log = new RowLog(end)));
+    if (log === undefined) {
+      logs.set(end, (log = new RowLog(end)));
+      sortByEnd(logs);
+    }
     log.add(this.row);
     this.schedule(side, log, this.row.ts);
     return log;
@@ -162,4 +165,13 @@ export abstract class JoinState implements KeyedNode {
     for (let i = 0; i < log.n; i++) if (this.isAlive(side, log.ts[i] as number, now)) n++;
     return n;
   }
+}
+
+/** The newest log is the last one; that it belongs further up is rare. */
+function sortByEnd(logs: Map<number, RowLog>): void {
+  const ends = [...logs.keys()];
+  if ((ends.at(-1) as number) >= (ends.at(-2) ?? Number.NEGATIVE_INFINITY)) return;
+  const inOrder = [...logs].toSorted(([a], [b]) => a - b);
+  logs.clear();
+  for (const [end, log] of inOrder) logs.set(end, log);
 }

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { batchOf } from "../../../test/builders/memory-batch.ts";
 import { memorySink } from "../../../test/builders/memory-sink.ts";
+import { isTimedJoin } from "../../api/join-check.ts";
 import type { PipelineNode } from "../../api/pipeline.schema.ts";
 import { compile } from "../codegen/compile.ts";
 import { interpret } from "../interpreter/interpret.ts";
 import { planPipeline } from "../planner/plan-pipeline.ts";
 
 type Join = NonNullable<PipelineNode["join"]>;
+type Setting = { from?: string[]; after?: PipelineNode[]; onError?: "Dead"; ttl?: string };
 type Sides = "left" | "right" | "both";
 
 const keys = { leftKey: "left.k", rightKey: "right.k" };
@@ -18,7 +20,10 @@ describe.each([
   ["interpreted", interpret],
 ] as const)("a join, %s", (_, make) => {
   /** A job that joins orders and payments; results and what went aside come with their event time. */
-  function job(join: Join, { from = ["l", "r"], after = [] as PipelineNode[], onError = "Dead" as const } = {}) {
+  function job(
+    join: Join,
+    { from = ["l", "r"], after = [] as PipelineNode[], onError = "Dead" as const, ...ttl }: Setting = {},
+  ) {
     const eventTime = { field: "event.ts" };
     const last = after.at(-1)?.name ?? "j";
     const sinks = new Map(["out", "late", "dead"].map((name) => [name, memorySink()]));
@@ -26,10 +31,10 @@ describe.each([
       {
         nodes: [
           ...["l", "r"].map((name): PipelineNode => ({ name, source: { datagen: {} }, eventTime })),
-          { name: "j", from, join, onError },
+          { name: "j", from, join, onError, ...ttl },
           ...after,
           { name: "out", from: [last], sink: { blackhole: {} } },
-          { name: "late", from: ["j.late"], sink: { blackhole: {} } },
+          ...(isTimedJoin(join) ? [{ name: "late", from: ["j.late"], sink: { blackhole: {} } }] : []),
           { name: "dead", from: ["j.dead"], sink: { blackhole: {} } },
           ...(from.includes("r") ? [] : [{ name: "unread", from: ["r"], sink: { blackhole: {} } }]),
         ],
@@ -75,6 +80,37 @@ describe.each([
     expect(rows("Inner")).toEqual(["ay", "cy"]);
     expect(rows("Left")).toEqual(["ay", "cy", "bnull"]);
     expect(rows("Outer")).toEqual(["ay", "cy", "bnull", "nullx"]);
+  });
+
+  it("without a window or interval gives a pair when its second row comes, however late", () => {
+    const { send, pass, take } = job({ ...keys, select: { l: "left.v", r: "right.w" } });
+    send("l", { k: 1, ts: 3, v: "a" }, { k: null, ts: 3, v: "none" });
+    pass(1_000_000);
+    send("r", { k: 1, ts: 5, w: "x" }, { k: null, ts: 5, w: "none" });
+    send("l", { k: 1, ts: 1, v: "b" });
+    expect(take()).toEqual([
+      { ts: 5, l: "a", r: "x" },
+      { ts: 5, l: "b", r: "x" },
+    ]);
+  });
+
+  it("without a window or interval forgets a row when the watermark is its ttl further", () => {
+    const { program, send, pass, take } = job({ ...keys, select: { l: "left.v", r: "right.w" } }, { ttl: "10s" });
+    send("l", { k: 1, ts: 1000, v: "a" }, { k: 1, ts: 3000, v: "b" });
+    pass(10_999);
+    send("r", { k: 1, ts: 11_000, w: "x" });
+    expect(take().map(({ l, r }) => [l, r])).toEqual([
+      ["a", "x"],
+      ["b", "x"],
+    ]);
+    pass(11_000);
+    send("r", { k: 1, ts: 12_000, w: "y" }, { k: 1, ts: 500, w: "old" });
+    expect(take().map(({ l, r }) => [l, r])).toEqual([
+      ["b", "y"],
+      ["b", "old"],
+    ]);
+    pass(22_000);
+    expect(program.keyed[0]?.size()).toBe(0);
   });
 
   it("of an interval gives a pair when its second row comes, at the later time of both", () => {

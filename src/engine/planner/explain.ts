@@ -3,6 +3,7 @@ import type {
   PlanAggregate,
   PlanBuffer,
   PlanInput,
+  PlanJoinTimes,
   PlanNode,
   PlanSink,
   PlanSource,
@@ -90,12 +91,19 @@ const aggregatesText = (aggregates: readonly PlanAggregate[]): string =>
 const ttlText = (ttlMs: number): string => (ttlMs === 0 ? "" : `, forgotten after ${ttlMs} ms`);
 
 function joinText({ keys, times, joinType, select }: Extract<PlanNode, { kind: "join" }>): string {
-  const when =
-    times.type === "window"
-      ? `windows of ${times.sizeMs} ms`
-      : `right.ts from left.ts − ${times.beforeMs} ms to left.ts + ${times.afterMs} ms`;
   const fields = select?.map((f) => `${f.path.join(".")}: ${f.expression}`).join(", ") ?? "left, right";
-  return `${joinType} join on ${keys[0]} == ${keys[1]}, ${when}: {${fields}}`;
+  return `${joinType} join on ${keys[0]} == ${keys[1]}, ${timesText(times)}: {${fields}}`;
+}
+
+function timesText(times: PlanJoinTimes): string {
+  switch (times.type) {
+    case "window":
+      return `windows of ${times.sizeMs} ms`;
+    case "interval":
+      return `right.ts from left.ts − ${times.beforeMs} ms to left.ts + ${times.afterMs} ms`;
+    case "unbounded":
+      return `at any time${ttlText(times.ttlMs)}`;
+  }
 }
 
 function windowText(window: PlanWindow): string {

@@ -21,11 +21,14 @@ interface Around {
 }
 
 /** The physical operator of a join. That it has two inputs and both keys has been checked. */
-export function joinOperation(name: string, join: Join, { keying = "local", sides, report }: Around) {
+export function joinOperation(
+  { name, join, ttl }: PipelineNode & { readonly join: Join },
+  { keying = "local", sides, report }: Around,
+) {
   const { leftKey, rightKey, type: joinType = "Inner", select } = join;
-  const times = joinTimes(join);
-  if (leftKey === undefined || rightKey === undefined || times === undefined)
-    throw new WeirError("PIPELINE_INVALID", `node "${name}": a join needs a window or an interval, and both keys`);
+  const times = joinTimes(join, ttl);
+  if (leftKey === undefined || rightKey === undefined)
+    throw new WeirError("PIPELINE_INVALID", `node "${name}": a join needs both keys`);
   const [left = "dyn", right = "dyn"] = sides;
   const keys = [
     checkExpression({ name, variables: { left }, report }, leftKey),
@@ -37,9 +40,9 @@ export function joinOperation(name: string, join: Join, { keying = "local", side
   return { kind: "join", keys, times, joinType, select: fields, keying } as const;
 }
 
-function joinTimes({ window, interval }: Join): PlanJoinTimes | undefined {
+function joinTimes({ window, interval }: Join, ttl: string | undefined): PlanJoinTimes {
   if (window !== undefined) return { type: "window", sizeMs: parseDuration(window.size) };
-  if (interval === undefined) return undefined;
+  if (interval === undefined) return { type: "unbounded", ttlMs: ttl === undefined ? 0 : parseDuration(ttl) };
   return { type: "interval", beforeMs: parseDuration(interval.before), afterMs: parseDuration(interval.after) };
 }
 

@@ -34,7 +34,8 @@ export function operation(node: GraphNode, keying: Keying | undefined, { event, 
     const checked = cases.map((c) => ({ name: c.name, when: checkExpression(at, c.when, "bool") }));
     return { ...base, kind: "branch", cases: checked, otherwise: otherwise ?? null };
   }
-  if (spec.join !== undefined) return { ...base, ...joinOperation(name, spec.join, { keying, sides, report }) };
+  const { join } = spec;
+  if (join !== undefined) return { ...base, ...joinOperation({ ...spec, join }, { keying, sides, report }) };
   const simple = recordOperation(spec, at);
   if (simple !== undefined) return { ...base, ...simple };
   return { ...base, ...keyedOperation(spec, keying ?? "local", at) };

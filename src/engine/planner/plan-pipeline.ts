@@ -1,6 +1,7 @@
 import { checkPipeline } from "../../api/check.ts";
 import type { Pipeline, PipelineNode } from "../../api/pipeline.schema.ts";
 import { summary } from "../../api/problem.ts";
+import { isTimedJoin } from "../../api/join-check.ts";
 import { isOfEventTime, isOfProcessingTime } from "../../api/window-check.ts";
 import { isWeirError, WeirError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
@@ -245,7 +246,7 @@ function checkDeadReaders(graph: StreamGraph): WeirError[] {
 }
 
 const firesByTime = ({ window, join }: PipelineNode): boolean =>
-  isOfEventTime(window) || window?.global?.trigger.every !== undefined || join !== undefined;
+  isOfEventTime(window) || window?.global?.trigger.every !== undefined || isTimedJoin(join);
 
 function passesUnread({ union, rateLimit, peek }: PipelineNode): boolean {
   return union !== undefined || rateLimit !== undefined || (peek !== undefined && peek.message === undefined);
