@@ -48,6 +48,11 @@ export function endOffsets(brokers: readonly string[], topic: string): Promise<n
   return withConsumer(brokers, async (consumer) => (await offsets(consumer, topic, -1n, "uncommitted")).map(Number));
 }
 
+/** Offset of the first record that each partition still has. */
+export function beginOffsets(brokers: readonly string[], topic: string): Promise<number[]> {
+  return withConsumer(brokers, async (consumer) => (await offsets(consumer, topic, -2n, "uncommitted")).map(Number));
+}
+
 async function withConsumer<T>(brokers: readonly string[], work: (consumer: Client) => Promise<T>): Promise<T> {
   const consumer: Client = new Consumer({
     clientId: "weir-test",

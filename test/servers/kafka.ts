@@ -11,7 +11,7 @@ import { Admin, Producer, compatibilityPartitioner } from "@platformatic/kafka";
 import { freePorts } from "./free-ports.ts";
 import { startSecondBroker, type SecondBroker } from "./kafka-second-broker.ts";
 import { end, kafkaFolder, launch } from "./kafka-process.ts";
-import { consumeAll, endOffsets, type ConsumedRecord, type Isolation } from "./kafka-reading.ts";
+import { beginOffsets, consumeAll, endOffsets, type ConsumedRecord, type Isolation } from "./kafka-reading.ts";
 
 export interface KafkaRecord {
   readonly key?: string | Buffer | null;
@@ -43,6 +43,8 @@ export interface KafkaServer {
     replicas?: number,
   ): Promise<void>;
   deleteTopic(name: string): Promise<void>;
+  /** Names of all topics that are not Kafka's own, sorted. */
+  topics(): Promise<string[]>;
   addPartitions(name: string, total: number): Promise<void>;
   /** Id of each partition's leader; -1 is none. */
   leaders(topic: string): Promise<number[]>;
@@ -51,6 +53,8 @@ export interface KafkaServer {
   produce(target: ProduceSettings, records: readonly KafkaRecord[]): Promise<void>;
   /** Everything from the first to the current end offset, partition by partition in offset order. */
   consumeAll(topic: string, options?: { readonly isolation: Isolation }): Promise<ConsumedRecord[]>;
+  /** Offset of the first record that each partition still has. */
+  beginOffsets(topic: string): Promise<number[]>;
   /** Offset behind the last record of each partition; transaction markers count. */
   endOffsets(topic: string): Promise<number[]>;
   /** Lets consumers with this client id read only so many bytes a second; undefined lifts the limit. */
@@ -164,6 +168,8 @@ function adminOf(
   | "addPartitions"
   | "leaders"
   | "deleteRecordsBefore"
+  | "topics"
+  | "beginOffsets"
   | "endOffsets"
   | "limitReads"
   | "committed"
@@ -190,6 +196,8 @@ function adminOf(
       withAdmin(brokers, async (admin) => {
         await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition, offset: BigInt(offset) }] }] });
       }),
+    topics: () => withAdmin(brokers, async (admin) => (await admin.listTopics()).toSorted()),
+    beginOffsets: (topic) => beginOffsets(brokers, topic),
     endOffsets: (topic) => endOffsets(brokers, topic),
     limitReads: (clientId, bytesPerSecond) =>
       withAdmin(brokers, async (admin) => {

@@ -26,9 +26,12 @@ export const savedUpstream = z.object({
   slots: z.array(
     z.object({ watermark: time, idle: z.literal(true).optional(), ended: z.literal(true).optional() }).nullable(),
   ),
-  barrier: z.object({ id: z.string(), of: z.array(z.int()) }).optional(),
+  barriers: z.array(z.object({ id: z.string(), of: z.array(z.int()) })).optional(),
 });
 export type SavedUpstream = z.infer<typeof savedUpstream>;
+
+/** One slot may write the next while another has not written the one before; and who waits for one looks now and then. */
+const BARRIERS = 4;
 
 interface Heard {
   readonly watermark: number;
@@ -44,7 +47,8 @@ export function upstreamOf(readerEpoch: number, saved?: SavedUpstream): Upstream
   const kept = saved !== undefined && saved.epoch >= readerEpoch ? saved : undefined;
   let epoch = kept?.epoch ?? -1;
   let slots: (Heard | undefined)[] = kept?.slots.map(load) ?? [];
-  let barrier = kept?.barrier === undefined ? undefined : { id: kept.barrier.id, of: new Set(kept.barrier.of) };
+  /** Whose barriers were heard, the newest first heard last. */
+  const barriers = new Map((kept?.barriers ?? []).map(({ id, of }) => [id, new Set(of)]));
   let watermark = floorOf(saved, kept !== undefined);
 
   const all = (): readonly Heard[] | undefined => {
@@ -52,8 +56,10 @@ export function upstreamOf(readerEpoch: number, saved?: SavedUpstream): Upstream
     return heard.length > 0 && heard.length === slots.length ? heard : undefined;
   };
   const hearBarrier = (id: string, slot: number): void => {
-    if (barrier?.id !== id) barrier = { id, of: new Set() };
-    barrier.of.add(slot);
+    const of = barriers.get(id) ?? new Set();
+    barriers.set(id, of.add(slot));
+    const [oldest] = barriers.keys();
+    if (barriers.size > BARRIERS && oldest !== undefined) barriers.delete(oldest);
   };
   const advance = (): void => {
     const reading = all()?.filter((slot) => !slot.ended && !slot.idle);
@@ -70,7 +76,7 @@ export function upstreamOf(readerEpoch: number, saved?: SavedUpstream): Upstream
       if (marker.epoch > epoch || marker.slots !== slots.length) {
         epoch = marker.epoch;
         slots = Array.from({ length: marker.slots }, () => undefined);
-        barrier = undefined;
+        barriers.clear();
       }
       slots[marker.slot] = { watermark: marker.watermark, idle: marker.idle, ended: marker.ended };
       if (marker.barrier !== undefined) hearBarrier(marker.barrier, marker.slot);
@@ -86,7 +92,7 @@ export function upstreamOf(readerEpoch: number, saved?: SavedUpstream): Upstream
     get ended() {
       return isEnded();
     },
-    passed: (id) => barrier?.id === id && slots.length > 0 && barrier.of.size === slots.length,
+    passed: (id) => slots.length > 0 && barriers.get(id)?.size === slots.length,
     save: () => ({
       watermark: save(watermark),
       epoch,
@@ -99,7 +105,7 @@ export function upstreamOf(readerEpoch: number, saved?: SavedUpstream): Upstream
               ...(slot.ended ? { ended: true as const } : {}),
             },
       ),
-      ...(barrier === undefined ? {} : { barrier: { id: barrier.id, of: [...barrier.of].toSorted((a, b) => a - b) } }),
+      ...(barriers.size === 0 ? {} : { barriers: [...barriers].map(([id, of]) => ({ id, of: [...of] })) }),
     }),
   };
 }
