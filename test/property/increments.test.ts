@@ -21,7 +21,7 @@ import { batchOf } from "../builders/memory-batch.ts";
 import { memorySink } from "../builders/memory-sink.ts";
 import { random, type Random } from "../builders/random.ts";
 
-const RUNS = process.env["WEIR_LONG"] === "1" ? 1_000 : 9;
+const RUNS = process.env["WEIR_LONG"] === "1" ? 1_000 : 12;
 const RETAIN = 2;
 const KEYS = 2_500;
 const identity: SlotIdentity = {
@@ -39,6 +39,9 @@ const folder = slotFolder(identity);
 const from = ["events"];
 const keyed = { from, keyBy: "event.k" };
 const aggregate = { n: "count()", sum: "sum(event.v)", last: "last(event.v)", kinds: "countDistinct(event.v)" };
+const twice = { from: ["events", "events"] };
+/** Half of the records have no partner. */
+const on = { leftKey: "left.k", rightKey: "right.k * 2" };
 const STATES: readonly PipelineNode[] = [
   { name: "counts", ...keyed, aggregate },
   { name: "forgetful", ...keyed, ttl: "150ms", aggregate },
@@ -49,6 +52,9 @@ const STATES: readonly PipelineNode[] = [
   { name: "sessions", ...keyed, aggregate, window: { session: { gap: "60ms" } } },
   { name: "highest", ...keyed, topN: { size: 2, by: "event.v" } },
   { name: "dedup", ...keyed, dedup: { ttl: "150ms" } },
+  { name: "met", ...twice, join: { ...on, type: "Outer", interval: { before: "50ms", after: "100ms" } } },
+  { name: "paired", ...twice, join: { ...on, type: "Left", window: { size: "200ms" } } },
+  { name: "whenever", ...twice, join: on, ttl: "150ms" },
 ];
 
 /** Starts the program of some of the states; what it gives is nobody's business here. */

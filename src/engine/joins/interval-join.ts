@@ -60,7 +60,7 @@ export class IntervalJoin extends JoinState {
     const log = this.keep(shard, side);
     if (isNull) return true;
     log.read(log.n - 1, side === 0 ? this.left : this.right);
-    if (this.meet(shard, side, log.keyOfRow(log.n - 1))) log.matched[log.n - 1] = 1;
+    if (this.meet(shard, side, log.keyOfRow(log.n - 1))) log.match(log.n - 1, this.snapshots);
     return true;
   }
 
@@ -85,7 +85,7 @@ export class IntervalJoin extends JoinState {
   }
 
   private give(shard: JoinShard, { side, log, row }: { side: Side; log: RowLog; row: number }): void {
-    log.matched[row] = 1;
+    log.match(row, this.snapshots);
     log.read(row, side === 0 ? this.left : this.right);
     this.pair(this.left, this.right, shard.index, Math.max(this.row.ts, log.ts[row] as number));
   }

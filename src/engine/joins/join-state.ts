@@ -3,8 +3,10 @@ import { murmur2 } from "../windows/murmur2.ts";
 import { requireRestorable } from "../windows/restorable.ts";
 import { givesUnmatched, joinSignature } from "./join-node.ts";
 import type { JoinNode } from "./join-node.ts";
-import { JOIN_STATE_VERSION, readRows, RowWriter } from "./row-codec.ts";
-import type { SavedRow } from "./row-codec.ts";
+import { joinSnapshot } from "./join-snapshot.ts";
+import type { JoinShardAtBarrier, LogAtBarrier } from "./join-snapshot.ts";
+import { JOIN_STATE_VERSION, readSaved } from "./row-codec.ts";
+import type { SavedMatch, SavedRow } from "./row-codec.ts";
 import { RowLog } from "./row-log.ts";
 import { SIDES } from "./row.ts";
 import type { IncomingRow, Pair, RowAt, Side } from "./row.ts";
@@ -19,14 +21,6 @@ export interface JoinShard {
   readonly logs: readonly [Map<number, RowLog>, Map<number, RowLog>];
 }
 
-interface LogAtBarrier {
-  readonly log: RowLog;
-  readonly side: Side;
-  /** Rows at the barrier. */
-  readonly n: number;
-  readonly matched: Uint8Array;
-}
-
 /**
  * Rows of a join: shard → side → span of time → log. A chain puts a record into `row` and calls `add`; results go to
  * `pair`, which the chain below the join sets. Time drops logs as wholes.
@@ -38,6 +32,8 @@ export abstract class JoinState implements KeyedNode {
   watermark = Number.NEGATIVE_INFINITY;
   readonly row: IncomingRow;
   pair: Pair = () => undefined;
+  /** How many have begun. */
+  protected snapshots = 0;
   /** By side: whether a row without a partner gives a result. */
   protected readonly unmatched: readonly [boolean, boolean];
   protected readonly left: RowAt = { bytes: NOTHING, start: 0, end: 0 };
@@ -95,47 +91,37 @@ export abstract class JoinState implements KeyedNode {
     return [...this.owned.keys()].toSorted((a, b) => a - b);
   }
 
-  /** Logs are only added to, so all there is to copy is which rows have had a partner. */
   beginSnapshot(): KeyedSnapshot {
-    const held = new Map<number, { now: number; logs: readonly LogAtBarrier[] }>();
-    for (const shard of this.owned.values()) held.set(shard.index, { now: this.now(shard), logs: this.logsOf(shard) });
-    return { chunks: (shard) => this.chunks(held.get(shard)), release: () => held.clear() };
+    this.snapshots++;
+    const shards = new Map<number, JoinShardAtBarrier>();
+    for (const shard of this.owned.values())
+      shards.set(shard.index, { now: this.now(shard), logs: this.logsOf(shard) });
+    const isAlive = (side: Side, ts: number, now: number): boolean => this.isAlive(side, ts, now);
+    return joinSnapshot({ snapshot: this.snapshots, shards, isAlive, marked: this.unmatched });
   }
 
-  private logsOf(shard: JoinShard): LogAtBarrier[] {
-    const all = SIDES.flatMap((side) =>
-      [...shard.logs[side].values()].map((log): LogAtBarrier => {
-        const matched = this.unmatched[side] ? log.matched.slice(0, log.n) : new Uint8Array(0);
-        return { log, side, n: log.n, matched };
-      }),
-    );
+  private logsOf({ logs }: JoinShard): LogAtBarrier[] {
+    const all = SIDES.flatMap((side) => [...logs[side].values()].map((log) => ({ log, side, n: log.n })));
     return all.toSorted((a, b) => a.log.end - b.log.end || a.side - b.side);
-  }
-
-  private *chunks(at: { now: number; logs: readonly LogAtBarrier[] } | undefined): Generator<Buffer> {
-    if (at === undefined) return;
-    const writer = new RowWriter(at.now);
-    const row: RowAt = { bytes: NOTHING, start: 0, end: 0 };
-    for (const { log, side, n, matched } of at.logs)
-      for (let i = 0; i < n; i++) {
-        const ts = log.ts[i] as number;
-        if (!this.isAlive(side, ts, at.now)) continue;
-        log.read(i, row);
-        writer.add({ side, ts, matched: matched[i] === 1, key: log.keyOfRow(i), row });
-        if (writer.full()) yield writer.take();
-      }
-    yield writer.take();
   }
 
   restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
     const isOwned = this.owned.has(index);
     requireRestorable(this.node, { index, isOwned, stateVersion, known: JOIN_STATE_VERSION });
     const shard = this.open(index);
-    for (const chunk of chunks)
-      shard.floor = Math.max(
-        shard.floor,
-        readRows(chunk, (saved) => this.load(shard, saved)),
-      );
+    const taker = {
+      row: (saved: SavedRow): void => this.load(shard, saved),
+      match: ({ side, ts, place }: SavedMatch): void => shard.logs[side].get(this.logEnd(ts))?.match(place, 0),
+    };
+    for (const chunk of chunks) shard.floor = Math.max(shard.floor, readSaved(chunk, taker));
+    for (const side of SIDES) if (this.unmatched[side]) this.settle(shard, side);
+  }
+
+  /** Of a log that was saved as a whole, rows that are done with have had their result. */
+  private settle(shard: JoinShard, side: Side): void {
+    for (const log of shard.logs[side].values())
+      for (let row = 0; row < log.n; row++)
+        if (!this.isAlive(side, log.ts[row] as number, shard.floor)) log.match(row, 0);
   }
 
   private load(shard: JoinShard, { side, ts, key, row, matched }: SavedRow): void {
@@ -149,7 +135,7 @@ export abstract class JoinState implements KeyedNode {
     incoming.end = row.end;
     incoming.ts = ts;
     const log = this.keep(shard, side);
-    if (matched) log.matched[log.n - 1] = 1;
+    if (matched) log.match(log.n - 1, 0);
   }
 
   size(): number {

@@ -5,12 +5,16 @@ import type { KeyRange, RowAt, Side } from "./row.ts";
 /**
  * Saved rows of a join, version 1. A chunk is: watermark of the shard (f64), number of rows (u32), rows. A row is: event
  * time (f64), bits (u8: 1 is the right side, 2 has had a partner), length of key and of record (u32 each), key, record.
- * Little endian. Rows come by the end of their span of time, then by side, then by arrival.
+ * Little endian. Rows come by the end of their span of time, then by side, then by arrival. In an increment, bit 4 says that
+ * a row that was saved before has had a partner since: its time tells its span, and in place of its key is its place (u32) among the rows
+ * of its side there.
  */
 export const JOIN_STATE_VERSION = 1;
 const ROW_HEADER = 17;
 const RIGHT = 1;
 const MATCHED = 2;
+const SINCE = 4;
+const PLACE_BYTES = 4;
 
 export interface SavedRow {
   readonly side: Side;
@@ -20,7 +24,31 @@ export interface SavedRow {
   readonly row: Readonly<RowAt>;
 }
 
+/** A row that was saved before has had a partner since. */
+export interface SavedMatch {
+  readonly side: Side;
+  readonly ts: number;
+  /** Among the rows of its side and span. */
+  readonly place: number;
+}
+
+export interface RowTaker {
+  row(row: SavedRow): void;
+  match?(match: SavedMatch): void;
+}
+
 export class RowWriter extends ChunkWriter {
+  addMatch({ side, ts, place }: SavedMatch): void {
+    this.room(ROW_HEADER + PLACE_BYTES);
+    const { buffer } = this;
+    let at = buffer.writeDoubleLE(ts, this.at);
+    at = buffer.writeUInt8((side === 1 ? RIGHT : 0) + SINCE, at);
+    at = buffer.writeUInt32LE(PLACE_BYTES, at);
+    at = buffer.writeUInt32LE(0, at);
+    this.at = buffer.writeUInt32LE(place, at);
+    this.count++;
+  }
+
   add({ side, matched, ts, key, row }: SavedRow): void {
     const keyLength = key.stop - key.start;
     const length = row.end - row.start;
@@ -39,15 +67,20 @@ export class RowWriter extends ChunkWriter {
 
 /** Calls `each` for every row, whose bytes are those of the chunk, and returns the shard's watermark. */
 export function readRows(chunk: Buffer, each: (row: SavedRow) => void): number {
+  return readSaved(chunk, { row: each });
+}
+
+/** The same, also of an increment. */
+export function readSaved(chunk: Buffer, taker: RowTaker): number {
   try {
-    return decode(chunk, each);
+    return decode(chunk, taker);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new WeirError("CHECKPOINT_CORRUPT", "a segment of a join's state ends in the middle of a row", { cause });
   }
 }
 
-function decode(chunk: Buffer, each: (row: SavedRow) => void): number {
+function decode(chunk: Buffer, taker: RowTaker): number {
   const watermark = chunk.readDoubleLE(0);
   const rows = chunk.readUInt32LE(8);
   let at = CHUNK_HEADER;
@@ -57,13 +90,13 @@ function decode(chunk: Buffer, each: (row: SavedRow) => void): number {
     const stop = start + chunk.readUInt32LE(at + 9);
     const end = stop + chunk.readUInt32LE(at + 13);
     if (end > chunk.length) throw new RangeError("a row is longer than the chunk");
-    each({
-      side: (bits & RIGHT) === 0 ? 0 : 1,
-      matched: (bits & MATCHED) !== 0,
-      ts: chunk.readDoubleLE(at),
-      key: { bytes: chunk, start, stop },
-      row: { bytes: chunk, start: stop, end },
-    });
+    const side = (bits & RIGHT) === 0 ? 0 : 1;
+    const ts = chunk.readDoubleLE(at);
+    if ((bits & SINCE) !== 0) taker.match?.({ side, ts, place: chunk.readUInt32LE(start) });
+    else {
+      const matched = (bits & MATCHED) !== 0;
+      taker.row({ side, matched, ts, key: { bytes: chunk, start, stop }, row: { bytes: chunk, start: stop, end } });
+    }
     at = end;
   }
   if (at !== chunk.length) throw new RangeError("bytes after the last row");

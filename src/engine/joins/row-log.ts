@@ -8,12 +8,13 @@ const CHAIN = cellLayout([], { own: 2 });
 const FIRST = 0;
 const LAST = 1;
 
-const SMALLEST_SEGMENT = 1024;
+/** A job has a log for each shard, side and span of time, and most may be short. */
+const SMALLEST_SEGMENT = 256;
 const LARGEST_SEGMENT = 1024 * 1024;
 
 /**
  * The records of one side of a join in one shard and one span of time, as the bytes they came in: chained by key, in order
- * of arrival. Only ever added to and dropped as a whole, so a snapshot needs no copy of it but of what is `matched`.
+ * of arrival. Only ever added to and dropped as a whole, so a snapshot needs no copy of it.
  */
 export class RowLog {
   /** First millisecond after its span. */
@@ -21,8 +22,8 @@ export class RowLog {
   readonly keys = new Bucket(0, CHAIN, false);
   n = 0;
   ts = new Float64Array(8);
-  /** 1 for a row that has had a partner. */
-  matched = new Uint8Array(8);
+  /** 0 for a row that has had no partner; else the number of snapshots that had begun when it had its first, plus one. */
+  matched = new Int32Array(8);
   private keyOf = new Int32Array(8);
   /** The next row of the same key, plus one. */
   private following = new Int32Array(8);
@@ -85,14 +86,23 @@ export class RowLog {
     const times = new Float64Array(capacity);
     times.set(this.ts);
     this.ts = times;
-    const matched = new Uint8Array(capacity);
-    matched.set(this.matched);
-    this.matched = matched;
+    this.matched = longer(this.matched);
     this.keyOf = longer(this.keyOf);
     this.following = longer(this.following);
     this.segmentOf = longer(this.segmentOf);
     this.startOf = longer(this.startOf);
     this.stopOf = longer(this.stopOf);
+  }
+
+  /** Notes that a row has had a partner, after so many snapshots had begun. */
+  match(row: number, snapshots: number): void {
+    if (this.matched[row] === 0) this.matched[row] = snapshots + 1;
+  }
+
+  /** Whether a row had had a partner when a snapshot began. */
+  wasMatched(row: number, snapshot: number): boolean {
+    const since = this.matched[row] as number;
+    return since > 0 && since <= snapshot;
   }
 
   /** The first row of a key of the table, or −1. */
