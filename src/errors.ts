@@ -82,6 +82,16 @@ export const catalogue = {
     "Terminal",
     "The system a sink writes to will never take a record, for example because it is too large; the message names it.",
   ),
+  LOOKUP_UNREACHABLE: entry(
+    "LookupUnreachable",
+    "Backoff",
+    "The system that a lookup asks cannot be reached, or does not know what is asked for; its records wait and Weir keeps trying.",
+  ),
+  LOOKUP_FAILED: entry(
+    "LookupFailed",
+    "Terminal",
+    "A lookup has no answer for a record: its key does not fit, the answer is not JSON, or its retries are used up.",
+  ),
   TRANSACTION_LOST: entry(
     "TransactionLost",
     "Backoff",

@@ -7,6 +7,7 @@ import { functionProblems } from "./function-check.ts";
 import { checkGraph } from "./graph-check.ts";
 import type { KindName } from "./group.ts";
 import { joinProblems } from "./join-check.ts";
+import { lookupProblems } from "./lookup-check.ts";
 import { instantProblem, zoneProblem } from "./instant.ts";
 import type { MaintenanceWindowSpec } from "./maintenance-window.schema.ts";
 import { notImplemented } from "./not-implemented.ts";
@@ -34,6 +35,7 @@ const pipelineChecks: readonly Check<Pipeline>[] = [
   ({ nodes }) => nodes.flatMap(fieldNames),
   ({ nodes }) => nodes.flatMap(windowProblems),
   ({ nodes }) => nodes.flatMap(joinProblems),
+  lookupProblems,
   ({ nodes }) => nodes.flatMap(datagenKeys),
   testProblems,
 ];

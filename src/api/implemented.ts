@@ -9,7 +9,7 @@ export type Support = true | string | { readonly refused: Readonly<Record<string
 
 const NO_FLINK = "this version runs the Reactive engine only; leave it out";
 const NO_CONNECTOR =
-  "this version has no such connector; it has kafka, postgres and mysql (sinks), file, datagen, stdout, blackhole and custom";
+  "this version has no such connector; it has kafka, postgres and mysql (sinks; as lookups also redis and http), file, datagen, stdout, blackhole and custom";
 const JSON_ONLY = "this version reads and writes Json only";
 const formats = { refused: { Csv: JSON_ONLY, Raw: JSON_ONLY, Avro: JSON_ONLY, Protobuf: JSON_ONLY } };
 const NO_OPERATOR = "this version does not run it yet";
@@ -42,7 +42,13 @@ const streamingJob: Readonly<Record<string, Support>> = {
   "pipeline.connections[].mysql": true,
   "pipeline.connections[].mysql.secretRef.key": WHOLE_SECRET,
   "pipeline.connections[].mysql.tls.clientSecretRef.key": WHOLE_SECRET,
-  ...others("pipeline.connections[]", ["redis", "rabbitmq", "s3", "http", "websocket", "nats"]),
+  "pipeline.connections[].redis": true,
+  "pipeline.connections[].redis.secretRef.key": WHOLE_SECRET,
+  "pipeline.connections[].redis.tls.clientSecretRef.key": WHOLE_SECRET,
+  "pipeline.connections[].http": true,
+  "pipeline.connections[].http.secretRef.key": WHOLE_SECRET,
+  "pipeline.connections[].http.tls.clientSecretRef.key": WHOLE_SECRET,
+  ...others("pipeline.connections[]", ["rabbitmq", "s3", "websocket", "nats"]),
   "pipeline.functions": true,
   "pipeline.tests": true,
   [`${NODE}.name`]: true,
@@ -78,8 +84,7 @@ const streamingJob: Readonly<Record<string, Support>> = {
   [`${NODE}.join.leftKey`]: true,
   [`${NODE}.join.rightKey`]: true,
   [`${NODE}.join.select`]: true,
-  [`${NODE}.join.lookup`]:
-    "this version does not ask other systems yet; read the table as a source and use join.interval",
+  [`${NODE}.join.lookup`]: true,
   [`${NODE}.join.temporal`]: "this version has no join with versions yet; use join.interval",
   [`${NODE}.broadcast`]: NO_OPERATOR,
   [`${NODE}.distinct`]: true,

@@ -3,7 +3,7 @@ import type { PipelineNode } from "./pipeline.schema.ts";
 import type { Problem } from "./problem.ts";
 
 type Join = NonNullable<PipelineNode["join"]>;
-type Found = [field: string, message: string];
+export type Found = [field: string, message: string];
 
 /** Time ends what is kept for it, and records can be late. */
 export const isTimedJoin = (join: PipelineNode["join"]): boolean =>
@@ -12,7 +12,7 @@ export const isTimedJoin = (join: PipelineNode["join"]): boolean =>
 /** What a join's schema cannot say of its inputs, keys and times. */
 export function joinProblems({ name, from, join, ttl }: PipelineNode): Problem[] {
   if (join === undefined || join.lookup !== undefined || join.temporal !== undefined) return [];
-  const problems = [...inputs(from ?? []), ...keys(join), ...times(join, ttl), ...fields(join.select ?? {})];
+  const problems = [...inputs(from ?? []), ...keys(join), ...times(join, ttl), ...selectedFields(join.select ?? {})];
   return problems.map(([field, message]) => ({
     code: "PIPELINE_INVALID",
     path: `spec.pipeline.nodes[${name}].${field}`,
@@ -47,7 +47,7 @@ function times(join: Join, ttl: string | undefined): Found[] {
 const retracts = (type: string): string =>
   `${type} needs a window or an interval: without one, a record that is alone now may have a partner later, and a result cannot be taken back; add interval: {before, after}`;
 
-function fields(select: Readonly<Record<string, string>>): Found[] {
+export function selectedFields(select: Readonly<Record<string, string>>): Found[] {
   return Object.keys(select)
     .filter((field) => field === "true" || field === "false")
     .map((field) => [

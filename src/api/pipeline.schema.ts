@@ -41,11 +41,29 @@ const branch = z.strictObject({
   otherwise: localName.optional(),
 });
 
+const lookup = z.strictObject({
+  connection: localName,
+  /** Of a database: a table or view, and its columns that leftKey is compared with. */
+  table: filled(256).optional(),
+  keyColumns: list(filled(128), 16, 1).optional(),
+  /** HTTP: what follows the connection's URL; Redis: the name of the value. `{key}` stands for leftKey. */
+  path: filled(1024).optional(),
+  cache: z
+    .strictObject({ rows: int(1, 10_000_000).optional(), ttl: duration.optional(), missing: z.boolean().optional() })
+    .optional(),
+  /** Most keys that are asked for at a time. */
+  capacity: int(1, 10_000).optional(),
+  timeout: duration.optional(),
+  /** How often a request is repeated before its records fail; without it the job waits. */
+  retries: int(0, 1000).optional(),
+});
+export type Lookup = z.infer<typeof lookup>;
+
 const join = rules(
   z.strictObject({
     window: z.strictObject({ size: duration }).optional(),
     interval: z.strictObject({ before: duration, after: duration }).optional(),
-    lookup: z.strictObject({ connection: localName, query: filled(4096), cacheTtl: duration.optional() }).optional(),
+    lookup: lookup.optional(),
     temporal: z.strictObject({ versionTime: fieldPath }).optional(),
     type: z.enum(["Inner", "Left", "Outer"]).optional(),
     leftKey: expression.optional(),

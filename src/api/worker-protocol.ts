@@ -108,6 +108,16 @@ const edgeMetrics = z.object({
 });
 export type EdgeMetrics = z.infer<typeof edgeMetrics>;
 
+const lookupMetrics = z.object({
+  node: z.string(),
+  /** Records that were answered at once, keys that were asked for, and requests with the time that all of them took. */
+  hits: z.number(),
+  misses: z.number(),
+  requests: z.number(),
+  seconds: z.number(),
+});
+export type LookupMetrics = z.infer<typeof lookupMetrics>;
+
 export const workerMetrics = z.object({
   /** Records not yet read; null is unknown. */
   lag: z.number().nullable(),
@@ -131,6 +141,7 @@ export const workerMetrics = z.object({
   lost: z.object({ records: z.number(), message: z.string() }).optional(),
   /** Sinks, and nodes with a buffer; absent from a worker of an older version. */
   edges: z.array(edgeMetrics).max(200).optional(),
+  lookups: z.array(lookupMetrics).max(100).optional(),
 });
 export type WorkerMetrics = z.infer<typeof workerMetrics>;
 

@@ -157,6 +157,15 @@ export type PlanNode =
       readonly select: readonly { readonly path: readonly string[]; readonly expression: string }[] | null;
       readonly keying: Keying;
     })
+  /** Each record with the rows that another system has of its key. Ends a chain: the rows are awaited. */
+  | (PlanNodeBase & {
+      readonly kind: "lookup";
+      /** Over `left`. */
+      readonly key: string;
+      readonly joinType: "Inner" | "Left";
+      readonly select: readonly { readonly path: readonly string[]; readonly expression: string }[] | null;
+      readonly lookup: PlanLookup;
+    })
   /** What the user's function gives for each record, on the plain output or one of `outputs`. */
   | (PlanNodeBase & { readonly kind: "process"; readonly function: PlanFunction; readonly outputs: readonly string[] })
   /** The same with state and timers by key. */
@@ -168,6 +177,30 @@ export type PlanNode =
       readonly ttlMs: number;
       readonly keying: Keying;
     });
+
+/** What is asked for rows, and how. */
+export interface PlanLookup {
+  /** Name in the connector registry: "postgres" | "mysql" | "redis" | "http". */
+  readonly connector: string;
+  readonly config: unknown;
+  readonly secretRef: string | null;
+  /** Most keys that are asked for at a time. */
+  readonly capacity: number;
+  /** Of one request. */
+  readonly timeoutMs: number;
+  /** How often a request is repeated before its records fail; null is until it is answered. */
+  readonly retries: number | null;
+  readonly cache: PlanLookupCache | null;
+}
+
+export interface PlanLookupCache {
+  /** Most rows it holds; a key without a row counts as one. */
+  readonly rows: number;
+  /** After how much time an answer is asked for anew; 0 is never. */
+  readonly ttlMs: number;
+  /** Whether it also remembers that there is no row. */
+  readonly missing: boolean;
+}
 
 /** A function of the user's: an export of a module. */
 export interface PlanFunction {

@@ -1,6 +1,7 @@
 import type { Batch } from "./batch.ts";
 import type { SinkWriter } from "./connectors/connector.ts";
 import type { LoadedFunction } from "./functions/loaded-function.ts";
+import type { LookupPort } from "./lookups/lookup-port.ts";
 import type { PlanBuffer } from "./plan.ts";
 
 /**
@@ -27,7 +28,7 @@ export interface Program {
   advanceProcessingTime(now: number): void;
   /** A bounded source ended: like a watermark of +∞ for it. */
   end(source: string): void;
-  /** Queues between chains, in topological order. */
+  /** Queues between chains, and lookups, in topological order. */
   readonly buffers: readonly ProgramBuffer[];
   /** Per-node counters for metrics: in, out, dropped late, malformed, failed expressions. */
   counters(): ReadonlyMap<string, NodeCounters>;
@@ -35,7 +36,9 @@ export interface Program {
 
 /** A queue that ends one chain and begins another. */
 export interface ProgramBuffer {
-  readonly plan: PlanBuffer;
+  readonly plan: Pick<PlanBuffer, "node" | "reader" | "size" | "strategy">;
+  /** What waits is part of the saved state: a cut leaves it where it is. */
+  readonly saved: boolean;
   /** Hands on the next records, or how far time has come; false when there is nothing. */
   step(): boolean;
   /** Records that wait. */
@@ -88,6 +91,8 @@ export interface KeyedNode {
   readonly floor?: number;
   /** Live keys, for metrics. */
   size(): number;
+  /** It holds only what is on its way to somewhere else: when that is nothing, there is no state of the node. */
+  readonly onlyOnItsWay?: boolean;
 }
 
 export interface KeyedSnapshot {
@@ -128,6 +133,8 @@ export interface ProgramOptions {
   readonly parameters: Readonly<Record<string, string>>;
   /** What process nodes run, by name. */
   readonly functions?: ReadonlyMap<string, LoadedFunction>;
+  /** Who answers lookups, by node. */
+  readonly lookups?: ReadonlyMap<string, LookupPort>;
   /** Takes what `peek` nodes show. */
   readonly peek?: (node: string, text: string) => void;
   /** Called for records that `onError: Fail` or a bug stops at, with the record's position in the message. */

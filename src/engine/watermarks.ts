@@ -11,7 +11,7 @@ interface Follower {
   readonly processing?: boolean;
 }
 
-/** Where a buffer keeps what it hears, until what came before has been read: then it says it here again, like a source. */
+/** Where a buffer or lookup keeps what it hears, until what came before has been read: then it says it here again, like a source. */
 export interface BufferedTime {
   watermark(watermark: number): void;
   idle(idle: boolean): void;
@@ -34,7 +34,8 @@ export class Watermarks {
     advance: ReadonlyMap<string, (watermark: number) => void>,
     buffered: ReadonlyMap<string, BufferedTime>,
   ) {
-    const buffers = plan.buffers ?? [];
+    const lookups = plan.nodes.filter((n) => n.kind === "lookup").map(({ name, inputs }) => ({ node: name, inputs }));
+    const buffers = [...(plan.buffers ?? []), ...lookups];
     const origins = [...plan.sources.map((s) => s.node), ...buffers.map((b) => b.node), ...advance.keys()];
     for (const name of origins) this.at.set(name, Number.NEGATIVE_INFINITY);
     this.followers = [...advance].map(([name, run]) => {

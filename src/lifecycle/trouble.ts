@@ -31,6 +31,7 @@ function problemOf(draft: Draft, { slot, worker }: SlotView): Refusal | undefine
 const PROBLEM_REASONS: Readonly<Record<string, string>> = {
   SOURCE_UNREACHABLE: "SourceUnreachable",
   SINK_UNREACHABLE: "SinkUnreachable",
+  LOOKUP_UNREACHABLE: "LookupUnreachable",
   CHECKPOINT_UNWRITABLE: "CheckpointUnwritable",
 };
 

@@ -128,7 +128,7 @@ export default ({v}, {emit}) => emit({v: v * 2});`;
     expect(out).toMatch(
       /quickstart\/job\.yaml: realtime-etl\n {2}✓ ten-seconds-of-a-tenant-are-one-result \(\d+\.\d ms\)\n/,
     );
-    expect(out).toMatch(/\n2 passed, 0 failed\n$/);
+    expect(out).toMatch(/\n3 passed, 0 failed\n$/);
     expect(code).toBe(0);
   });
 

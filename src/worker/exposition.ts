@@ -1,5 +1,5 @@
 import type { Registry } from "prom-client";
-import type { EdgeMetrics, StartDocument } from "../api/worker-protocol.ts";
+import type { EdgeMetrics, LookupMetrics, StartDocument } from "../api/worker-protocol.ts";
 import type { Condition } from "./condition.ts";
 
 interface Figure {
@@ -37,15 +37,16 @@ export const workerFigures: readonly Figure[] = [
   gauge("problem", "1 while something outside keeps the job from going on.", (c) => (c.problem === null ? 0 : 1)),
 ];
 
-interface EdgeFigure {
+/** One series for each of some nodes, by the label `node`. */
+export interface NodeFigure<T> {
   readonly name: string;
   readonly help: string;
   readonly type: "counter" | "gauge";
-  readonly value: (edge: EdgeMetrics) => number;
+  readonly value: (of: T) => number;
 }
 
-/** One series for each sink and each node with a buffer, by the label `node`. */
-export const edgeFigures: readonly EdgeFigure[] = [
+/** Of sinks, lookups, and nodes with a buffer. */
+export const edgeFigures: readonly NodeFigure<EdgeMetrics>[] = [
   {
     name: "buffer_size",
     help: "Records that wait in the buffer before a node.",
@@ -65,6 +66,22 @@ export const edgeFigures: readonly EdgeFigure[] = [
     value: (e) => (e.backpressure ? 1 : 0),
   },
 ];
+
+/** Of lookups. */
+export const lookupFigures: readonly NodeFigure<LookupMetrics>[] = [
+  ofLookup(
+    "hits_total",
+    "Records of a lookup that were answered at once, by the cache or a request under way.",
+    "hits",
+  ),
+  ofLookup("misses_total", "Keys that a lookup asked the other system for.", "misses"),
+  ofLookup("requests_total", "Requests of a lookup to the other system.", "requests"),
+  ofLookup("request_seconds_total", "Time that the requests of a lookup took together.", "seconds"),
+];
+
+function ofLookup(name: string, help: string, field: Exclude<keyof LookupMetrics, "node">): NodeFigure<LookupMetrics> {
+  return { name: `lookup_${name}`, help, type: "counter", value: (of) => of[field] };
+}
 
 function counter(name: string, help: string, value: Figure["value"]): Figure {
   return { name, help, type: "counter", value };

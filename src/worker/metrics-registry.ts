@@ -1,6 +1,7 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Condition } from "./condition.ts";
-import { edgeFigures, workerFigures } from "./exposition.ts";
+import { edgeFigures, lookupFigures, workerFigures } from "./exposition.ts";
+import type { NodeFigure } from "./exposition.ts";
 
 /** The figures of a worker, read from its condition at each scrape. */
 export function metricsRegistry(labels: Readonly<Record<string, string>>, condition: Condition): Registry {
@@ -9,13 +10,20 @@ export function metricsRegistry(labels: Readonly<Record<string, string>>, condit
   for (const figure of workerFigures) {
     register(registry, { ...figure, labelNames: [] }, () => [{ labels: {}, value: figure.value(condition) }]);
   }
-  for (const figure of edgeFigures) {
-    const edges = () => condition.metrics.edges ?? [];
-    register(registry, { ...figure, labelNames: ["node"] }, () =>
-      edges().map((edge) => ({ labels: { node: edge.node }, value: figure.value(edge) })),
-    );
-  }
+  byNode(registry, edgeFigures, () => condition.metrics.edges ?? []);
+  byNode(registry, lookupFigures, () => condition.metrics.lookups ?? []);
   return registry;
+}
+
+function byNode<T extends { readonly node: string }>(
+  registry: Registry,
+  figures: readonly NodeFigure<T>[],
+  of: () => readonly T[],
+): void {
+  for (const figure of figures)
+    register(registry, { ...figure, labelNames: ["node"] }, () =>
+      of().map((one) => ({ labels: { node: one.node }, value: figure.value(one) })),
+    );
 }
 
 interface Metric {

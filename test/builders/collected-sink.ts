@@ -36,6 +36,7 @@ export function collected(): Collected {
   return {
     lines,
     connectors: {
+      ...builtInConnectors,
       source: (name) => builtInConnectors.source(name),
       sink: (name) => (name === "collect" ? Promise.resolve(factory) : builtInConnectors.sink(name)),
     },

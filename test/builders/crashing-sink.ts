@@ -40,7 +40,7 @@ export function crashing(point: CrashPoint | undefined): { readonly connectors: 
     },
   });
   return {
-    connectors: { source: builtInConnectors.source, sink: async (name) => wrap(await builtInConnectors.sink(name)) },
+    connectors: { ...builtInConnectors, sink: async (name) => wrap(await builtInConnectors.sink(name)) },
     crash: () => death.abort(),
   };
 }

@@ -77,7 +77,7 @@ export function crasher(): Crasher {
   const crash: Crasher = {
     next: undefined,
     connectors: {
-      source: (name) => builtInConnectors.source(name),
+      ...builtInConnectors,
       sink: async (name): Promise<SinkFactory> => {
         const factory = await builtInConnectors.sink(name);
         return { open: async (config, ctx) => dying(await factory.open(config, ctx)) };

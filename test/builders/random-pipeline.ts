@@ -75,7 +75,7 @@ export function randomPipeline(r: Random): Pipeline {
   const steps = r.below(7);
   for (let i = 0; i < steps; i++) {
     const from = r.chance(0.2) && open.length > 1 ? [taken(), taken()] : [taken()];
-    const node = r.chance(0.12) ? joinNode(r, `n${i}`, from) : step(r, `n${i}`, from);
+    const node = r.chance(0.12) ? joinNode(r, `n${i}`, from) : anyStep(r, `n${i}`, from);
     nodes.push(node);
     open.push(...outputs(node));
     if (r.chance(0.2)) open.push(from[0] as string);
@@ -102,7 +102,16 @@ export function randomPipeline(r: Random): Pipeline {
       : { ...node, buffer: { size: 1 + r.below(40), strategy: r.pick(strategies) } },
   );
   const functions = FUNCTIONS.map((name) => ({ name, module: { path: `/${name}.mjs` } }));
-  return { connections: [{ name: "main", kafka: { brokers: ["localhost:9092"] } }], functions, nodes: buffered };
+  const connections = [
+    { name: "main", kafka: { brokers: ["localhost:9092"] } },
+    { name: "cache", redis: { host: "localhost" } },
+  ];
+  return { connections, functions, nodes: buffered };
+}
+
+/** A lookup takes one input. */
+function anyStep(r: Random, name: string, from: string[]): PipelineNode {
+  return from.length === 1 && r.chance(0.12) ? lookupNode(r, name, from) : step(r, name, from);
 }
 
 function sourceNode(r: Random, name: string): PipelineNode {
@@ -246,6 +255,20 @@ function joinNode(r: Random, name: string, from: readonly string[]): PipelineNod
   const type = !isTimed || r.chance(0.3) ? {} : { type: r.pick(["Inner", "Left", "Outer"] as const) };
   const join = { ...times, ...type, leftKey: keyOf("left"), rightKey: keyOf("right"), ...select };
   return { name, from: [left, right], onError: r.pick(["Skip", "Dead"]), ...ttl, join };
+}
+
+function lookupNode(r: Random, name: string, from: string[]): PipelineNode {
+  const fields = MAP_FIELDS.filter(() => r.chance(0.4)).map((field) => [field, r.pick(SELECTED)]);
+  const select = fields.length === 0 ? {} : { select: Object.fromEntries(fields) as Record<string, string> };
+  const type = r.chance(0.3) ? {} : { type: r.pick(["Inner", "Left"] as const) };
+  const leftKey = r.pick(["left.tenant", "left.a", "[left.tenant, left.a]", "left.payload.lag", "'all'"]);
+  const lookup = { connection: "cache", path: "row:{key}", capacity: 1 + r.below(20) };
+  return {
+    name,
+    from,
+    onError: r.pick(["Skip", "Dead", "Dead", "Fail"]),
+    join: { lookup, leftKey, ...type, ...select },
+  };
 }
 
 function timeWindow(r: Random): NonNullable<PipelineNode["window"]> {

@@ -7,6 +7,8 @@ import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
 import type { KeyedNode, Program, ProgramOptions } from "../../src/engine/program.ts";
 import { isWeirError } from "../../src/errors.ts";
 import type { Batch } from "../../src/engine/batch.ts";
+import { answersOf } from "../builders/given-answers.ts";
+import type { GivenAnswers } from "../builders/given-answers.ts";
 import { hostileDocument } from "../builders/hostile-json.ts";
 import { batchOf } from "../builders/memory-batch.ts";
 import { memorySink } from "../builders/memory-sink.ts";
@@ -37,7 +39,8 @@ it("runs generated code as the interpreter runs the plan, for any pipeline, reco
 
 interface Side {
   program: Program;
-  readonly start: () => Program;
+  answers: ReadonlyMap<string, GivenAnswers>;
+  readonly start: () => Pick<Side, "program" | "answers">;
   readonly sinks: ReadonlyMap<string, readonly Written[]>;
   /** What `peek` nodes showed. */
   readonly shown: string[];
@@ -48,16 +51,20 @@ function side(plan: Plan, make: (plan: Plan, options: ProgramOptions) => Program
   const writers = new Map([...sinks].map(([name, sink]) => [name, sink.writer]));
   const shown: string[] = [];
   const peek = (node: string, text: string): void => void shown.push(`${node} ${canonical(text)}`);
-  const start = (): Program =>
-    make(plan, {
+  const start = (): Pick<Side, "program" | "answers"> => {
+    const answers = answersOf(plan);
+    const program = make(plan, {
       slot: 0,
       slots: 1,
       sinks: writers,
       parameters: plan.parameters,
       peek,
       functions: randomFunctions(plan),
+      lookups: answers,
     });
-  return { program: start(), start, shown, sinks: new Map([...sinks].map(([name, sink]) => [name, sink.written])) };
+    return { program, answers };
+  };
+  return { ...start(), start, shown, sinks: new Map([...sinks].map(([name, sink]) => [name, sink.written])) };
 }
 
 type Seen = Record<"records" | "written" | "snapshots" | "failures", number>;
@@ -84,7 +91,7 @@ function runBoth(plan: Plan, r: Random, seen: Seen): void {
     const watermark = (watermarks.get(node) ?? 0) + r.below(9000) - 1000;
     watermarks.set(node, watermark);
     if (both(generated, oracle, (program) => program.advanceWatermark(node, watermark))) return;
-    if (passOn(generated, oracle, r.below(6))) return;
+    if (arrive(generated, oracle, r)) return;
     same(generated, oracle);
   }
   end(plan, sides);
@@ -110,8 +117,23 @@ function readBatch({ generated, oracle }: Sides, { r, node, seen }: { r: Random;
 function end(plan: Plan, { generated, oracle }: Sides): void {
   if (both(generated, oracle, (program) => plan.sources.forEach((s) => program.end(s.node)))) return;
   if (passOn(generated, oracle, Infinity)) return;
+  while ([...generated.answers.keys()].some((node) => arriveAt(generated, oracle, node, 0)))
+    if (passOn(generated, oracle, Infinity)) return;
   for (const { program } of [generated, oracle]) expect(program.buffers.every((b) => b.ended)).toBe(true);
   same(generated, oracle);
+}
+
+/** Some of the answers that lookups wait for come, in any order. True when a record failed. */
+function arrive(generated: Side, oracle: Side, r: Random): boolean {
+  for (const node of generated.answers.keys())
+    for (let n = r.below(30); n > 0; n--) arriveAt(generated, oracle, node, r.below(20));
+  return passOn(generated, oracle, r.below(6));
+}
+
+function arriveAt(generated: Side, oracle: Side, node: string, number: number): boolean {
+  const [mine, other] = [generated, oracle].map(({ answers }) => answers.get(node)?.arrive(number));
+  expect(mine).toBe(other);
+  return mine === true;
 }
 
 /** Lets what waits in buffers go on by so many steps; true when a record failed. */
@@ -169,7 +191,7 @@ function checkpoint(generated: Side, oracle: Side, { r, node }: { r: Random; nod
   if (failed || r.chance(0.5)) return failed;
   const swap = r.chance(0.5) ? 1 : 0;
   [generated, oracle].forEach((at, i) => {
-    at.program = at.start();
+    Object.assign(at, at.start());
     for (const { node: name, chunks, version } of saved[(i + swap) % 2] ?? []) {
       const keyed = at.program.keyed.find((k) => k.node === name) as KeyedNode;
       for (const [shard, buffers] of chunks) keyed.restore(shard, buffers, version);

@@ -27,6 +27,7 @@ function programBuffer(
   let ended = false;
   return {
     plan: buffer.plan,
+    saved: false,
     step: () => {
       const next = buffer.next();
       if (next === undefined) return false;

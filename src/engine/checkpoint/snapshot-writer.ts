@@ -24,7 +24,8 @@ interface CapturedNode {
 
 /** The synchronous phase for keyed state. */
 export function captureKeyed(nodes: readonly KeyedNode[]): CapturedNode[] {
-  return nodes.map((node) => ({
+  const kept = nodes.filter((node) => node.onlyOnItsWay !== true || node.shards().length > 0);
+  return kept.map((node) => ({
     head: {
       node: node.node,
       stateVersion: node.stateVersion,

@@ -104,6 +104,14 @@ export class ChainRuntime {
     return JSON.parse(b.toString("utf8", start, end));
   }
 
+  unanswered(node: string, where: string, problem: string): WeirError {
+    return recordFailure(node, where, { code: "LOOKUP_FAILED", cause: problem });
+  }
+
+  recordAt(ts: number): string {
+    return `at ${ts}`;
+  }
+
   pairAt(ts: number): string {
     return `of the pair at ${ts}`;
   }

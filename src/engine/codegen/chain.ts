@@ -9,6 +9,7 @@ import { builtSource, copiedField } from "./built-source.ts";
 import type { Building } from "./built-source.ts";
 import { emitExpression } from "./emit-expression.ts";
 import { joinSource } from "./join-source.ts";
+import { lookupSource } from "./lookup-source.ts";
 import { keyedProcessSource, processSource } from "./process-source.ts";
 import { dropSource, flatMapSource, peekSource, selectSource } from "./record-operators.ts";
 import { bytesOf } from "./serializer.ts";
@@ -107,6 +108,8 @@ export class ChainWriter {
         return peekSource(this, node, at);
       case "rateLimit":
         return this.readers(node.name, "out", at);
+      case "lookup":
+        return lookupSource(this, node, at);
       case "process":
         return processSource(this, node, at);
       case "keyedProcess":

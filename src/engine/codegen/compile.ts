@@ -16,6 +16,8 @@ import type { KeyedProcessNode } from "../functions/process-node.ts";
 import { RecordProcess } from "../functions/record-process.ts";
 import { generatedFunction } from "../generated-function.ts";
 import { NO_ROW } from "../joins/row.ts";
+import type { LookupQueue } from "../lookups/lookup-queue.ts";
+import { inPlanOrder, lookupQueues, programLookups } from "../lookups/program-lookup.ts";
 import { nodeCounters } from "../node-counters.ts";
 import type { Plan, PlanNode, PlanSource } from "../plan.ts";
 import { ProcessingTime } from "../processing-time.ts";
@@ -28,7 +30,8 @@ import { addSum, overflows } from "../windows/sum.ts";
 import type { Fire } from "../windows/window-state.ts";
 import { ChainRuntime } from "./chain-runtime.ts";
 import { ChainWriter } from "./chain.ts";
-import { pairSource } from "./join-source.ts";
+import { joinedSource } from "./join-source.ts";
+import { answeredSource } from "./lookup-source.ts";
 import { Scratch } from "./scratch.ts";
 import { emitSource } from "./process-source.ts";
 import { sourceFunction } from "./source-function.ts";
@@ -51,23 +54,25 @@ export function compile(plan: Plan, options: ProgramOptions): Program {
     node.kind === "keyedProcess" ? keyedProcess(node, options, counters) : keyedState(node);
   const keyed = plan.nodes.map(stateOf).filter((state) => state !== undefined);
   const buffers = edgeBuffers(plan);
+  const lookups = lookupQueues(plan, options);
   const time = new ProcessingTime(plan, keyed);
-  const chains = chainsOf(plan, options, { keyed, counters, buffers, time });
+  const chains = chainsOf(plan, options, { keyed, counters, buffers, lookups, time });
   const watermarks = new Watermarks(
     plan,
     new Map(keyed.map((k) => [k.node, (watermark: number) => k.advance(watermark, chains.fires[k.node] ?? none)])),
-    buffers,
+    new Map([...buffers, ...[...lookups].map(([name, { time }]) => [name, time] as const)]),
   );
+  const queues = programBuffers(buffers, watermarks, (node, batch) => void chains.sources[node]?.(batch));
   return {
     inputs: new Map(plan.sources.map((s) => [s.node, inputOf(s, chains)])),
-    keyed,
+    keyed: [...keyed, ...lookups.values()],
     advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
     setIdle: (source, idle) => watermarks.setIdle(source, idle),
     advanceProcessingTime: (now) => {
       if (time.isUsed) watermarks.advanceProcessingTime(time.advance(now));
     },
     end: (source) => watermarks.advance(source, Number.POSITIVE_INFINITY),
-    buffers: programBuffers(buffers, watermarks, (node, batch) => void chains.sources[node]?.(batch)),
+    buffers: inPlanOrder(plan, [...queues, ...programLookups(lookups, watermarks)]),
     counters: () => counters,
   };
 }
@@ -95,10 +100,11 @@ interface Parts {
   readonly keyed: readonly KeyedState[];
   readonly counters: ReadonlyMap<string, NodeCounters>;
   readonly buffers: ReadonlyMap<string, EdgeBuffer>;
+  readonly lookups: ReadonlyMap<string, LookupQueue>;
   readonly time: ProcessingTime;
 }
 
-function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffers, time }: Parts): Chains {
+function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffers, lookups, time }: Parts): Chains {
   const names = [...counters.keys()];
   const index = new Map(names.map((name, i) => [name, i]));
   const record: OutRecord = {
@@ -141,6 +147,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
   for (const [i, name] of names.entries()) scope[`C${i}`] = counters.get(name);
   for (const state of keyed) scope[`W${index.get(state.node)}`] = state;
   for (const [node, buffer] of buffers) scope[`B${index.get(node)}`] = buffer;
+  for (const [node, queue] of lookups) scope[`Q${index.get(node)}`] = queue;
   for (const node of plan.nodes)
     if (node.kind === "process") scope[`F${index.get(node.name)}`] = new RecordProcess(node, options);
   for (const sink of plan.sinks) scope[`S${index.get(sink.node)}`] = sinkOf(options, sink.node);
@@ -163,7 +170,8 @@ function chainSource(plan: Plan, index: ReadonlyMap<string, number>): string {
   const functions = [
     ...firing.map((n) => fireSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "topN").map((n) => topRowSource(chain, n)),
-    ...plan.nodes.filter((n) => n.kind === "join").map((n) => pairSource(chain, n)),
+    ...plan.nodes.filter((n) => n.kind === "join").map((n) => joinedSource(chain, n)),
+    ...plan.nodes.filter((n) => n.kind === "lookup").map((n) => answeredSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "keyedProcess").map((n) => emitSource(chain, n)),
     ...starts.map((start) => sourceFunction(chain, start)),
   ];

@@ -1,4 +1,4 @@
-import type { JoinNode } from "../joins/join-node.ts";
+import type { JoinNode, PairNode } from "../joins/join-node.ts";
 import { mayBeAbsent } from "../joins/join-node.ts";
 import type { Side } from "../joins/row.ts";
 import { variablePath } from "../planner/field-path.ts";
@@ -36,11 +36,17 @@ if (!W${w}.add(${side}, ${chain.shardSource(node.keying, `${row}.hash`)})) {
   return `{ ${chain.guarded(node, at, { declared, step }, then)} }`;
 }
 
+/** The chain below a join, which its state calls. */
+export const joinedSource = (chain: ChainWriter, node: JoinNode): string => {
+  const w = chain.index(node.name);
+  return `${pairSource(chain, node)}\nW${w}.pair = pair${w};`;
+};
+
 /**
- * The chain below a join: the function that each result goes through. Of both rows it looks for the fields that are read
+ * The chain below what gives pairs: the function that each result goes through. Of both rows it looks for the fields that are read
  * further down, as a source does of its records.
  */
-export function pairSource(chain: ChainWriter, node: JoinNode): string {
+export function pairSource(chain: ChainWriter, node: PairNode): string {
   const w = chain.index(node.name);
   const left = new ProjectedFields("lb");
   const right = new ProjectedFields("rb", RIGHT_SLOTS);
@@ -65,14 +71,13 @@ export function pairSource(chain: ChainWriter, node: JoinNode): string {
   b = rb; start = right.start; end = right.end;
   ${sideSource(right)}
   ${body}
-}
-W${w}.pair = pair${w};`;
+}`;
 }
 
 /** More slots than a record has fields that are read. */
 const RIGHT_SLOTS = 100_000;
 
-function sideSource(fields: ProjectedFields): string {
+export function sideSource(fields: ProjectedFields): string {
   const all = fields.all();
   if (all.length === 0) return "";
   return `{ ${decodeSource(all, (picks) => `const value = R.parseRow(b, start, end); ${picks}`)} }`;
@@ -81,7 +86,7 @@ function sideSource(fields: ProjectedFields): string {
 /** A field that is copied from a side as its bytes; null where the side has no row. */
 function copiedLeaf(
   chain: ChainWriter,
-  node: JoinNode,
+  node: PairNode,
   of: { at: At; expression: string } & Building,
 ): Leaf | undefined {
   const { expression, at } = of;

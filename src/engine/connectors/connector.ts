@@ -37,7 +37,9 @@ export interface ConnectorContext {
   readonly resolvePath: (path: string) => string;
   /** A problem that does not end the job: shown as the job's reason while it lasts. `undefined` clears it. */
   readonly report: (
-    problem: { code: "SOURCE_UNREACHABLE" | "SINK_UNREACHABLE"; message: string; nextTryAt: number } | undefined,
+    problem:
+      | { code: "SOURCE_UNREACHABLE" | "SINK_UNREACHABLE" | "LOOKUP_UNREACHABLE"; message: string; nextTryAt: number }
+      | undefined,
   ) => void;
   readonly signal: AbortSignal;
 }

@@ -1,10 +1,12 @@
 import { WeirError } from "../../errors.ts";
+import type { LookupFactory } from "../lookups/lookup-backend.ts";
 import type { SinkFactory, SourceFactory } from "./connector.ts";
 
 /** Connectors by the name that plans use. Each is loaded when a plan needs it: a worker's start pays for no other. */
 export interface ConnectorRegistry {
   source(name: string): Promise<SourceFactory>;
   sink(name: string): Promise<SinkFactory>;
+  lookup(name: string): Promise<LookupFactory>;
 }
 
 /** Not for users: plans get it where keys go from worker to worker. */
@@ -27,9 +29,17 @@ const sinks: Readonly<Record<string, () => Promise<SinkFactory>>> = {
   stdout: async () => (await import("./stdout/sink.ts")).stdoutSink,
 };
 
+const lookups: Readonly<Record<string, () => Promise<LookupFactory>>> = {
+  http: async () => (await import("./http/lookup.ts")).httpLookup,
+  mysql: async () => (await import("./mysql/lookup.ts")).mysqlLookup,
+  postgres: async () => (await import("./postgres/lookup.ts")).postgresLookup,
+  redis: async () => (await import("./redis/lookup.ts")).redisLookup,
+};
+
 export const builtInConnectors: ConnectorRegistry = {
   source: (name) => load("source", sources, name),
   sink: (name) => load("sink", sinks, name),
+  lookup: (name) => load("lookup", lookups, name),
 };
 
 async function load<T>(what: string, known: Readonly<Record<string, () => Promise<T>>>, name: string): Promise<T> {

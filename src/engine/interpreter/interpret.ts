@@ -10,6 +10,8 @@ import { SIDES } from "../joins/row.ts";
 import type { Side } from "../joins/row.ts";
 import { KeyedProcess } from "../functions/keyed-process.ts";
 import type { KeyedProcessNode } from "../functions/process-node.ts";
+import type { LookupQueue } from "../lookups/lookup-queue.ts";
+import { inPlanOrder, lookupQueues, programLookups } from "../lookups/program-lookup.ts";
 import { nodeCounters } from "../node-counters.ts";
 import { without } from "../record-fields.ts";
 import type { Keying, Plan, PlanBuffer, PlanNode, PlanSink } from "../plan.ts";
@@ -25,6 +27,7 @@ import { overflowProblem } from "../windows/sum.ts";
 import { recordKey } from "../windows/key.ts";
 import { murmur2, shardOf } from "../windows/murmur2.ts";
 import { joinGive, joinPush } from "./join.ts";
+import { lookupPush } from "./lookup.ts";
 import type { NaiveJoin } from "./naive-join.ts";
 import { overflowed, resultsOf } from "./naive-entry.ts";
 import { NaiveFunctionState } from "./naive-function-state.ts";
@@ -50,18 +53,26 @@ const pushName = ({ name }: PlanNode, side: Side): string => `${name}/${side}`;
 /** The oracle: the plan run one record at a time by JSON.parse and `evaluate`. Slow and easy to believe. */
 export function interpret(plan: Plan, options: ProgramOptions): Program {
   const interpreter = new Interpreter(plan, options);
-  const watermarks = new Watermarks(plan, interpreter.advances, interpreter.buffers);
+  const { buffers, lookups } = interpreter;
+  const waiting = new Map([...buffers, ...[...lookups].map(([name, { time }]) => [name, time] as const)]);
+  const watermarks = new Watermarks(plan, interpreter.advances, waiting);
   const behind = new Map((plan.buffers ?? []).map(({ node }) => [node, interpreter.behind(node)]));
   return {
     inputs: new Map(plan.sources.map((source) => [source.node, interpreter.input(source)])),
-    keyed: plan.nodes.flatMap(({ name }) => interpreter.states.get(name) ?? interpreter.processes.get(name) ?? []),
+    keyed: [
+      ...plan.nodes.flatMap(({ name }) => interpreter.states.get(name) ?? interpreter.processes.get(name) ?? []),
+      ...lookups.values(),
+    ],
     advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
     setIdle: (source, idle) => watermarks.setIdle(source, idle),
     advanceProcessingTime: (now) => {
       if (interpreter.time.isUsed) watermarks.advanceProcessingTime(interpreter.time.advance(now));
     },
     end: (source) => watermarks.advance(source, Number.POSITIVE_INFINITY),
-    buffers: programBuffers(interpreter.buffers, watermarks, (node, batch) => behind.get(node)?.process(batch)),
+    buffers: inPlanOrder(plan, [
+      ...programBuffers(buffers, watermarks, (node, batch) => behind.get(node)?.process(batch)),
+      ...programLookups(lookups, watermarks),
+    ]),
     counters: () => interpreter.counters,
   };
 }
@@ -76,6 +87,7 @@ class Interpreter {
   private readonly graph: ProgramGraph;
   readonly buffers: ReadonlyMap<string, EdgeBuffer>;
   readonly time: ProcessingTime;
+  readonly lookups: ReadonlyMap<string, LookupQueue>;
   private readonly pushes = new Map<string, Push>();
 
   constructor(plan: Plan, options: ProgramOptions) {
@@ -84,6 +96,7 @@ class Interpreter {
     this.graph = programGraph(plan);
     this.counters = nodeCounters(plan);
     this.buffers = edgeBuffers(plan);
+    this.lookups = lookupQueues(plan, options);
     for (const node of plan.nodes) {
       if (node.kind === "keyedProcess") this.processes.set(node.name, this.processOf(node));
       const state = naiveState(node);
@@ -188,6 +201,10 @@ class Interpreter {
         return this.peek(stage, node);
       case "rateLimit":
         return (event) => stage.output("out")(event);
+      case "lookup": {
+        const queue = this.lookups.get(node.name) as LookupQueue;
+        return lookupPush({ node, stage, parameters: this.options.parameters }, queue);
+      }
       case "process":
         return recordProcess(stage, node, this.options);
       case "keyedProcess":

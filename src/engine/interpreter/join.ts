@@ -1,18 +1,30 @@
 import { evaluate } from "../../expression/interpret.ts";
 import { parseExpression } from "../../expression/parse.ts";
-import type { JoinNode } from "../joins/join-node.ts";
+import type { JoinNode, PairNode } from "../joins/join-node.ts";
 import type { Side } from "../joins/row.ts";
 import { variablePath } from "../planner/field-path.ts";
-import type { NaiveJoin, NaiveJoinRow, NaivePair } from "./naive-join.ts";
+import type { NaiveJoin, NaiveJoinRow } from "./naive-join.ts";
 import { guarded } from "./operators.ts";
 import type { Flowing, Push, Stage } from "./operators.ts";
 import { place, requireKey } from "./record-values.ts";
 
-interface Around {
-  readonly node: JoinNode;
-  readonly state: NaiveJoin;
+/** What gives pairs, with its surroundings. */
+export interface AroundPairs {
+  readonly node: PairNode;
   readonly stage: Stage;
   readonly parameters: Readonly<Record<string, string>>;
+}
+
+interface Around extends AroundPairs {
+  readonly node: JoinNode;
+  readonly state: NaiveJoin;
+}
+
+/** A side without a row is undefined. */
+export interface PairOfRows {
+  readonly left: Pick<NaiveJoinRow, "bytes"> | undefined;
+  readonly right: Pick<NaiveJoinRow, "bytes"> | undefined;
+  readonly ts: number;
 }
 
 const VARIABLES = ["left", "right"] as const;
@@ -39,7 +51,7 @@ export function joinPush(of: Around, side: Side, shardOf: (event: Flowing, key: 
 }
 
 /** What happens to a result. */
-export function joinGive({ node, stage, parameters }: Around): (pair: NaivePair, shard: number) => void {
+export function joinGive({ node, stage, parameters }: AroundPairs): (pair: PairOfRows, shard: number) => void {
   const fields = node.select?.map(({ path, expression }) => ({ path, run: selected(expression, parameters) }));
   return (pair, shard) => {
     const value = { left: valueOf(pair.left), right: valueOf(pair.right) };
@@ -55,7 +67,7 @@ export function joinGive({ node, stage, parameters }: Around): (pair: NaivePair,
 }
 
 /** A field that is only copied is null where its side has no row, as in SQL; what is calculated goes by CEL. */
-function selected(text: string, params: Readonly<Record<string, string>>): (pair: NaivePair) => unknown {
+function selected(text: string, params: Readonly<Record<string, string>>): (pair: PairOfRows) => unknown {
   const expression = parseExpression(text, { variables: TYPES });
   const side = variablePath(text)?.[0];
   return (pair) => {
@@ -64,5 +76,5 @@ function selected(text: string, params: Readonly<Record<string, string>>): (pair
   };
 }
 
-const valueOf = (row: NaiveJoinRow | undefined): unknown =>
+const valueOf = (row: Pick<NaiveJoinRow, "bytes"> | undefined): unknown =>
   row === undefined ? null : (JSON.parse(row.bytes.toString()) as unknown);

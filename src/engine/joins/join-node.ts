@@ -11,10 +11,13 @@ export function joinSignature({ keys, joinType, keying, ...node }: JoinNode): st
   return `left=${keys[0]};right=${keys[1]};shards=${keying};join=${cut};type=${joinType}`;
 }
 
+/** A node that gives pairs of records. */
+export type PairNode = Extract<PlanNode, { readonly joinType: string }>;
+
 /** Whether a row of the side gives a result without a partner, too. */
-export function givesUnmatched({ joinType }: JoinNode, side: Side): boolean {
+export function givesUnmatched({ joinType }: Pick<PairNode, "joinType">, side: Side): boolean {
   return joinType === "Outer" || (joinType === "Left" && side === 0);
 }
 
 /** Whether a result may have no row of the side. */
-export const mayBeAbsent = (node: JoinNode, side: Side): boolean => givesUnmatched(node, side === 0 ? 1 : 0);
+export const mayBeAbsent = (node: PairNode, side: Side): boolean => givesUnmatched(node, side === 0 ? 1 : 0);

@@ -32,6 +32,17 @@ export function sinkEndpoint(sink: Sink, context: EndpointContext): Endpoint {
   return endpoint(sink, context);
 }
 
+/** What a lookup asks: its connection says of which kind it is. */
+export function lookupEndpoint(
+  { connection, own }: { readonly connection: string; readonly own: Fields },
+  context: EndpointContext,
+): Pick<Endpoint, "connector" | "config" | "secretRef"> {
+  const found: Fields = (context.pipeline.connections ?? []).find((c) => c.name === connection) ?? {};
+  const connector = Object.keys(found).find((k) => k !== "name") ?? "";
+  const config = fill({ ...connectionFields(connection, connector, context), ...own }, context.parameters) as Fields;
+  return { connector, config, secretRef: secretOf(config) };
+}
+
 function endpoint(spec: Source | Sink, context: EndpointContext): Endpoint {
   const where = `node "${context.node}"`;
   const { connection, batching, ...kinds } = spec as Fields;

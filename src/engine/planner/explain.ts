@@ -74,6 +74,8 @@ function operationText(node: PlanNode): string {
       return `the ${node.size} records with the ${node.order === "Descending" ? "highest" : "lowest"} ${node.by} by ${node.key}${ttlText(node.ttlMs)}`;
     case "join":
       return joinText(node);
+    case "lookup":
+      return lookupText(node);
     case "process":
       return `function ${node.function.name}`;
     case "keyedProcess":
@@ -106,6 +108,16 @@ function timesText(times: PlanJoinTimes): string {
   }
 }
 
+function lookupText({ key, joinType, select, lookup }: Extract<PlanNode, { kind: "lookup" }>): string {
+  const { table, path } = lookup.config as { table?: string; path?: string };
+  const { cache, capacity } = lookup;
+  const kept = cache === null ? "not cached" : `${cache.rows} rows cached${cacheTimeText(cache.ttlMs)}`;
+  const fields = select?.map((f) => `${f.path.join(".")}: ${f.expression}`).join(", ") ?? "left, right";
+  return `${joinType} lookup of ${key} in ${lookup.connector} ${table ?? path}, ${kept}, ${capacity} keys at a time: {${fields}}`;
+}
+
+const cacheTimeText = (ttlMs: number): string => (ttlMs === 0 ? "" : ` for ${ttlMs} ms`);
+
 function windowText(window: PlanWindow): string {
   switch (window.type) {
     case "tumbling":
@@ -135,7 +147,7 @@ function triggerText(trigger: PlanTrigger): string {
 const isKeyed = (node: PlanNode): node is Extract<PlanNode, { keying: unknown }> => "keying" in node;
 /** Nodes with a chain of their own: others fire when something comes. */
 const ownsChain = (node: PlanNode): boolean =>
-  ["windowAggregate", "keyedAggregate", "topN", "join", "keyedProcess"].includes(node.kind);
+  ["windowAggregate", "keyedAggregate", "topN", "join", "lookup", "keyedProcess"].includes(node.kind);
 
 function nameOf(reader: Reader): string {
   switch (reader.kind) {

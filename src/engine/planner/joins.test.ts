@@ -117,7 +117,6 @@ describe("a join", () => {
       [joined({ join: { ...join, select: { "a-b": "left.id" } } })],
       '"a-b" is not a field path',
     ],
-    ["a lookup", [joined({ join: { lookup: { connection: "db", query: "select 1" } } })], "does not ask other systems"],
     ["versions", [joined({ join: { temporal: { versionTime: "event.ts" } } })], "no join with versions yet"],
   ])("of %s is refused with the reason", (_, nodes, message) => {
     expect(refusal(orders, payments, ...nodes, out("paid"))).toContain(message);

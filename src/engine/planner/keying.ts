@@ -1,5 +1,6 @@
 import type { PlanInput, PlanSource } from "../plan.ts";
 import { isWithin, plainPath, samePath } from "./field-path.ts";
+import { throughLookup } from "./lookups.ts";
 import { joinKeying, joinResult } from "./joins.ts";
 import { equalSplits, keyingOf, none } from "./declared-key.ts";
 import type { Declared, Keying } from "./declared-key.ts";
@@ -9,7 +10,8 @@ export function keyings(graph: StreamGraph, sources: ReadonlyMap<string, PlanSou
   const streams = new Map<string, Declared>();
   const found = new Map<string, Keying>();
   for (const node of graph.nodes) {
-    if (node.spec.join !== undefined) {
+    const { join } = node.spec;
+    if (join !== undefined && join.lookup === undefined) {
       const sides = node.inputs.map((i) => streamOf(i, streams));
       const keying = joinKeying(node, sides, sources);
       found.set(node.name, keying);
@@ -58,7 +60,8 @@ function through(node: GraphNode, input: Declared, sources: ReadonlyMap<string, 
   const source = sources.get(node.name);
   if (source !== undefined) return ofSource(source);
   if (input.path === undefined) return input;
-  const { map, flatMap, select, drop, process } = node.spec;
+  const { map, flatMap, select, drop, process, join } = node.spec;
+  if (join !== undefined) return throughLookup(node, input);
   if (process !== undefined) return made(node);
   if (map !== undefined) return throughMap(node.name, map, input);
   if (flatMap !== undefined) return none(`flatMap "${node.name}" makes other records`);

@@ -14,6 +14,7 @@ import { checkExpression, nodePath } from "./expressions.ts";
 import { isWithin, plainPath } from "./field-path.ts";
 import { keyings } from "./keying.ts";
 import type { Keying } from "./declared-key.ts";
+import { lookupOperation } from "./lookups.ts";
 import { operation, sourceFields } from "./operations.ts";
 import { processOperation } from "./process-operation.ts";
 import { planHash } from "./plan-hash.ts";
@@ -75,7 +76,11 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
       const mode = keying.get(n.name)?.mode;
       const event = inputSchema(n, schemas);
       const sides = n.inputs.map((i) => schemas.get(i.node));
-      return processOperation(n, mode, { pipeline, event, report }) ?? operation(n, mode, { event, sides, report });
+      return (
+        processOperation(n, mode, { pipeline, event, report }) ??
+        lookupOperation(n, { pipeline, parameters, event, report }) ??
+        operation(n, mode, { event, sides, report })
+      );
     },
   );
   const buffered = attempt(() => placeBuffers(graph, { nodes, sinks }), "", report);

@@ -1,6 +1,7 @@
 import type { EdgeMetrics, WorkerMetrics } from "../../api/worker-protocol.ts";
 import type { Clock } from "../../clock.ts";
 import type { SinkWriter } from "../connectors/connector.ts";
+import type { LookupClient } from "../lookups/lookup-client.ts";
 import type { Program } from "../program.ts";
 import type { Losses } from "./losses.ts";
 import type { SourceTask } from "./source-task.ts";
@@ -10,11 +11,12 @@ export interface Measured {
   readonly sinks: ReadonlyMap<string, SinkWriter>;
   readonly program: Program;
   readonly losses: Losses;
+  readonly lookups: ReadonlyMap<string, LookupClient>;
   readonly clock: Clock;
 }
 
 /** Each call gives the figures of now, with rates since the last call. */
-export function meter({ tasks, sinks, program, losses, clock }: Measured): () => WorkerMetrics {
+export function meter({ tasks, sinks, program, losses, lookups, clock }: Measured): () => WorkerMetrics {
   const totals = (): { at: number; in: number; out: number } => ({
     at: clock.now(),
     in: tasks.reduce((sum, t) => sum + t.records, 0),
@@ -48,6 +50,7 @@ export function meter({ tasks, sinks, program, losses, clock }: Measured): () =>
       splits: sum(tasks.map((t) => t.splits)),
       lost: losses.current(),
       edges: edgesOf(program, sinks),
+      ...(lookups.size === 0 ? {} : { lookups: [...lookups].map(([node, client]) => ({ node, ...client.figures() })) }),
     };
   };
 }

@@ -9,6 +9,7 @@ import type { Storage } from "../checkpoint/storage.ts";
 import type { ConnectorContext, SinkWriter, SourceContext, SourceFactory, Split } from "../connectors/connector.ts";
 import type { PlanSink, PlanSource } from "../plan.ts";
 import type { Program } from "../program.ts";
+import { lookupClient, type LookupClient } from "../lookups/lookup-client.ts";
 import { finishCommits } from "./finish-commits.ts";
 import { noteLosses, type Losses } from "./losses.ts";
 import type { Problems } from "./problems.ts";
@@ -25,6 +26,7 @@ export interface OpenSlot {
   readonly storage: Storage;
   readonly restored: RestoredState | undefined;
   readonly losses: Losses;
+  readonly lookups: ReadonlyMap<string, LookupClient>;
   /** An error ended it, maybe in the middle of a batch: what it holds is no cut between two batches any more. */
   readonly torn: boolean;
   tear(): void;
@@ -65,6 +67,7 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
       Promise.all(plan.sources.map((source) => listSource(source, options, problems, losses))),
     ]);
     const writers = new Map([...first, ...others]);
+    const lookups = await openLookups(options, problems, opened);
     const { slot } = options;
     const { peek } = options.listener;
     const program = options.build(plan, {
@@ -73,6 +76,7 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
       sinks: writers,
       parameters: plan.parameters,
       functions,
+      lookups,
       ...(peek === undefined ? {} : { peek }),
     });
     if (restored !== undefined) await applyState(restored, program, sources, { options, writers, storage });
@@ -86,6 +90,7 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
       storage,
       restored,
       losses,
+      lookups,
       get torn() {
         return torn;
       },
@@ -209,6 +214,27 @@ async function openSink(
   });
   opened.push(writer);
   return [sink.node, writer];
+}
+
+async function openLookups(
+  options: SlotOptions,
+  problems: Problems,
+  opened: { close(): Promise<void> }[],
+): Promise<ReadonlyMap<string, LookupClient>> {
+  const clients = new Map<string, LookupClient>();
+  for (const node of options.plan.nodes) {
+    if (node.kind !== "lookup") continue;
+    const { connector, config, secretRef } = node.lookup;
+    const context = contextOf(node.name, secretRef, options, problems);
+    const client = lookupClient(
+      node.lookup,
+      (await options.connectors.lookup(connector)).open(config, context),
+      context,
+    );
+    opened.push(client);
+    clients.set(node.name, client);
+  }
+  return clients;
 }
 
 async function listSource(

@@ -17,7 +17,11 @@ export function reachOf(plan: Plan, start: string): Reach {
       inputs.some((i) => i.node === name);
     for (const sink of plan.sinks) if (reads(sink)) sinks.add(sink.node);
     for (const buffer of plan.buffers ?? []) if (reads(buffer)) buffers.add(buffer.node);
-    for (const node of plan.nodes) if (reads(node)) visit(node.name);
+    for (const node of plan.nodes) {
+      if (!reads(node)) continue;
+      if (node.kind === "lookup") buffers.add(node.name);
+      visit(node.name);
+    }
   };
   visit(start);
   return { sinks, buffers };

@@ -1,4 +1,6 @@
-import type { ProgramBuffer } from "../program.ts";
+import { WeirError } from "../../errors.ts";
+import type { Program, ProgramBuffer } from "../program.ts";
+import { within } from "./exclusive.ts";
 import type { OpenSlot } from "./open-slot.ts";
 import { rateLimits } from "./rate-limits.ts";
 import { room } from "./room.ts";
@@ -18,9 +20,11 @@ export interface Reading {
   held(why?: Hold): boolean;
   /**
    * Lets what waits in buffers through before a cut: a cut has positions behind it. What buffers hold that may lose
-   * records stays where it is, unless `all`: after this cut nobody reads them.
+   * records stays where it is, unless `all`: after this cut nobody reads them. What waits for answers is in the cut.
    */
   settle(all: boolean): void;
+  /** After the sources have ended: waits until everything is through, also what waits for answers. */
+  drained(): Promise<void>;
   wake(): void;
   stop(): void;
 }
@@ -28,13 +32,13 @@ export interface Reading {
 /** What is read in turns: a source, or a buffer between chains. */
 interface Unit {
   readonly node: string;
-  readonly source: boolean;
+  readonly kind: "source" | "buffer" | "lookup";
   readonly step: () => boolean;
 }
 
 /** Drives sources and buffers: one batch a step, in turns; sources while nobody holds them, and all while what they feed has room. */
 export function reading(
-  { tasks, sinks, program }: OpenSlot,
+  { tasks, sinks, program, lookups }: OpenSlot,
   { clock, plan, start }: SlotOptions,
   on: { ended: () => void; failed: (e: unknown) => void },
 ): Reading {
@@ -45,10 +49,20 @@ export function reading(
   let turn = 0;
   let ended = false;
 
-  const ready = ({ node, source }: Unit): boolean => (!source || holds.size === 0) && space.behind(node);
+  let draining: PromiseWithResolvers<void> | undefined;
+  const isCut = (): boolean => holds.has("savepoint") || holds.has("stop");
+  /** What a savepoint holds of lookups, whoever starts from it goes on with: it must not go on here as well. */
+  const held: Record<Unit["kind"], () => boolean> = {
+    source: () => holds.size > 0,
+    buffer: () => false,
+    lookup: () => isCut() && draining === undefined,
+  };
+  const isThrough = (): boolean => program.buffers.every((b) => b.ended);
+  const ready = ({ node, kind }: Unit): boolean => !held[kind]() && space.behind(node);
   const rest = (): void => {
     if (holds.size === 0) for (const task of tasks) if (space.behind(task.node)) task.rest(clock.now());
-    if (holds.size > 0 || !tasks.every((t) => t.ended) || !program.buffers.every((b) => b.ended)) return;
+    if (isThrough()) draining?.resolve();
+    if (holds.size > 0 || !tasks.every((t) => t.ended) || !isThrough()) return;
     ended = true;
     on.ended();
   };
@@ -68,9 +82,13 @@ export function reading(
     rest();
     return false;
   };
-  const loop: TaskLoop = taskLoop(step, on.failed);
+  const loop: TaskLoop = taskLoop(step, (e) => {
+    draining?.reject(e);
+    on.failed(e);
+  });
   for (const task of tasks) task.reader.onReady(loop.wake);
   for (const writer of sinks.values()) writer.onDrain(loop.wake);
+  for (const client of lookups.values()) client.onAnswer(loop.wake);
   const timer = setInterval(() => {
     try {
       if (!ended) rest();
@@ -93,10 +111,28 @@ export function reading(
     held: (why) => (why === undefined ? holds.size > 0 : holds.has(why)),
     settle: (all) => {
       try {
-        empty(program.buffers.filter(({ plan: { strategy } }) => all || strategy === "Buffer" || strategy === "Error"));
+        empty(
+          program.buffers.filter(
+            ({ saved, plan: { strategy } }) => !saved && (all || strategy === "Buffer" || strategy === "Error"),
+          ),
+        );
       } catch (e) {
         on.failed(e);
         throw e;
+      }
+    },
+    drained: async () => {
+      if (isThrough()) return;
+      draining = Promise.withResolvers();
+      loop.wake();
+      try {
+        await within(
+          start.checkpoint.timeoutMs,
+          () => draining?.promise ?? Promise.resolve(),
+          () => unanswered(program),
+        );
+      } finally {
+        draining = undefined;
       }
     },
     wake: loop.wake,
@@ -107,8 +143,18 @@ export function reading(
   };
 }
 
-const sourceUnit = (task: SourceTask): Unit => ({ node: task.node, source: true, step: task.step });
-const bufferUnit = (buffer: ProgramBuffer): Unit => ({ node: buffer.plan.node, source: false, step: buffer.step });
+const sourceUnit = (task: SourceTask): Unit => ({ node: task.node, kind: "source", step: task.step });
+const bufferUnit = ({ plan, saved, step }: ProgramBuffer): Unit => ({
+  node: plan.node,
+  kind: saved ? "lookup" : "buffer",
+  step,
+});
+
+function unanswered({ buffers }: Program): WeirError {
+  const nodes = buffers.filter((b) => !b.ended).map((b) => `"${b.plan.reader}" (${b.pending} records)`);
+  const text = `the drain did not finish in time: records still wait at ${nodes.join(", ")}`;
+  return new WeirError("LOOKUP_UNREACHABLE", text);
+}
 
 /** The last first, so that none overflows because of one before it. */
 function empty(buffers: readonly ProgramBuffer[]): void {

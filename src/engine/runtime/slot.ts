@@ -79,11 +79,12 @@ interface Parts {
 function runningSlot({ open, options, checkpoints, reading, ending, once }: Parts): RunningSlot {
   const { restored } = open;
   let drained = false;
-  const drainIf = (drain: boolean): void => {
+  const drainIf = async (drain: boolean): Promise<void> => {
     if (!drain) return;
     drained = true;
     for (const task of open.tasks) task.drain();
     reading.settle(true);
+    await reading.drained();
   };
   /** After a drain every record would be late: such a slot does not go on, it is restored. */
   const goOn = (...why: readonly Hold[]): void => {
@@ -114,7 +115,7 @@ function runningSlot({ open, options, checkpoints, reading, ending, once }: Part
       try {
         const part = await once(async () => {
           if (pause) reading.hold("savepoint");
-          drainIf(drain && pause);
+          await drainIf(drain && pause);
           const settle = (): void => reading.settle(pause);
           return await writeSavepointPart({ slot: open, options, identity: identityOf(options), settle }, where);
         });
@@ -132,7 +133,7 @@ function runningSlot({ open, options, checkpoints, reading, ending, once }: Part
       if (mode === "Cancel") return await ending.end("stopped");
       reading.hold("stop");
       try {
-        drainIf(drain);
+        await drainIf(drain);
         reading.settle(true);
         if (mode === "Checkpoint") await checkpointOrThrow(checkpoints);
         else await once(() => flushOnly(open, options));

@@ -134,7 +134,7 @@ async function describe(query: SqlSession["query"], { schema, name }: TableName)
 }
 
 /** Data exceptions and broken constraints: no repetition mends them. */
-const isRefusal = (e: unknown): e is pg.DatabaseError =>
+export const isRefusal = (e: unknown): e is pg.DatabaseError =>
   e instanceof pg.DatabaseError && (/^2[23]/.test(e.code ?? "") || e.code === "42804" || e.code === "21000");
 
 interface Refused {

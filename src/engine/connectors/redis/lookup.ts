@@ -1,0 +1,73 @@
+import { createClient } from "@redis/client";
+import { jsonRow, partsOf } from "../../lookups/lookup-backend.ts";
+import type { Found, LookupBackend, LookupFactory } from "../../lookups/lookup-backend.ts";
+import type { ConnectorContext } from "../connector.ts";
+import { readLogin, readTls } from "../credentials.ts";
+import type { TlsConfig } from "../credentials.ts";
+
+interface RedisLookupConfig {
+  readonly host: string;
+  readonly port?: number;
+  readonly secretRef?: { readonly name: string };
+  readonly tls?: TlsConfig;
+  /** Name of the value, with `{key}` in it. */
+  readonly path: string;
+}
+
+const PORT = 6379;
+const KEYS = 256;
+const CONNECT_MS = 10_000;
+
+type Client = ReturnType<typeof newClient>;
+
+/** Values of a Redis server, each a JSON text: one MGET for many keys. */
+export const redisLookup: LookupFactory = {
+  open: (config, ctx) => backend(config as RedisLookupConfig, ctx),
+};
+
+function backend(config: RedisLookupConfig, ctx: ConnectorContext): LookupBackend {
+  let current: Client | undefined;
+  const drop = (): void => {
+    current?.destroy();
+    current = undefined;
+  };
+  const connect = async (): Promise<Client> => {
+    const client = newClient(config, ctx);
+    // Its commands fail with it; an event that nobody hears would end the process.
+    client.on("error", () => undefined);
+    await client.connect();
+    return client;
+  };
+  return {
+    batch: KEYS,
+    parallel: 1,
+    find: async (keys, signal) => {
+      if (current?.isReady !== true) drop();
+      const client = (current ??= await connect());
+      signal.addEventListener("abort", drop, { once: true });
+      try {
+        const names = keys.map((key) => config.path.replaceAll("{key}", () => partsOf(key).join(":")));
+        const values = await client.mGet(names);
+        return values.map((text, i): Found => (text === null ? { rows: [] } : jsonRow(text, `"${names[i]}"`)));
+      } catch (e) {
+        drop();
+        throw e;
+      } finally {
+        signal.removeEventListener("abort", drop);
+      }
+    },
+    close: () => {
+      drop();
+      return Promise.resolve();
+    },
+  };
+}
+
+function newClient({ host, port = PORT, secretRef, tls }: RedisLookupConfig, ctx: ConnectorContext) {
+  const socket = { host, port, connectTimeout: CONNECT_MS, reconnectStrategy: false } as const;
+  return createClient({
+    ...(secretRef === undefined ? {} : readLogin(secretRef.name, ctx)),
+    socket: tls === undefined ? socket : { ...socket, tls: true, servername: host, ...readTls(tls, ctx) },
+    disableOfflineQueue: true,
+  });
+}

@@ -1,0 +1,76 @@
+import { parseDuration } from "../../api/duration.ts";
+import type { Pipeline } from "../../api/pipeline.schema.ts";
+import { WeirError } from "../../errors.ts";
+import type { VariableType } from "../../expression/value-type.ts";
+import type { PlanLookup, PlanNode } from "../plan.ts";
+import { none } from "./declared-key.ts";
+import type { Declared } from "./declared-key.ts";
+import { lookupEndpoint } from "./endpoints.ts";
+import { checkExpression } from "./expressions.ts";
+import type { CheckedNode } from "./expressions.ts";
+import { mapFields } from "./map-fields.ts";
+import { variablePath } from "./field-path.ts";
+import type { GraphNode } from "./stream-graph.ts";
+
+export type LookupNode = Extract<PlanNode, { kind: "lookup" }>;
+
+const CAPACITY = 100;
+const TIMEOUT = "10s";
+const CACHED_ROWS = 10_000;
+
+interface Around {
+  readonly pipeline: Pipeline;
+  readonly parameters: Readonly<Record<string, string>>;
+  /** Schema of the input. */
+  readonly event: VariableType | undefined;
+  readonly report?: CheckedNode["report"];
+}
+
+/** The physical operator of a lookup; undefined for any other node. What its schema cannot say has been checked. */
+export function lookupOperation({ name, spec, inputs }: GraphNode, around: Around): LookupNode | undefined {
+  const { join } = spec;
+  if (join?.lookup === undefined) return undefined;
+  const { leftKey, type: joinType = "Inner", select } = join;
+  if (leftKey === undefined || joinType === "Outer")
+    throw new WeirError("PIPELINE_INVALID", `node "${name}": a lookup needs leftKey, and is Inner or Left`);
+  const { event: left = "dyn", report } = around;
+  const variables = { left, right: "dyn" } as const;
+  return {
+    name,
+    inputs,
+    onError: spec.onError ?? "Fail",
+    kind: "lookup",
+    key: checkExpression({ name, variables: { left }, report }, leftKey),
+    joinType,
+    select: select === undefined ? null : mapFields({ name, variables, report }, "join.select", select),
+    lookup: lookupOf(name, join.lookup, around),
+  };
+}
+
+function lookupOf(
+  node: string,
+  spec: NonNullable<NonNullable<Pipeline["nodes"][number]["join"]>["lookup"]>,
+  { pipeline, parameters }: Around,
+): PlanLookup {
+  const { connection, cache, capacity = CAPACITY, timeout = TIMEOUT, retries, ...own } = spec;
+  const { rows = CACHED_ROWS, ttl, missing = true } = cache ?? {};
+  return {
+    ...lookupEndpoint({ connection, own }, { node, pipeline, parameters }),
+    capacity,
+    timeoutMs: parseDuration(timeout),
+    retries: retries ?? null,
+    cache: cache === undefined ? null : { rows, ttlMs: ttl === undefined ? 0 : parseDuration(ttl), missing },
+  };
+}
+
+/** Where the declared key is in what a lookup gives: the record goes through as `left`. */
+export function throughLookup({ name, spec }: GraphNode, input: Declared): Declared {
+  if (input.path === undefined) return input;
+  const { path, origin } = input;
+  const { select } = spec.join ?? {};
+  if (select === undefined) return { path: ["left", ...path], origin };
+  const key = ["left", ...path].join(".");
+  const copied = Object.entries(select).find(([, text]) => variablePath(text)?.join(".") === key);
+  if (copied === undefined) return none(`lookup "${name}" does not copy ${key} unchanged`);
+  return { path: copied[0].split("."), origin };
+}

@@ -1,0 +1,156 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { collected, type Collected } from "../../../test/builders/collected-sink.ts";
+import { runSlot, type SlotSetting } from "../../../test/builders/running-slot.ts";
+import { compile } from "../codegen/compile.ts";
+import type { ConnectorRegistry } from "../connectors/registry.ts";
+import type { LookupFactory } from "../lookups/lookup-backend.ts";
+import { planPipeline } from "../planner/plan-pipeline.ts";
+import type { RunningSlot } from "./slot.ts";
+
+const COUNT = 3_000;
+const connections = [{ name: "cache", redis: { host: "localhost" } }];
+const lookup = { connection: "cache", path: "{key}", capacity: 40 };
+const planned = planPipeline(
+  {
+    connections,
+    nodes: [
+      {
+        name: "events",
+        source: { datagen: { splits: 2, rate: 0, count: COUNT } },
+        partitionedBy: "event.tenant",
+        eventTime: { field: "event.ts" },
+      },
+      {
+        name: "known",
+        from: ["events"],
+        join: { lookup, leftKey: "left.tenant", select: { t: "left.tenant", n: "right" } },
+      },
+      {
+        name: "n",
+        from: ["known"],
+        keyBy: "event.t",
+        window: { tumbling: { size: "1h" } },
+        aggregate: { n: "sum(event.n)" },
+      },
+      { name: "each", from: ["known"], sink: { blackhole: {} } },
+      { name: "out", from: ["n"], sink: { blackhole: {} } },
+    ],
+  },
+  { parameters: {}, maxParallelism: 4 },
+);
+const plan = { ...planned, sinks: planned.sinks.map((s) => ({ ...s, connector: "collect" })) };
+
+const running: RunningSlot[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((slot) => slot.stop("Cancel", false)));
+});
+
+/** A system that answers as long as it is `open`: 1 for every key. */
+function system() {
+  const waiting: (() => void)[] = [];
+  const of = { open: true, asked: 0, letGo: () => waiting.splice(0).forEach((go) => go()) };
+  const factory: LookupFactory = {
+    open: () => ({
+      batch: 10,
+      parallel: 4,
+      find: async (keys) => {
+        of.asked += keys.length;
+        if (!of.open) await new Promise<void>((resolve) => waiting.push(resolve));
+        return keys.map(() => ({ rows: [Buffer.from("1")] }));
+      },
+      close: () => Promise.resolve(),
+    }),
+  };
+  const connectors = ({ connectors: others }: Collected): ConnectorRegistry => ({
+    ...others,
+    lookup: () => Promise.resolve(factory),
+  });
+  return Object.assign(of, { connectors });
+}
+
+async function run(of: Pick<SlotSetting, "connectors" | "uri"> & Partial<SlotSetting>): Promise<RunningSlot> {
+  const slot = await runSlot({ plan, build: compile, ...of });
+  running.push(slot);
+  return slot;
+}
+/** Records behind the lookup, and the sum of all windows. */
+function results({ lines }: Collected): { records: number; counted: number } {
+  const windows = lines.filter((line) => line.includes("windowStart")).map((line) => JSON.parse(line) as { n: number });
+  return { records: lines.length - windows.length, counted: windows.reduce((sum, w) => sum + w.n, 0) };
+}
+const waiting = (slot: RunningSlot): number => slot.measure().edges?.find((e) => e.node === "known")?.buffered ?? 0;
+
+describe("a slot with a lookup", () => {
+  it("stops reading while records wait for answers, and ends when all are through", async () => {
+    const outside = system();
+    outside.open = false;
+    const out = collected();
+    const slot = await run({ connectors: outside.connectors(out), uri: "memory://lookup-waits" });
+    await expect.poll(() => waiting(slot)).toBeGreaterThanOrEqual(40);
+    const { totalIn } = slot.measure();
+    expect(totalIn).toBeLessThan(COUNT);
+    expect(outside.asked).toBeLessThanOrEqual(40);
+    outside.open = true;
+    outside.letGo();
+    expect(await slot.done).toBe("finished");
+    expect(results(out)).toEqual({ records: COUNT, counted: COUNT });
+  });
+
+  it("takes a checkpoint while nobody answers, and asks again after a restore, also with other workers", async () => {
+    const outside = system();
+    outside.open = false;
+    const out = collected();
+    const uri = "memory://lookup-kept";
+    const first = await run({ connectors: outside.connectors(out), uri });
+    await expect.poll(() => waiting(first)).toBeGreaterThanOrEqual(40);
+    expect(await first.checkpoint()).toMatchObject({ ok: true });
+    await first.stop("Cancel", false);
+    outside.open = true;
+    const restore = { kind: "checkpoint", epoch: 1, slots: 1 } as const;
+    const two = [0, 1].map((slot) =>
+      run({ connectors: outside.connectors(out), uri, epoch: 2, slots: 2, slot, restore }),
+    );
+    for (const slot of await Promise.all(two)) expect(await slot.done).toBe("finished");
+    expect(results(out)).toEqual({ records: COUNT, counted: COUNT });
+  });
+
+  it("lets nothing on its way go on behind a savepoint that stops it, but what waits is in the savepoint", async () => {
+    const outside = system();
+    outside.open = false;
+    const out = collected();
+    const slot = await run({ connectors: outside.connectors(out), uri: "memory://lookup-stop" });
+    await expect.poll(() => waiting(slot)).toBeGreaterThanOrEqual(40);
+    await slot.savepoint({ id: "s", uri: "memory://lookup-stop-s", pause: true, drain: false });
+    const held = waiting(slot);
+    outside.open = true;
+    outside.letGo();
+    await slot.checkpoint();
+    expect([waiting(slot), results(out).records]).toEqual([held, 0]);
+    slot.resume();
+    expect(await slot.done).toBe("finished");
+    expect(results(out)).toEqual({ records: COUNT, counted: COUNT });
+  });
+
+  it("waits for its answers in a drain, and gives the drain up when they do not come in time", async () => {
+    const outside = system();
+    const out = collected();
+    const slot = await run({
+      connectors: outside.connectors(out),
+      uri: "memory://lookup-drain",
+      start: { paused: false },
+    });
+    await slot.stop("Checkpoint", true);
+    const { records, counted } = results(out);
+    expect(counted).toBe(records);
+    const stuck = system();
+    stuck.open = false;
+    const other = await run({
+      connectors: stuck.connectors(collected()),
+      uri: "memory://lookup-stuck",
+      checkpoint: { timeoutMs: 300 },
+    });
+    await expect.poll(() => waiting(other)).toBeGreaterThan(0);
+    await expect(other.stop("Checkpoint", true)).rejects.toThrow(/records still wait at "known" \(\d+ records\)/);
+    await expect(other.done).rejects.toMatchObject({ code: "DRAIN_ABANDONED" });
+  });
+});
