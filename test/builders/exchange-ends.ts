@@ -1,4 +1,5 @@
 /** Both ends of exchanges between the slots of a job, without the job. */
+import { systemClock, type Clock } from "../../src/clock.ts";
 import type {
   AssignedSplit,
   Position,
@@ -39,6 +40,7 @@ export interface Ends {
     readonly slots?: number;
     readonly epoch?: number;
     readonly positions?: ReadonlyMap<string, Position>;
+    readonly clock?: Clock;
   }): Promise<Reading>;
 }
 
@@ -61,8 +63,8 @@ export function exchangeEnds(
       await writer.committed?.({ epoch: context.epoch, slot: context.slot }, 0);
       return writer;
     },
-    read: async ({ slot = 0, slots = 1, epoch = 1, positions } = {}) => {
-      const source = { ...connectorContext([]).source, job, epoch };
+    read: async ({ slot = 0, slots = 1, epoch = 1, positions, clock = systemClock } = {}) => {
+      const source = { ...connectorContext([]).source, job, epoch, clock };
       const splits = await exchangeSource.splits(config, source);
       const assigned = splits
         .filter(({ index }) => index % slots === slot)

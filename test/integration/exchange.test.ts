@@ -1,5 +1,6 @@
 import { compatibilityPartitioner } from "@platformatic/kafka";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { systemClock } from "../../src/clock.ts";
 import type { Position, SinkWriter } from "../../src/engine/connectors/connector.ts";
 import { deleteExchanges } from "../../src/engine/connectors/exchange/topics.ts";
 import { connectorContext, outRecord } from "../builders/connector-context.ts";
@@ -246,7 +247,8 @@ describe("the topics of exchanges", () => {
     const reader = ends({ retain: 2, partitions: 2 }, { job, generation: 12 });
     for (const each of [old, other, reader]) await closeAll(await each.write());
     const writer = await reader.write();
-    const reading = await reader.read();
+    let hours = 0;
+    const reading = await reader.read({ clock: { ...systemClock, now: () => Date.now() + hours * 3_600_000 } });
     const positions: ReadonlyMap<string, Position>[] = [];
     for (const round of [1, 2, 3]) {
       for (let i = 0; i < 10; i++) writer.append(outRecord(`k${i}`, `${i}`, i));
@@ -254,6 +256,7 @@ describe("the topics of exchanges", () => {
       await reading.until(() => reading.received.length === 10 * round, "ten more");
       positions.push(reading.reader.positions());
       await reading.reader.checkpointed?.(reading.reader.positions());
+      hours++;
     }
     const begins = await kafka.beginOffsets(reader.config.topic);
     expect(begins).toEqual([...(positions[1]?.values() ?? [])].map(({ offset }) => offset));

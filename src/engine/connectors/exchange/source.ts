@@ -41,6 +41,9 @@ export const exchangeSource: SourceFactory = {
   },
 };
 
+/** Brokers free whole segments, every few minutes: to tell them sooner would only make checkpoints slower. */
+const CLEAN_MS = 30_000;
+
 /**
  * Deletes what no kept checkpoint will read again: what the oldest of them has read. Those of an earlier process are not
  * known, so it waits until as many as are kept are its own. The first one lets go of the topics of older generations.
@@ -48,22 +51,24 @@ export const exchangeSource: SourceFactory = {
 function cleaner(
   { topic, retain }: ExchangeConfig,
   cluster: Cluster,
-  { deal, job }: SourceContext,
+  { deal, job, clock }: SourceContext,
 ): NonNullable<SourceReader["checkpointed"]> {
   const kept: (readonly { readonly partition: number; readonly offset: number }[])[] = [];
   let deletesOlder = deal?.slot === 0;
+  let cleanedAt = -Infinity;
   return async (positions) => {
     const offsets = [...positions].map(([id, position]) => ({
       partition: partitionOf({ id, index: 0 }).number,
       offset: Number(position["offset"]),
     }));
     kept.push(offsets);
+    const oldest = kept.length < Math.max(1, retain) ? [] : (kept.shift() ?? []);
+    if (clock.now() - cleanedAt < CLEAN_MS) return;
+    cleanedAt = clock.now();
     if (deletesOlder && job !== undefined) {
       await deleteGenerations(cluster, job, generationOf(topic, job) ?? 0);
       deletesOlder = false;
     }
-    if (kept.length < Math.max(1, retain)) return;
-    const oldest = kept.shift() ?? [];
     const behind = oldest.filter(({ offset }) => offset > 0);
     if (behind.length > 0) await deleteBefore(cluster, topic, behind);
   };
