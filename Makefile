@@ -34,9 +34,9 @@ gen: install ## Regenerate crds/, the chart's generated files and the reference 
 install-yaml: install ## Render the chart into config/default (needs Helm, built with Go), then gen
 	@node scripts/gen.ts && node scripts/install-yaml.ts && node scripts/gen.ts
 
-bench: install ## Measure; prints one table (never a pass/fail timer)
-	@node bench/run.ts
-	@node --max-old-space-size=6000 bench/in-process.ts
+bench: install ## Measure beside a real Flink (FLINK=0: without); prints tables, never a pass or fail
+	@node --max-old-space-size=6000 bench/run.ts
+	@$(if $(ONLY),,node --max-old-space-size=6000 bench/in-process.ts)
 
 chaos: install ## The long form of the fault-injection tests
 	@WEIR_LONG=1 node scripts/test.ts chaos property

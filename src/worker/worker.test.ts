@@ -131,6 +131,15 @@ describe("the control API", () => {
     expect(workerStatus.parse(await (await call(w, "GET /v1/status")).json())).toMatchObject({ phase: "Running" });
   });
 
+  it("says in its status what has passed by now, not when figures were last sent", async () => {
+    const w = await worker();
+    const { totalIn } = (await event(w, "metrics")).metrics;
+    const status = async () => workerStatus.parse(await (await call(w, "GET /v1/status")).json());
+    const first = (await status()).metrics;
+    expect(first.totalIn).toBeGreaterThanOrEqual(totalIn);
+    await expect.poll(async () => (await status()).metrics.totalIn, { interval: 10 }).toBeGreaterThan(first.totalIn);
+  });
+
   it("holds the sources between pause and resume, and keeps taking checkpoints", async () => {
     const w = await worker({ paused: true });
     expect((await event(w, "checkpoint")).checkpoint.ok).toBe(true);

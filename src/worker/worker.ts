@@ -100,7 +100,7 @@ function serve(running: Running, header: Parameters<typeof statusOf>[0]): Promis
       if (running.slot === undefined) throw notRunning(condition.phase);
       return running.slot;
     },
-    status: () => statusOf(header, { ...condition, phase: phaseOf(running) }),
+    status: () => statusOf(header, { ...condition, phase: phaseOf(running), metrics: metricsOf(running) }),
     ready: () => running.slot !== undefined && condition.failure === null,
     stop: (mode, drain) => stop(running, mode, drain),
     events,
@@ -114,6 +114,11 @@ function serve(running: Running, header: Parameters<typeof statusOf>[0]): Promis
 function phaseOf({ condition, slot, ending }: Running): Condition["phase"] {
   if (condition.phase === "Running" && ending !== undefined) return "Stopping";
   return condition.phase === "Running" && slot?.paused === true ? "Paused" : condition.phase;
+}
+
+/** The figures of the last interval, with the totals of now. */
+function metricsOf({ condition, slot }: Running): Condition["metrics"] {
+  return slot === undefined ? condition.metrics : { ...condition.metrics, ...slot.totals() };
 }
 
 async function run(running: Running, server: ControlServer): Promise<number> {

@@ -65,17 +65,19 @@ export interface WorkerProcessOptions {
   readonly attempt?: number;
   /** The program; the sources without it. */
   readonly main?: string;
+  /** Of Node. */
+  readonly flags?: readonly string[];
 }
 
 /** Spawns `node src/main/worker.ts` as the kubelet would, and waits until it listens or has ended. */
 export async function startWorkerProcess(options: WorkerProcessOptions): Promise<WorkerProcess> {
-  const { plan, start, slot = 0, attempt = 0 } = options;
+  const { plan, start, slot = 0, attempt = 0, flags = [] } = options;
   const planDir = `/etc/weir/plan-${start.epoch}-${slot}`;
   await mkdir(join(options.root, planDir), { recursive: true });
   await writeFile(join(options.root, planDir, "plan.json"), JSON.stringify(plan));
   await writeFile(join(options.root, planDir, "start.json"), JSON.stringify(start));
   const at = performance.now();
-  const child = spawn(process.execPath, [options.main ?? join(root, "src/main/worker.ts")], {
+  const child = spawn(process.execPath, [...flags, options.main ?? join(root, "src/main/worker.ts")], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       PATH: process.env["PATH"],

@@ -15,13 +15,18 @@ export interface Measured {
   readonly clock: Clock;
 }
 
+export type Totals = Pick<WorkerMetrics, "totalIn" | "totalOut">;
+
+export function totalsOf({ tasks, sinks }: Pick<Measured, "tasks" | "sinks">): Totals {
+  return {
+    totalIn: sum(tasks.map((t) => t.records)),
+    totalOut: sum([...sinks.values()].map((s) => s.counters().records)),
+  };
+}
+
 /** Each call gives the figures of now, with rates since the last call. */
 export function meter({ tasks, sinks, program, losses, lookups, clock }: Measured): () => WorkerMetrics {
-  const totals = (): { at: number; in: number; out: number } => ({
-    at: clock.now(),
-    in: tasks.reduce((sum, t) => sum + t.records, 0),
-    out: [...sinks.values()].reduce((sum, s) => sum + s.counters().records, 0),
-  });
+  const totals = () => ({ at: clock.now(), ...totalsOf({ tasks, sinks }) });
   const sources = new Set(tasks.map((t) => t.node));
   let last = totals();
   let loop = performance.eventLoopUtilization();
@@ -29,7 +34,8 @@ export function meter({ tasks, sinks, program, losses, lookups, clock }: Measure
   return () => {
     const now = totals();
     const seconds = Math.max(0.001, (now.at - last.at) / 1000);
-    const rates = { in: Math.max(0, now.in - last.in) / seconds, out: Math.max(0, now.out - last.out) / seconds };
+    const rate = (total: keyof Totals): number => Math.max(0, now[total] - last[total]) / seconds;
+    const rates = { in: rate("totalIn"), out: rate("totalOut") };
     last = now;
     const busy = performance.eventLoopUtilization(loop).utilization;
     loop = performance.eventLoopUtilization();
@@ -38,8 +44,8 @@ export function meter({ tasks, sinks, program, losses, lookups, clock }: Measure
     return {
       ...lagOf(tasks, now.at),
       ...rates,
-      totalIn: now.in,
-      totalOut: now.out,
+      totalIn: now.totalIn,
+      totalOut: now.totalOut,
       malformed:
         sum(counters.filter(([node]) => sources.has(node)).map(([, c]) => c.errors)) +
         sum([...sinks.values()].map((sink) => sink.counters().refused ?? 0)),

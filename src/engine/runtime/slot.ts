@@ -5,7 +5,8 @@ import { openRetention } from "../checkpoint/retention.ts";
 import { takeBarrier } from "./barrier.ts";
 import { checkpointer, type Checkpointer } from "./checkpointer.ts";
 import { exclusive, within, type Exclusive } from "./exclusive.ts";
-import { meter } from "./measure.ts";
+import { meter, totalsOf } from "./measure.ts";
+import type { Totals } from "./measure.ts";
 import { openSlot, type OpenSlot } from "./open-slot.ts";
 import { problems } from "./problems.ts";
 import { reading as readingOf, type Hold, type Reading } from "./reading.ts";
@@ -29,6 +30,8 @@ export interface RunningSlot {
   /** Cancel: at once. Checkpoint: after a last one. Savepoint: one was taken, only what is on its way is flushed. */
   stop(mode: StopMode, drain: boolean): Promise<void>;
   measure(): WorkerMetrics;
+  /** Of now, without beginning a new interval of rates. */
+  totals(): Totals;
 }
 
 /** Restores, opens and runs a slot. Resolves when the first batch may be read. */
@@ -144,6 +147,7 @@ function runningSlot({ open, options, checkpoints, reading, ending, once }: Part
       await ending.end("stopped");
     },
     measure: meter({ ...open, clock: options.clock }),
+    totals: () => totalsOf(open),
   };
 }
 

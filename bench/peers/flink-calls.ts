@@ -1,0 +1,78 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+/** Flink's two REST APIs, as far as the bench needs them. */
+export async function getJson<T>(url: string): Promise<T> {
+  return answered<T>(await fetch(url));
+}
+
+async function postJson<T>(url: string, body: unknown): Promise<T> {
+  const headers = { "content-type": "application/json" };
+  return answered<T>(await fetch(url, { method: "POST", headers, body: JSON.stringify(body) }));
+}
+
+async function answered<T>(response: Response): Promise<T> {
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${response.url} answered ${response.status}: ${reasonIn(text)}`);
+  return JSON.parse(text) as T;
+}
+
+/** Of a list of stack traces, the causes. */
+function reasonIn(text: string): string {
+  const causes = text.replaceAll("\\n", "\n").match(/^.*(Caused by|Exception:).*$/gm);
+  return (causes?.join("\n") ?? text).slice(0, 3000);
+}
+
+/** Runs the statements in a session of their own; the id of the job that the last one starts. */
+export async function runStatements(gateway: string, sql: string, settings: object): Promise<string> {
+  const { sessionHandle } = await postJson<{ sessionHandle: string }>(`${gateway}/v1/sessions`, {
+    properties: settings,
+  });
+  const session = `${gateway}/v1/sessions/${sessionHandle}`;
+  let result: StatementResult | undefined;
+  for (const statement of statementsOf(sql)) {
+    const { operationHandle } = await postJson<{ operationHandle: string }>(`${session}/statements`, { statement });
+    result = await resultOf(`${session}/operations/${operationHandle}`);
+  }
+  await fetch(session, { method: "DELETE" });
+  const job = result?.results.data[0]?.fields[0];
+  if (job === undefined) throw new Error("the last statement started no job");
+  return job;
+}
+
+const statementsOf = (sql: string): string[] =>
+  sql
+    .split(/;\s*(?:\n|$)/)
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== "");
+
+interface StatementResult {
+  readonly results: { readonly data: readonly { readonly fields: readonly string[] }[] };
+}
+
+async function resultOf(operation: string): Promise<StatementResult> {
+  for (;;) {
+    const { status } = await getJson<{ status: string }>(`${operation}/status`);
+    // What went wrong is in the answer to the question for the result.
+    if (status === "FINISHED" || status === "ERROR") return getJson(`${operation}/result/0?rowFormat=JSON`);
+    await delay(50);
+  }
+}
+
+export interface JobState {
+  readonly state: string;
+  readonly vertices: readonly { readonly status: string }[];
+}
+
+export const jobState = (jobs: string, id: string): Promise<JobState> => getJson(`${jobs}/jobs/${id}`);
+
+export async function jobFailure(jobs: string, id: string): Promise<string> {
+  const { exceptionHistory } = await getJson<{ exceptionHistory: { entries: { stacktrace: string }[] } }>(
+    `${jobs}/jobs/${id}/exceptions`,
+  );
+  return reasonIn(exceptionHistory.entries.map((entry) => entry.stacktrace).join("\n"));
+}
+
+/** Does not wait for it. */
+export async function triggerCheckpoint(jobs: string, id: string): Promise<void> {
+  await postJson(`${jobs}/jobs/${id}/checkpoints`, { checkpointType: "CONFIGURED" });
+}

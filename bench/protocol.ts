@@ -1,0 +1,90 @@
+import type { KafkaServer } from "../test/servers/kafka.ts";
+import { calibration } from "./calibration.ts";
+import { load } from "./machine.ts";
+import { PARTITIONS, writeInput } from "./inputs/topics.ts";
+import { outputCheck } from "./output-check.ts";
+import type { Measured, Peer } from "./peers/peer.ts";
+import { median } from "./processes.ts";
+import type { Workload } from "./workloads/workload.ts";
+
+/** How a row of the table comes about: the same input for each peer, their runs in turn, every output checked. */
+export interface Sizes {
+  readonly records: number;
+  readonly runs: number;
+}
+
+export interface Row {
+  readonly workload: Workload;
+  /** Of each peer, in their order; or why it has no figure. */
+  readonly sides: readonly (Measured | string)[];
+  /** Of the same records, before and after. */
+  readonly j: number;
+  /** Of the machine. */
+  readonly load: string;
+}
+
+export interface Bench {
+  readonly kafka: KafkaServer;
+  readonly peers: readonly Peer[];
+  readonly sizes: Sizes;
+  /** Topics that hold their input. */
+  readonly written: Set<string>;
+  readonly say: (text: string) => void;
+}
+
+export async function rowOf(bench: Bench, workload: Workload): Promise<Row> {
+  const { peers, sizes, say } = bench;
+  await writtenInput(bench, workload);
+  const check = outputCheck(bench.kafka, workload, sizes.records);
+  const js = [await calibration(workload.input.topic)];
+  const sides: (Measured | string)[] = [];
+  for (const peer of peers) {
+    const refusal = peer.refuses(workload);
+    if (refusal !== undefined) say(`${workload.name} ${peer.name}: not yet (${refusal})`);
+    sides.push(refusal === undefined ? await measureSide(bench, workload, { peer, check }) : "not yet");
+  }
+  js.push(await calibration(workload.input.topic));
+  return { workload, sides, j: median(js), load: load() };
+}
+
+/** A topic is written by the first workload that reads it. */
+async function writtenInput({ kafka, sizes, say, written }: Bench, { input }: Workload): Promise<void> {
+  if (written.has(input.topic)) return;
+  written.add(input.topic);
+  say(`writing ${sizes.records} records into the topic ${input.topic}`);
+  await kafka.createTopic(input.topic, PARTITIONS);
+  await writeInput(kafka.brokers, input, sizes.records);
+}
+
+interface Side {
+  readonly peer: Peer;
+  readonly check: (topic: string) => Promise<void>;
+}
+
+async function measureSide(bench: Bench, workload: Workload, { peer, check }: Side): Promise<Measured> {
+  const { kafka, sizes, say } = bench;
+  const runs: Measured[] = [];
+  for (let i = -peer.warmUps; i < sizes.runs; i++) {
+    const run = `${peer.name}-${workload.name}-${i + peer.warmUps}`.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+    const place = {
+      run,
+      brokers: kafka.brokers,
+      input: workload.input.topic,
+      output: run,
+      records: sizes.records + PARTITIONS,
+    };
+    await kafka.createTopic(place.output, PARTITIONS);
+    const measured = await peer.run(workload, place);
+    await check(place.output);
+    await kafka.deleteTopic(place.output);
+    const rate = (measured.perCpuSecond / 1000).toFixed(0);
+    say(`${workload.name} ${peer.name} ${i < 0 ? "warm-up" : `run ${i + 1}`}: ${rate} K/CPU s, output equal`);
+    if (i >= 0) runs.push(measured);
+  }
+  const middle = (pick: (m: Measured) => number): number => median(runs.map(pick));
+  return {
+    perCpuSecond: middle((m) => m.perCpuSecond),
+    perWallSecond: middle((m) => m.perWallSecond),
+    peakMiB: middle((m) => m.peakMiB),
+  };
+}
