@@ -17,7 +17,11 @@ export async function recoveryTime(run: FigureRun): Promise<Figure[]> {
     const job = await planFor(run, "W1", `recovery-${i}`);
     const shape = { tenants: 1000, hosts: 10, rate: PER_SECOND };
     const live = await liveInput(job.brokers, eventInput(job.input, shape), PER_SECOND);
-    gaps.push(await outputGap(run, job).finally(() => live.stop()));
+    try {
+      gaps.push(await outputGap(run, job));
+    } finally {
+      await live.stop();
+    }
   }
   return [["kill -9 → first new output, process started again at once", milliseconds(median(gaps)), "2 s"]];
 }
