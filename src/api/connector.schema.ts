@@ -140,8 +140,10 @@ export const sink = rules(
     rabbitmq: streamSink.optional(),
     s3: z
       .strictObject({
+        /** A folder; each worker writes objects of its own into it. */
         prefix: text(1024),
         format: z.enum(["Json", "Parquet"]).optional(),
+        delivery: delivery.optional(),
         rollSize: quantity.optional(),
         rollInterval: duration.optional(),
       })

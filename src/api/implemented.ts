@@ -9,7 +9,7 @@ export type Support = true | string | { readonly refused: Readonly<Record<string
 
 const NO_FLINK = "this version runs the Reactive engine only; leave it out";
 const NO_CONNECTOR =
-  "this version has no such connector; it has kafka, postgres and mysql (sinks; as lookups also redis and http), file, datagen, stdout, blackhole and custom";
+  "this version has no such connector; it has kafka, postgres, mysql and s3 (sinks; as lookups postgres, mysql, redis and http), file, datagen, stdout, blackhole and custom";
 const JSON_ONLY = "this version reads and writes Json only";
 const formats = { refused: { Csv: JSON_ONLY, Raw: JSON_ONLY, Avro: JSON_ONLY, Protobuf: JSON_ONLY } };
 const NO_OPERATOR = "this version does not run it yet";
@@ -48,7 +48,9 @@ const streamingJob: Readonly<Record<string, Support>> = {
   "pipeline.connections[].http": true,
   "pipeline.connections[].http.secretRef.key": WHOLE_SECRET,
   "pipeline.connections[].http.tls.clientSecretRef.key": WHOLE_SECRET,
-  ...others("pipeline.connections[]", ["rabbitmq", "s3", "websocket", "nats"]),
+  "pipeline.connections[].s3": true,
+  "pipeline.connections[].s3.secretRef.key": WHOLE_SECRET,
+  ...others("pipeline.connections[]", ["rabbitmq", "websocket", "nats"]),
   "pipeline.functions": true,
   "pipeline.tests": true,
   [`${NODE}.name`]: true,
@@ -103,8 +105,10 @@ const streamingJob: Readonly<Record<string, Support>> = {
   [`${NODE}.sink.kafka.format`]: formats,
   [`${NODE}.sink.postgres`]: true,
   [`${NODE}.sink.mysql`]: true,
+  [`${NODE}.sink.s3`]: true,
+  [`${NODE}.sink.s3.format`]: { refused: { Parquet: JSON_ONLY } },
   [`${NODE}.sink.batching`]: true,
-  ...others(`${NODE}.sink`, ["http", "redis", "rabbitmq", "s3", "websocket", "nats"]),
+  ...others(`${NODE}.sink`, ["http", "redis", "rabbitmq", "websocket", "nats"]),
 
   checkpoint: true,
   "checkpoint.storage.secretRef.key": WHOLE_SECRET,

@@ -81,7 +81,7 @@ export function countingProgram(plan: Plan, options: ProgramOptions, signature =
 /** A plan for it: datagen, keyed by tenant, into a file sink or wherever `sink` says. */
 export function countingPlan(over: {
   datagen: object;
-  sink?: Pick<PlanSink, "connector" | "config" | "delivery">;
+  sink?: Pick<PlanSink, "connector" | "config" | "delivery"> & Partial<Pick<PlanSink, "secretRef">>;
   maxParallelism?: number;
 }): Plan {
   return {
@@ -104,8 +104,8 @@ export function countingPlan(over: {
     sinks: [
       {
         node: "out",
-        ...(over.sink ?? { connector: "file", config: { path: "/results" } }),
         secretRef: null,
+        ...(over.sink ?? { connector: "file", config: { path: "/results" } }),
         inputs: [{ node: "events", output: "out" }],
         key: null,
         onError: "Fail",

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PlanSink } from "../../src/engine/plan.ts";
 import { startDatabase, type DatabaseKind } from "../servers/databases.ts";
+import { BUCKET, startS3 } from "../servers/s3.ts";
 import { filesBelow } from "./files-below.ts";
 
 export interface Outside {
@@ -14,7 +15,7 @@ export interface Outside {
 }
 
 export interface Place {
-  readonly sinks: readonly Pick<PlanSink, "connector" | "config" | "delivery">[];
+  readonly sinks: readonly (Pick<PlanSink, "connector" | "config" | "delivery"> & Partial<PlanSink>)[];
   /** Of each sink: all records, and how many different ones. */
   count(): Promise<readonly Counted[]>;
 }
@@ -56,6 +57,25 @@ export async function folderOutside(): Promise<Outside> {
       return Promise.resolve({
         sinks: folders.map((path) => ({ connector: "file", config: { path, rollSize: "16Ki" }, delivery })),
         count: () => Promise.resolve(folders.map(countFolder)),
+      });
+    },
+  };
+}
+
+export async function bucketOutside(): Promise<Outside> {
+  const server = await startS3();
+  const { endpoint, credentials } = server;
+  const secretRef = "s3-user";
+  return {
+    secret: (name, key) => (name === secretRef ? (credentials as Record<string, string>)[key] : undefined),
+    close: () => server.stop(),
+    place: (name) => {
+      const prefixes = ["a", "b"].map((folder) => `${name}/${folder}`);
+      const config = { bucket: BUCKET, endpoint, secretRef: { name: secretRef }, rollSize: "128Ki" };
+      return Promise.resolve({
+        sinks: prefixes.map((prefix) => ({ connector: "s3", config: { ...config, prefix }, delivery, secretRef })),
+        // The store keeps objects as files.
+        count: () => Promise.resolve(prefixes.map((prefix) => countFolder(join(server.folderOf(BUCKET), prefix)))),
       });
     },
   };

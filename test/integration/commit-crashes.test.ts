@@ -7,7 +7,7 @@ import type { PlanSink } from "../../src/engine/plan.ts";
 import type { RunningSlot } from "../../src/engine/runtime/slot.ts";
 import { countingPlan } from "../builders/counting-program.ts";
 import { CRASH_POINTS, crasher, type CrashPoint, type Crasher } from "../builders/crashing-sinks.ts";
-import { databaseOutside, folderOutside, type Outside } from "../builders/exactly-once-outside.ts";
+import { bucketOutside, databaseOutside, folderOutside, type Outside } from "../builders/exactly-once-outside.ts";
 import { random, type Random } from "../builders/random.ts";
 import { runSlot, type SlotSetting } from "../builders/running-slot.ts";
 
@@ -71,6 +71,7 @@ const outsides: readonly {
   { name: "postgres", points: alone, start: () => databaseOutside("postgres") },
   { name: "mysql", points: alone, start: () => databaseOutside("mysql") },
   { name: "two folders", points: CRASH_POINTS, start: folderOutside },
+  { name: "two prefixes of a bucket", points: CRASH_POINTS, start: bucketOutside },
 ];
 
 describe.each(outsides)("a job that writes exactly once into $name", ({ name, points, start }) => {

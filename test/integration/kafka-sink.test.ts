@@ -4,6 +4,8 @@ import type { SinkWriter } from "../../src/engine/connectors/connector.ts";
 import type { KafkaSinkConfig } from "../../src/engine/connectors/kafka/config.ts";
 import { kafkaSink } from "../../src/engine/connectors/kafka/sink.ts";
 import { connectorContext, outRecord } from "../builders/connector-context.ts";
+import { sinkContract } from "../builders/sink-contract.ts";
+import { freePorts } from "../servers/free-ports.ts";
 import { startKafka, type KafkaServer } from "../servers/kafka.ts";
 
 let kafka: KafkaServer;
@@ -22,6 +24,27 @@ async function topic(partitions: number, settings: Readonly<Record<string, strin
 function open(config: Omit<KafkaSinkConfig, "brokers">, context = connectorContext()): Promise<SinkWriter> {
   return kafkaSink.open({ brokers: kafka.brokers, ...config }, context.sink);
 }
+
+sinkContract(
+  "a Kafka topic",
+  async () => {
+    const name = await topic(3);
+    return {
+      open: (context) => kafkaSink.open({ brokers: kafka.brokers, topic: name }, context),
+      ids: async () => (await kafka.consumeAll(name)).map(({ value }) => (JSON.parse(value) as { id: number }).id),
+    };
+  },
+  {
+    commits: "Decides",
+    unreachable: {
+      open: async (context) => {
+        const [port] = await freePorts(1);
+        return await kafkaSink.open({ brokers: [`127.0.0.1:${port}`], topic: "t" }, context);
+      },
+      names: /Kafka.*127\.0\.0\.1/,
+    },
+  },
+);
 
 describe("the Kafka sink", () => {
   it.each(["None", "Gzip", "Zstd"] as const)(

@@ -3,6 +3,8 @@ import type { SinkWriter } from "../../src/engine/connectors/connector.ts";
 import { builtInConnectors } from "../../src/engine/connectors/registry.ts";
 import type { SqlSinkConfig } from "../../src/engine/connectors/sql/session.ts";
 import { connectorContext, outRecord, type TestContext } from "../builders/connector-context.ts";
+import { sinkContract } from "../builders/sink-contract.ts";
+import { freePorts } from "../servers/free-ports.ts";
 import { startDatabase, type DatabaseKind, type DatabaseServer } from "../servers/databases.ts";
 
 /** What is spelled differently. */
@@ -38,6 +40,31 @@ describe.each(["postgres", "mysql"] as const)("the sink of %s", (kind) => {
     for (const record of records) writer.append(outRecord(null, JSON.stringify(record), 0));
   };
   const rows = (columns = "*", order = "id") => server.query(`SELECT ${columns} FROM ${table} ORDER BY ${order}`);
+
+  sinkContract(
+    `a table of ${name}`,
+    async () => {
+      await createTable("id int, pad text");
+      const config = { ...server.connection, table };
+      const { referenced } = server;
+      return {
+        open: async (context) => (await builtInConnectors.sink(kind)).open(config, { ...context, referenced }),
+        ids: async () => (await server.query(`SELECT id FROM ${config.table}`)).map((row) => Number(row["id"])),
+      };
+    },
+    {
+      commits: "Decides",
+      unreachable: {
+        open: async (context) => {
+          const [port] = await freePorts(1);
+          const { referenced } = server;
+          const config = { ...server.connection, port, table: "t" };
+          return (await builtInConnectors.sink(kind)).open(config, { ...context, referenced });
+        },
+        names: new RegExp(`${name}.*ECONNREFUSED`),
+      },
+    },
+  );
 
   it("writes objects, numbers of any length, times, null and whatever a text may hold", async () => {
     await createTable(

@@ -1,6 +1,7 @@
 import { WeirError } from "../../errors.ts";
 import type { ObjectStore } from "../s3/call.ts";
 import { s3Client, type S3Client } from "../s3/client.ts";
+import { listed } from "../s3/listing.ts";
 import { s3Writer } from "../s3/writer.ts";
 import type { Storage } from "./storage.ts";
 
@@ -83,28 +84,3 @@ function creator(client: S3Client): (key: string, bytes: Buffer) => Promise<bool
     return true;
   };
 }
-
-/** Keys, and with a delimiter what is common to those below it; a page at a time. */
-async function* listed(client: S3Client, of: { prefix: string; delimiter?: string }): AsyncGenerator<string> {
-  let after: string | undefined;
-  do {
-    const token = after === undefined ? {} : { "continuation-token": after };
-    const query = { "list-type": "2", ...of, ...token };
-    const text = (await client({ method: "GET", key: "", query })).body.toString("utf8");
-    for (const [, key = ""] of text.matchAll(/<Contents>[^]*?<Key>([^<]*)<\/Key>[^]*?<\/Contents>/g))
-      yield unescaped(key);
-    for (const [, key = ""] of text.matchAll(/<CommonPrefixes>\s*<Prefix>([^<]*)<\/Prefix>/g)) yield unescaped(key);
-    after = /<NextContinuationToken>([^<]+)<\/NextContinuationToken>/.exec(text)?.[1];
-    if (after !== undefined) after = unescaped(after);
-  } while (after !== undefined);
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
-const unescaped = (text: string): string =>
-  text.replaceAll(
-    /&(?:#(x?)([0-9A-Fa-f]{1,6})|(amp|lt|gt|quot|apos));/g,
-    (_, hex: string, digits: string, name: string) =>
-      digits === undefined
-        ? (ENTITIES[name] ?? "")
-        : String.fromCodePoint(Number.parseInt(digits, hex === "x" ? 16 : 10)),
-  );

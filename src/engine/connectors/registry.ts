@@ -26,6 +26,7 @@ const sinks: Readonly<Record<string, () => Promise<SinkFactory>>> = {
   kafka: async () => (await import("./kafka/sink.ts")).kafkaSink,
   mysql: async () => (await import("./mysql/sink.ts")).mysqlSink,
   postgres: async () => (await import("./postgres/sink.ts")).postgresSink,
+  s3: async () => (await import("./s3/sink.ts")).s3Sink,
   stdout: async () => (await import("./stdout/sink.ts")).stdoutSink,
 };
 

@@ -13,6 +13,7 @@ const EXACTLY_ONCE: Readonly<Record<string, "Decides" | "Follows">> = {
   postgres: "Decides",
   mysql: "Decides",
   file: "Follows",
+  s3: "Follows",
 };
 
 /** What a sink promises: what it says itself, else what the job says where the connector can. */

@@ -7,7 +7,26 @@ export interface ObjectStore {
   readonly secretName?: string | undefined;
   /** A key of the mounted Secret as it is now: it may be changed at any time. */
   readonly secret: (key: string) => string | undefined;
+  /** What it is for, in errors; checkpoints without it. */
+  readonly purpose?: StorePurpose;
+  /** Ends what is under way. */
+  readonly signal?: AbortSignal;
 }
+
+export interface StorePurpose {
+  readonly code: "CHECKPOINT_UNWRITABLE" | "SINK_UNREACHABLE";
+  /** What its user may change: "spec.checkpoint.storage.endpoint". */
+  readonly setting: (field: "endpoint" | "region" | "secretRef") => string;
+  readonly permissions: string;
+}
+
+const CHECKPOINTS: StorePurpose = {
+  code: "CHECKPOINT_UNWRITABLE",
+  setting: (field) => `spec.checkpoint.storage.${field}`,
+  permissions: "s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket",
+};
+
+export const purposeOf = ({ purpose = CHECKPOINTS }: ObjectStore): StorePurpose => purpose;
 
 export interface S3Request {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";

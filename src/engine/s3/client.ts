@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { AwsV4Signer } from "aws4fetch";
 import { WeirError } from "../../errors.ts";
-import type { ObjectStore, S3Answer, S3Request } from "./call.ts";
+import { purposeOf, type ObjectStore, type S3Answer, type S3Request } from "./call.ts";
 import { refusedBy, unreachable, verdictOf } from "./errors.ts";
 
-/** Asks again where that helps; throws CHECKPOINT_UNWRITABLE with bucket and key, never with anything of the credentials. */
+/** Asks again where that helps; throws the error of its purpose with bucket and key, never with anything of the credentials. */
 export type S3Client = (request: S3Request) => Promise<S3Answer>;
 
 const DEFAULT_REGION = "us-east-1";
@@ -16,6 +16,7 @@ const REQUEST_MS = 60_000;
 
 export function s3Client(bucket: string, store: ObjectStore): S3Client {
   const base = baseUrl(bucket, store);
+  const ended = store.signal === undefined ? [] : [store.signal];
   const once = async (request: S3Request): Promise<Omit<S3Answer, "tries">> => {
     const url = new URL(base + request.key.split("/").map(encodeURIComponent).join("/"));
     for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.set(name, value);
@@ -32,7 +33,7 @@ export function s3Client(bucket: string, store: ObjectStore): S3Client {
       method: request.method,
       headers: signed.headers,
       redirect: "manual", // a signature is for one host only
-      signal: AbortSignal.timeout(REQUEST_MS),
+      signal: AbortSignal.any([AbortSignal.timeout(REQUEST_MS), ...ended]),
       ...(body === undefined ? {} : { body }),
     });
     const { status, headers } = response;
@@ -44,6 +45,7 @@ export function s3Client(bucket: string, store: ObjectStore): S3Client {
     for (let tries = 1; ; tries++) {
       const answer = await once(request).catch((e: unknown) => e);
       if (answer instanceof WeirError) throw answer;
+      store.signal?.throwIfAborted();
       if (answer instanceof Error) {
         if (tries === TRIES) throw unreachable(at, answer);
       } else {
@@ -64,14 +66,14 @@ function baseUrl(bucket: string, { endpoint, region = DEFAULT_REGION }: ObjectSt
   return bucket.includes(".") ? `https://${host}/${bucket}/` : `https://${bucket}.${host}/`;
 }
 
-function credentials({ secret, secretName }: ObjectStore) {
+function credentials(store: ObjectStore) {
+  const { secret, secretName } = store;
   const key = (name: string): string => {
     const value = secret(name)?.trim();
     if (value !== undefined && value !== "") return value;
-    throw new WeirError(
-      "CHECKPOINT_UNWRITABLE",
-      `s3:// needs credentials: Secret "${secretName ?? ""}" of spec.checkpoint.storage.secretRef has no key ${name}`,
-    );
+    const { code, setting } = purposeOf(store);
+    const text = `s3:// needs credentials: Secret "${secretName ?? ""}" of ${setting("secretRef")} has no key ${name}`;
+    throw new WeirError(code, text);
   };
   const sessionToken = secret("sessionToken")?.trim();
   return {

@@ -1,5 +1,5 @@
 import { WeirError } from "../../errors.ts";
-import type { ObjectStore, S3Answer, S3Request } from "./call.ts";
+import { purposeOf, type ObjectStore, type S3Answer, type S3Request } from "./call.ts";
 
 /** Too much, a fault of the store, a race with another conditional write, or an upload that was too slow. */
 const PASSING = [429, 500, 502, 503, 504];
@@ -39,8 +39,7 @@ interface Place {
  */
 const ADVICE: Readonly<Record<string, (at: Place, answer: S3Answer) => string>> = {
   NoSuchBucket: ({ bucket }) => `there is no bucket "${bucket}"; create it, or correct the URI`,
-  AccessDenied: (at) =>
-    `access is denied; ${credentialsOf(at)} need s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket`,
+  AccessDenied: (at) => `access is denied; ${credentialsOf(at)} need ${purposeOf(at.store).permissions}`,
   InvalidAccessKeyId: unknownKey,
   XAdminUserNotFound: unknownKey, // of Versity
   SignatureDoesNotMatch: (at) => `the secret access key is wrong; correct ${credentialsOf(at)}`,
@@ -64,14 +63,14 @@ export function refusedBy(at: Place, answer: S3Answer): WeirError {
   const advice = code === undefined ? undefined : ADVICE[code]?.(at, answer);
   const word = `${answer.status}${code === undefined ? "" : ` ${code}`}`;
   const text = `${named(at)} was answered with ${word}${advice === undefined ? "" : `: ${advice}`}`;
-  return new WeirError("CHECKPOINT_UNWRITABLE", text);
+  return new WeirError(purposeOf(at.store).code, text);
 }
 
 export function unreachable(at: Place, e: Error): WeirError {
   const { code, message } = innermost(e);
   const why = e.name === "TimeoutError" ? "no answer in time" : (code ?? message);
-  const text = `${named(at)}: cannot reach ${new URL(at.base).origin}: ${why}; check spec.checkpoint.storage.endpoint and the network policy`;
-  return new WeirError("CHECKPOINT_UNWRITABLE", text, { cause: e });
+  const text = `${named(at)}: cannot reach ${new URL(at.base).origin}: ${why}; check ${purposeOf(at.store).setting("endpoint")} and the network policy`;
+  return new WeirError(purposeOf(at.store).code, text, { cause: e });
 }
 
 /** `fetch` says "fetch failed" and why only in its cause. */
@@ -90,5 +89,5 @@ const credentialsOf = ({ store }: Place): string => `the credentials in Secret "
 function elsewhere({ bucket, store }: Place, { headers }: S3Answer): string {
   const region = headers.get("x-amz-bucket-region");
   const known = region === null || !/^[a-z0-9-]{1,64}$/.test(region) ? "" : `, which is ${region}`;
-  return `bucket "${bucket}" is not in region ${store.region ?? "us-east-1"}; set spec.checkpoint.storage.region to its own${known}`;
+  return `bucket "${bucket}" is not in region ${store.region ?? "us-east-1"}; set ${purposeOf(store).setting("region")} to its own${known}`;
 }

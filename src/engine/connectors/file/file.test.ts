@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connectorContext, outRecord } from "../../../../test/builders/connector-context.ts";
+import { sinkContract } from "../../../../test/builders/sink-contract.ts";
 import { readFrom, sourceContract } from "../../../../test/builders/source-contract.ts";
 import { fileSink } from "./sink.ts";
 import { fileSource } from "./source.ts";
@@ -42,6 +43,27 @@ sourceContract("a followed file", async () => {
     bounded: false,
   };
 });
+
+let folders = 0;
+const idsIn = async (out: string): Promise<number[]> => {
+  const parts = (await readdir(out)).filter((name) => !name.startsWith("."));
+  const texts = await Promise.all(parts.map((name) => readFile(join(out, name), "utf8")));
+  return texts.flatMap((text) => text.split("\n").slice(0, -1)).map((line) => (JSON.parse(line) as { id: number }).id);
+};
+sinkContract(
+  "a folder",
+  () => {
+    const out = join(folder, `out-${folders++}`);
+    return Promise.resolve({ open: (ctx) => fileSink.open({ path: out }, ctx), ids: () => idsIn(out) });
+  },
+  {
+    commits: "Follows",
+    unreachable: {
+      open: (ctx) => fileSink.open({ path: "/dev/null/out" }, ctx),
+      names: /cannot write into \/dev\/null\/out/,
+    },
+  },
+);
 
 async function read(config: object, count: number): Promise<string[]> {
   const splits = await fileSource.splits(config, source);

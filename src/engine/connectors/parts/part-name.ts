@@ -10,6 +10,8 @@ export interface PartOwner {
 export interface PartNames {
   /** Of this worker's part. */
   name(number: number): string;
+  /** Of this worker's parts, up to the number. */
+  readonly own: string;
   /** What all parts of the node have in common, of whichever worker. */
   readonly common: string;
   /** Whose a name without its ending is; `undefined` for what is no part of the node. */
@@ -19,9 +21,11 @@ export interface PartNames {
 export function partNames(ctx: SinkContext): PartNames {
   const lineage = ctx.lineage.replaceAll(/[^A-Za-z0-9]/g, "").slice(-12);
   const common = `part-${ctx.node}-${lineage}-`;
+  const own = `${common}e${ctx.epoch}-s${ctx.slot}-a${ctx.attempt}-`;
   return {
+    own,
     common,
-    name: (number) => `${common}e${ctx.epoch}-s${ctx.slot}-a${ctx.attempt}-${number}`,
+    name: (number) => own + number,
     owner: (name) => {
       if (!name.startsWith(common)) return undefined;
       const found = /^e([0-9]+)-s([0-9]+)-a([0-9]+)-([0-9]+)$/.exec(name.slice(common.length));

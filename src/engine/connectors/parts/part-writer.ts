@@ -74,8 +74,18 @@ export function partWriter<P extends { readonly name: string }>({
     clearTimeout(open.timer);
     const part = await open.part.seal();
     open = undefined;
-    if (exactlyOnce) waiting = [...waiting, part];
-    else await store.publish([part]);
+    if (exactlyOnce) {
+      waiting = [...waiting, part];
+      return;
+    }
+    await store.publish([part]);
+    await tidyUp();
+  };
+  /** Once: then there is nobody left to leave anything. */
+  const tidyUp = async (): Promise<void> => {
+    if (tidy) return;
+    tidy = true;
+    await store.removeOrphans().catch((e: unknown) => ctx.warn?.(messageOf(e)));
   };
   const rollLater = (): NodeJS.Timeout | undefined =>
     rollMs === undefined ? undefined : setTimeout(() => enqueue(roll), rollMs);
@@ -130,9 +140,7 @@ export function partWriter<P extends { readonly name: string }>({
       await store.publish(parts);
       const published = new Set(parts.map((part) => part.name));
       waiting = waiting.filter((part) => !published.has(part.name));
-      if (tidy) return;
-      tidy = true;
-      enqueue(() => store.removeOrphans().catch((e: unknown) => ctx.warn?.(messageOf(e))));
+      enqueue(tidyUp);
     },
     goOnFrom: (number) => {
       next = Math.max(next, number);
