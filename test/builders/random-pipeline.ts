@@ -70,14 +70,14 @@ export function randomPipeline(r: Random): Pipeline {
   for (let i = 0; i < sources; i++) {
     const node = sourceNode(r, `s${i}`);
     nodes.push(node);
-    open.push(node.name, ...(node.onError === "Dead" ? [] : []));
+    open.push(node.name);
   }
   const steps = r.below(7);
   for (let i = 0; i < steps; i++) {
     const from = r.chance(0.2) && open.length > 1 ? [taken(), taken()] : [taken()];
-    const node = r.chance(0.12) ? joinNode(r, `n${i}`, from) : anyStep(r, `n${i}`, from);
-    nodes.push(node);
-    open.push(...outputs(node));
+    const made = stepsOf(r, `n${i}`, from);
+    nodes.push(...made);
+    open.push(...outputs(made.at(-1) as PipelineNode));
     if (r.chance(0.2)) open.push(from[0] as string);
   }
   const late = nodes
@@ -94,19 +94,22 @@ export function randomPipeline(r: Random): Pipeline {
     sink: { connection: "main", kafka: { topic: "out", ...key } },
     onError: "Skip",
   });
-  const limited = nodes.some((n) => n.rateLimit !== undefined);
-  const strategies = limited ? LOSSY : ([...LOSSY, "Buffer", "Buffer", "Error"] as const);
-  const buffered = nodes.map((node) =>
-    node.source !== undefined || node.join !== undefined || r.chance(0.85)
-      ? node
-      : { ...node, buffer: { size: 1 + r.below(40), strategy: r.pick(strategies) } },
-  );
   const functions = FUNCTIONS.map((name) => ({ name, module: { path: `/${name}.mjs` } }));
   const connections = [
     { name: "main", kafka: { brokers: ["localhost:9092"] } },
     { name: "cache", redis: { host: "localhost" } },
   ];
-  return { connections, functions, nodes: buffered };
+  return { connections, functions, nodes: buffered(r, nodes) };
+}
+
+function buffered(r: Random, nodes: readonly PipelineNode[]): PipelineNode[] {
+  const limited = nodes.some((n) => n.rateLimit !== undefined);
+  const strategies = limited ? LOSSY : ([...LOSSY, "Buffer", "Buffer", "Error"] as const);
+  return nodes.map((node) =>
+    node.source !== undefined || node.join !== undefined || r.chance(0.85)
+      ? node
+      : { ...node, buffer: { size: 1 + r.below(40), strategy: r.pick(strategies) } },
+  );
 }
 
 /** A lookup takes one input. */
@@ -163,6 +166,14 @@ function step(r: Random, name: string, from: string[]): PipelineNode {
     default:
       return windowNode(r, { name, from, onError: r.pick(["Skip", "Dead"]) });
   }
+}
+
+/** A select or drop has a filter behind it, often: what that reads of the record is found without building it. */
+function stepsOf(r: Random, name: string, from: string[]): PipelineNode[] {
+  const node = r.chance(0.12) ? joinNode(r, name, from) : anyStep(r, name, from);
+  const changes = node.select !== undefined || node.drop !== undefined;
+  if (!changes || r.chance(0.5)) return [node];
+  return [node, { name: `${name}f`, from: [name], onError: r.pick(["Skip", "Dead"]), filter: r.pick(CONDITIONS) }];
 }
 
 /** Fields of which none is within another. */

@@ -43,6 +43,10 @@ export type NodeOf<K extends PlanNode["kind"]> = Extract<PlanNode, { kind: K }>;
  */
 export class ChainWriter {
   readonly tables: ChainTables;
+  /** By chain, the fields that it looks for in a record; an empty path is all of it. */
+  readonly reads = new Map<string, readonly (readonly string[])[]>();
+  /** Sinks to which some records go as the bytes that they came in. */
+  readonly passed = new Set<string>();
   private readonly graph: ProgramGraph;
   private ids = 0;
 
@@ -191,6 +195,7 @@ if (f${n} === undefined) {\n${then}\n} else { ${c}.errors++; ${failed} }`;
     const k = this.index(sink.node);
     const c = `C${this.index(sink.node)}`;
     const bytes = bytesOf(at);
+    if (at.raw !== undefined) this.passed.add(sink.node);
     const value = `${bytes.made}\nrec.value = ${bytes.buffer}; rec.start = ${bytes.start}; rec.end = ${bytes.end};`;
     const append = `${value}\nrec.ts = ts; S${k}.append(rec); ${c}.out++;`;
     const { key } = sink;

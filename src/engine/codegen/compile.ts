@@ -160,11 +160,22 @@ function sinkOf(options: ProgramOptions, node: string): SinkWriter {
   return sink;
 }
 
+/** What chains look for in their records, and which sinks get them as they came. */
+export function chainFacts(plan: Plan): Pick<ChainWriter, "reads" | "passed"> {
+  const index = new Map([...nodeCounters(plan).keys()].map((name, i) => [name, i]));
+  const chain = new ChainWriter(programGraph(plan), { nodes: index, maxParallelism: plan.maxParallelism });
+  writeChains(plan, chain, programGraph(plan));
+  return chain;
+}
+
 /** The generated text. */
 function chainSource(plan: Plan, index: ReadonlyMap<string, number>): string {
   refuseOddNumbers(plan);
   const graph = programGraph(plan);
-  const chain = new ChainWriter(graph, { nodes: index, maxParallelism: plan.maxParallelism });
+  return writeChains(plan, new ChainWriter(graph, { nodes: index, maxParallelism: plan.maxParallelism }), graph);
+}
+
+function writeChains(plan: Plan, chain: ChainWriter, graph: ProgramGraph): string {
   const firing = plan.nodes.filter((n) => n.kind === "windowAggregate" || n.kind === "keyedAggregate");
   const starts = chainStarts(plan, graph);
   const functions = [
@@ -175,7 +186,7 @@ function chainSource(plan: Plan, index: ReadonlyMap<string, number>): string {
     ...plan.nodes.filter((n) => n.kind === "keyedProcess").map((n) => emitSource(chain, n)),
     ...starts.map((start) => sourceFunction(chain, start)),
   ];
-  const entry = (kind: string, name: string): string => `[${JSON.stringify(name)}]: ${kind}${index.get(name)}`;
+  const entry = (kind: string, name: string): string => `[${JSON.stringify(name)}]: ${kind}${chain.index(name)}`;
   return `${functions.join("\n")}
 return {
   sources: { ${starts.map((s) => entry("source", s.node)).join(", ")} },

@@ -62,6 +62,10 @@ export function pairSource(chain: ChainWriter, node: PairNode): string {
     node.select === null
       ? chain.readers(node.name, "out", at)
       : builtSource(chain, node, { at, fields: node.select, copy });
+  chain.reads.set(node.name, [
+    ...left.all().map(({ path }) => ["left", ...path]),
+    ...right.all().map(({ path }) => ["right", ...path]),
+  ]);
   return `function pair${w}(left, right, split, ts) {
   const lb = left.bytes, rb = right.bytes;
   let b = lb, start = left.start, end = left.end, p = 0, r = 0, w = 0, ob = o.bytes;

@@ -30,10 +30,19 @@ function selected(
   return withPresence(leaf(name), `${name} !== undefined`);
 }
 
+/** Records that a filter further down takes out are never built: so it does not matter on which side of the drop it stands. */
 export function dropSource(chain: ChainWriter, node: NodeOf<"select" | "drop">, at: At): string {
   const name = `m${chain.id()}`;
-  const rest: At = { shape: { kind: "value", leaf: leaf(name) }, raw: undefined, where: at.where };
-  return `{ const ${name} = R.without(${readSource(at.shape, [])}, ${JSON.stringify(node.paths)});
+  const whole = (): Leaf => {
+    const made = `R.without(${readSource(at.shape, [])}, ${JSON.stringify(node.paths)})`;
+    return leaf(`(${name} !== U ? ${name} : (${name} = ${made}))`);
+  };
+  const rest: At = {
+    shape: { kind: "rest", of: at.shape, without: node.paths, whole },
+    raw: undefined,
+    where: at.where,
+  };
+  return `{ let ${name} = U;
 ${chain.readers(node.name, "out", rest)} }`;
 }
 

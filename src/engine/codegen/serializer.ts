@@ -98,6 +98,8 @@ function madeSource(shape: Shape): string {
       return serializerSource(shape.root);
     case "value":
       return valueSource(shape.leaf);
+    case "rest":
+      return valueSource(shape.whole());
     case "pair":
       return serializerSource(pairTree(shape));
     case "record":

@@ -1,3 +1,5 @@
+import { isWithin } from "../planner/field-path.ts";
+
 /** What a generated chain knows of the event at one point: where each field is, in terms of its local variables. */
 export type Shape =
   /** A record as it came; asking for a field's slot makes the projector look for it. */
@@ -5,6 +7,13 @@ export type Shape =
   | { readonly kind: "built"; readonly root: Tree }
   /** A value that is all there is: an element of a list. */
   | { readonly kind: "value"; readonly leaf: Leaf }
+  /** What another has but for some fields: the others are read where they were, and `whole` is made only for who takes all. */
+  | {
+      readonly kind: "rest";
+      readonly of: Shape;
+      readonly without: readonly (readonly string[])[];
+      readonly whole: () => Leaf;
+    }
   /** Two records side by side, as `left` and `right`. */
   | { readonly kind: "pair"; readonly left: Shape; readonly right: Shape };
 
@@ -70,10 +79,19 @@ export function locate(shape: Shape, path: readonly string[]): Place {
   if (shape.kind === "value") return { kind: "leaf", leaf: shape.leaf, rest: path };
   if (shape.kind === "built") return locateBuilt(shape.root, path);
   if (shape.kind === "pair") return locatePair(shape, path);
+  if (shape.kind === "rest") return locateRest(shape, path);
   const odd = path.findIndex((name) => !PLAIN_NAME.test(name));
   const length = odd < 0 ? path.length : odd;
   const slot = shape.slot(path.slice(0, length));
   return { kind: "leaf", leaf: leaf(slot.js, slot), rest: path.slice(length) };
+}
+
+type RestShape = Extract<Shape, { kind: "rest" }>;
+
+function locateRest({ of, without, whole }: RestShape, path: readonly string[]): Place {
+  if (without.some((gone) => isWithin(path, gone))) return { kind: "missing" };
+  const hasLost = without.some((gone) => isWithin(gone, path));
+  return hasLost ? { kind: "leaf", leaf: whole(), rest: path } : locate(of, path);
 }
 
 type PairShape = Extract<Shape, { kind: "pair" }>;

@@ -27,6 +27,7 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart): string {
   const body = chain.readers(source.node, "out", at);
   const dead = chain.readers(source.node, "dead", at);
   const eventTime = eventTimeSource(source, slot);
+  chain.reads.set(source.node, paths(fields));
   const failed =
     source.onError === "Fail"
       ? `throw R.malformed(${JSON.stringify(source.node)}, batch.describe(i), problem);`
@@ -48,6 +49,8 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart): string {
   return newest;
 }`;
 }
+
+const paths = (fields: ProjectedFields): (readonly string[])[] => fields.all().map(({ path }) => path);
 
 /** What the tokenizer does not take, JSON.parse decides. */
 const parseSource = (picks: string): string =>

@@ -10,6 +10,7 @@ import type {
   PlanTrigger,
   PlanWindow,
 } from "../plan.ts";
+import { chainFacts } from "../codegen/compile.ts";
 import { panesPerWindow } from "../windows/panes.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 import type { Reader } from "../program-graph.ts";
@@ -160,9 +161,18 @@ function nameOf(reader: Reader): string {
   }
 }
 
+/** What the projector looks for: the other fields are skipped as bytes. */
+function readsText(paths: readonly (readonly string[])[]): string {
+  if (paths.length === 0) return "no field is read";
+  const named = paths.map((path) => (path.length === 0 ? "all" : path.join(".")));
+  return `reads ${named.join(", ")}`;
+}
+
 /** A chain runs from a source or a window to sinks and the next windows, without leaving the function. */
 function chainLines(plan: Plan): string[] {
   const graph = programGraph(plan);
+  const { reads, passed } = chainFacts(plan);
+  const readText = (node: string): string => readsText(reads.get(node) ?? []);
   const outputs = (node: string): string[] => [
     ...new Set(
       [...plan.nodes, ...(plan.buffers ?? []), ...plan.sinks].flatMap((n) =>
@@ -176,21 +186,24 @@ function chainLines(plan: Plan): string[] {
       for (const reader of graph.readers(node, output)) {
         const name = nameOf(reader);
         const ends = reader.kind !== "node" || ownsChain(reader.node);
-        lines.push(`${"  ".repeat(depth)}${output === "out" ? "" : `.${output} `}→ ${name}${ends ? " (end)" : ""}`);
+        const end = passed.has(name) ? " (end, bytes as they came)" : " (end)";
+        lines.push(`${"  ".repeat(depth)}${output === "out" ? "" : `.${output} `}→ ${name}${ends ? end : ""}`);
         if (!ends) walk(name, depth + 1);
       }
   };
   for (const source of plan.sources) {
-    lines.push(`${source.node}${decodes(plan, source.node, graph) ? "" : " (records are passed on unread)"}`);
+    const isRead = decodes(plan, source.node, graph);
+    lines.push(`${source.node} (${isRead ? readText(source.node) : "records are passed on unread"})`);
     walk(source.node, 1);
   }
   for (const { node } of plan.buffers ?? []) {
-    lines.push(node);
+    lines.push(`${node} (${readText(node)})`);
     walk(node, 1);
   }
   for (const node of plan.nodes)
     if (ownsChain(node)) {
-      lines.push(`${node.name} (${node.kind === "windowAggregate" ? "fired windows" : "results"})`);
+      const results = node.kind === "windowAggregate" ? "fired windows" : "results";
+      lines.push(`${node.name} (${results}${node.kind === "join" ? `; ${readText(node.name)}` : ""})`);
       walk(node.name, 1);
     }
   return lines;
