@@ -117,6 +117,16 @@ const bidsByTheClock: Query = (events) => {
   );
 };
 
+/** The side input has for each number its text. */
+const enrichedBids: Query = (events) =>
+  bidsOf(events).map(({ auction, bidder, price, dateTime }) => ({
+    auction,
+    bidder,
+    price,
+    dateTime,
+    value: String(auction % 10_000),
+  }));
+
 function timeOfDay(time: number): string {
   const hour = new Date(time).getUTCHours();
   if (hour >= 8 && hour <= 18) return "dayTime";
@@ -195,6 +205,7 @@ export const model: Readonly<Record<string, Query>> = {
   q8: newSellers,
   q11: sessions,
   q12: bidsByTheClock,
+  q13: enrichedBids,
   q14: range,
   q17: auctionsOfADay,
   q18: lastBids,
