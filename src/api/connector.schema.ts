@@ -131,7 +131,7 @@ export const sink = rules(
     file: fileSink.optional(),
     stdout: z.strictObject({ format: format.optional() }).optional(),
     blackhole: z.strictObject({}).optional(),
-    custom: custom.optional(),
+    custom: custom.extend({ delivery: delivery.optional() }).optional(),
     kafka: kafkaSink.optional(),
     http: z.strictObject({ path: text(1024).optional(), method: z.enum(["Post", "Put"]).optional() }).optional(),
     postgres: sqlSink.optional(),

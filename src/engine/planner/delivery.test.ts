@@ -17,6 +17,7 @@ function sinksOf(delivery: Delivery, ...sinks: readonly Sink[]) {
       { name: "same", kafka: { brokers: ["l:9092", "k:9092"] } },
       { name: "other", kafka: { brokers: ["m:9092"] } },
     ],
+    functions: [{ name: "f", module: { path: "/f.mjs" } }],
     nodes: [
       { name: "events", source: { datagen: {} } },
       ...sinks.map((sink, i) => ({ name: `out${i}`, from: ["events"], sink })),
@@ -42,6 +43,14 @@ describe("the delivery of sinks", () => {
     const file = { file: { path: "/out" } };
     const sinks = sinksOf("ExactlyOnce", kafka(), file, file);
     expect(sinks.map((s) => s.delivery)).toEqual(["ExactlyOnce", "ExactlyOnce", "ExactlyOnce"]);
+  });
+
+  it("is at least once of a user's sink that does not say otherwise itself", () => {
+    const deliveries = [undefined, "ExactlyOnce" as const].map((own) => {
+      const custom = { function: "f", ...(own === undefined ? {} : { delivery: own }) };
+      return sinksOf("ExactlyOnce", { custom })[0]?.delivery;
+    });
+    expect(deliveries).toEqual([undefined, "ExactlyOnce"]);
   });
 
   it("refuses two sinks that would each decide what counts, by name, and says what to do", () => {

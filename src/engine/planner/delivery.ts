@@ -15,6 +15,8 @@ const EXACTLY_ONCE: Readonly<Record<string, "Decides" | "Follows">> = {
   file: "Follows",
   s3: "Follows",
 };
+/** Whether a user's sink can is its user's to say; what it needs for it is checked where it is opened. */
+const ON_ITS_WORD = "custom";
 
 /** What a sink promises: what it says itself, else what the job says where the connector can. */
 export function deliveryOf(
@@ -22,6 +24,7 @@ export function deliveryOf(
   own: Delivery | undefined,
   job: Delivery,
 ): Delivery {
+  if (connector === ON_ITS_WORD) return own ?? "AtLeastOnce";
   const able = Object.hasOwn(EXACTLY_ONCE, connector);
   if (own === "ExactlyOnce" && !able) {
     const can = Object.keys(EXACTLY_ONCE).join(", ");

@@ -65,13 +65,14 @@ function endpoint(spec: Source | Sink, context: EndpointContext): Endpoint {
 interface CustomSpec {
   readonly function: string;
   readonly config?: Fields;
+  readonly delivery?: Delivery;
 }
 
 /** The connector gets `config` as it stands; a `secretRef` in it is what its context reads credentials from. */
-function customEndpoint({ function: name, config = {} }: CustomSpec, context: EndpointContext): Endpoint {
+function customEndpoint({ function: name, config = {}, delivery }: CustomSpec, context: EndpointContext): Endpoint {
   const filled = fill(config, context.parameters) as Fields;
   const own = { function: planFunction(context.pipeline, name), config: filled };
-  return { connector: CUSTOM, config: own, secretRef: secretOf(filled), key: null, delivery: undefined };
+  return { connector: CUSTOM, config: own, secretRef: secretOf(filled), key: null, delivery };
 }
 
 /** That it exists and is of the node's kind has been checked. */

@@ -3,8 +3,8 @@ import { exported, refuseModules, titleOf } from "../../functions/loaded-functio
 import type { ImportModule } from "../../functions/loaded-function.ts";
 import { CUSTOM } from "../../functions/plan-functions.ts";
 import type { CustomConfig } from "../../functions/plan-functions.ts";
-import type { PlanSink, PlanSource } from "../../plan.ts";
-import type { SinkFactory, SourceFactory } from "../connector.ts";
+import type { Delivery, PlanSink, PlanSource } from "../../plan.ts";
+import type { SinkFactory, SinkWriter, SourceFactory } from "../connector.ts";
 import type { ConnectorRegistry } from "../registry.ts";
 import { withNamedErrors } from "./named-errors.ts";
 import type { Owner } from "./named-errors.ts";
@@ -37,8 +37,27 @@ export async function sinkFactory(
   if (sink.connector !== CUSTOM) return { factory: await from.connectors.sink(sink.connector), config: sink.config };
   const { found, config, owner } = await custom(sink, from, { methods: ["open"], code: "SINK_UNREACHABLE" });
   const own = withNamedErrors(found as SinkFactory, owner);
-  const open: SinkFactory["open"] = async (...args) => withNamedErrors(await own.open(...args), owner);
+  const open: SinkFactory["open"] = async (given, context) => {
+    const writer = withNamedErrors(await own.open(given, context), owner);
+    return asPromised(writer, { delivery: context.delivery, title: owner.title });
+  };
   return { factory: { open }, config };
+}
+
+const COMMITTING: readonly string[] = ["prepare", "commit", "recover", "committed"] satisfies (keyof SinkWriter)[];
+
+/** At least once, nothing is asked of a writer but to flush, whatever else it can. */
+function asPromised(writer: SinkWriter, { delivery, title }: { delivery: Delivery; title: string }): SinkWriter {
+  if (delivery === "AtLeastOnce") {
+    return new Proxy(writer, {
+      get: (target, name): unknown =>
+        COMMITTING.includes(String(name)) ? undefined : Reflect.get(target, name, target),
+    });
+  }
+  const { prepare, commit, recover = writer.committed } = writer;
+  if (prepare !== undefined && commit !== undefined && recover !== undefined) return writer;
+  const needs = "its writer needs prepare, commit, and recover or committed";
+  throw new WeirError("FUNCTION_INVALID", `${title}: it cannot deliver ExactlyOnce: ${needs}`);
 }
 
 /** A factory that a user's module exports, with the configuration that is its own. */

@@ -39,5 +39,9 @@ function named(method: Method, target: object, owner: Owner): Method {
 function fail(cause: unknown, { title, code }: Owner): never {
   if (isWeirError(cause)) throw cause;
   const what = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
-  throw new WeirError(code, `${title} threw ${what}`, { cause });
+  throw new WeirError(isLoss(cause) ? "DELIVERY_AT_RISK" : code, `${title} threw ${what}`, { cause });
 }
+
+/** A user's code has no error of Weir's to throw. */
+const isLoss = (cause: unknown): boolean =>
+  cause instanceof Error && "code" in cause && cause.code === ("DELIVERY_AT_RISK" satisfies ErrorCode);
