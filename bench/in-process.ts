@@ -10,7 +10,7 @@ import { compile } from "../src/engine/codegen/compile.ts";
 import type { Plan } from "../src/engine/plan.ts";
 import { planPipeline } from "../src/engine/planner/plan-pipeline.ts";
 import type { Program } from "../src/engine/program.ts";
-import { nexmarkBatches, planOf, queries } from "./nexmark/queries.ts";
+import { lookups, nexmarkBatches, planOf, queries } from "./nexmark/queries.ts";
 import { median } from "./processes.ts";
 import { batchOf, copyingSink, eventLine, measure, million, parseAll, recordsIn } from "./program-cost.ts";
 
@@ -27,7 +27,7 @@ const RUNS = 3;
 
 function start(plan: Plan): Program {
   const sinks = new Map(plan.sinks.map((sink) => [sink.node, copyingSink()]));
-  return compile(plan, { slot: 0, slots: 1, sinks, parameters: plan.parameters });
+  return compile(plan, { slot: 0, slots: 1, sinks, lookups, parameters: plan.parameters });
 }
 
 /** One stream through a program from its first record to its end. */
@@ -44,6 +44,7 @@ function pass(program: Program, batches: readonly Batch[]): void {
   for (const [source, input] of program.inputs)
     for (const batch of batches) {
       input.process(batch);
+      while (program.buffers.some((buffer) => buffer.step()));
       program.advanceWatermark(source, input.maxEventTime);
     }
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Pipeline } from "../../src/api/pipeline.schema.ts";
 import { planJob } from "../../src/controllers/streamingjob/planned-job.ts";
 import type { Batch } from "../../src/engine/batch.ts";
+import type { LookupPort } from "../../src/engine/lookups/lookup-port.ts";
 import type { Plan } from "../../src/engine/plan.ts";
 import { readYaml } from "../../src/yaml/read-yaml.ts";
 import type { YamlDocument } from "../../src/yaml/read-yaml.ts";
@@ -23,6 +24,14 @@ export function planOf(query: string): Plan {
   if (plan === undefined) throw new Error(`${query} is refused: ${refusal?.message ?? ""}`);
   return plan;
 }
+
+/** Of q13: the side input has for each number its text, at once. */
+export const lookups: ReadonlyMap<string, LookupPort> = new Map([
+  [
+    "enriched",
+    { ask: (key) => ({ state: "found", rows: [Buffer.from(JSON.stringify({ value: key }))], problem: "" }) },
+  ],
+]);
 
 /** Events that a source hands over at once. */
 export const BATCH = 1000;

@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { nexmarkEvent } from "../../bench/nexmark/generator.ts";
-import { BATCH, nexmarkBatches, planOf, queries } from "../../bench/nexmark/queries.ts";
+import { BATCH, lookups, nexmarkBatches, planOf, queries } from "../../bench/nexmark/queries.ts";
 import { compile } from "../../src/engine/codegen/compile.ts";
-import type { LookupPort } from "../../src/engine/lookups/lookup-port.ts";
 import { memorySink } from "../builders/memory-sink.ts";
 import { arrivalOf, model } from "../builders/nexmark-model.ts";
 
@@ -14,17 +13,11 @@ const batches = nexmarkBatches(EVENTS, SHAPE);
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** For each number its text, at once. */
-const sideInput: LookupPort = {
-  ask: (key) => ({ state: "found", rows: [Buffer.from(JSON.stringify({ value: key }))], problem: "" }),
-};
-
 /** What the query's own program writes. */
 function run(query: string): Row[] {
   const plan = planOf(query);
   const { writer, written } = memorySink();
   const sinks = new Map([["out", writer]]);
-  const lookups = new Map([["enriched", sideInput]]);
   const program = compile(plan, { slot: 0, slots: 1, sinks, lookups, parameters: {} });
   const input = program.inputs.get("events");
   for (const [i, batch] of batches.entries()) {
