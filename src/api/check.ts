@@ -1,4 +1,5 @@
 import type { ControlPolicySpec } from "./control-policy.schema.ts";
+import { broadcastProblems } from "./broadcast-check.ts";
 import { cronProblem } from "./cron.ts";
 import { DATAGEN_DEFAULTS } from "./datagen.schema.ts";
 import { parseDuration } from "./duration.ts";
@@ -36,6 +37,7 @@ const pipelineChecks: readonly Check<Pipeline>[] = [
   ({ nodes }) => nodes.flatMap(windowProblems),
   ({ nodes }) => nodes.flatMap(joinProblems),
   lookupProblems,
+  ({ nodes }) => nodes.flatMap(broadcastProblems),
   ({ nodes }) => nodes.flatMap(datagenKeys),
   testProblems,
 ];
@@ -158,7 +160,13 @@ const DOTTED = /^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$/;
 
 /** Keys of maps have no pattern in a CRD. */
 function fieldNames(node: PipelineNode): Problem[] {
-  const maps = { map: node.map, aggregate: node.aggregate, schema: node.schema, "join.select": node.join?.select };
+  const maps = {
+    map: node.map,
+    aggregate: node.aggregate,
+    schema: node.schema,
+    "join.select": node.join?.select,
+    "broadcast.select": node.broadcast?.select,
+  };
   return Object.entries(maps).flatMap(([field, map]) =>
     Object.keys(map ?? {})
       .filter((key) => key.length > 253 || !DOTTED.test(key))

@@ -9,7 +9,7 @@ type Nodes = ReadonlyMap<string, PipelineNode>;
 
 export function checkGraph(nodes: readonly PipelineNode[]): Problem[] {
   const byName = new Map(nodes.map((n) => [n.name, n]));
-  const consumed = new Set(nodes.flatMap((n) => (n.from ?? []).map(canonical)));
+  const consumed = new Set(nodes.flatMap((n) => readsOf(n).map(canonical)));
   return [
     ...duplicates(nodes),
     ...nodes.flatMap((n) => checkInputs(n, byName)),
@@ -37,6 +37,9 @@ export const inputOf = (input: string): { node: string; output: string } => {
   const dot = input.indexOf(".");
   return dot < 0 ? { node: input, output: "out" } : { node: input.slice(0, dot), output: input.slice(dot + 1) };
 };
+/** Everything that a node reads; what it broadcasts comes last. */
+export const readsOf = ({ from = [], broadcast }: Pick<PipelineNode, "from" | "broadcast">): readonly string[] =>
+  broadcast === undefined ? from : [...from, broadcast.from];
 const canonical = (input: string): string => {
   const { node, output } = inputOf(input);
   return `${node}.${output}`;
@@ -51,8 +54,8 @@ function duplicates(nodes: readonly PipelineNode[]): Problem[] {
 }
 
 function checkInputs(node: PipelineNode, byName: Nodes): Problem[] {
-  const inputs = node.from ?? [];
-  if (node.source === undefined && inputs.length === 0) {
+  const inputs = readsOf(node);
+  if (node.source === undefined && (node.from ?? []).length === 0) {
     return [problem(at(node.name, "from"), "is missing: name the nodes that this node reads")];
   }
   // A join may meet its input with itself.
@@ -112,7 +115,7 @@ function cycles(nodes: readonly PipelineNode[], byName: Nodes): Problem[] {
       return;
     }
     if (done.has(node.name)) return;
-    for (const input of node.from ?? []) {
+    for (const input of readsOf(node)) {
       const upstream = byName.get(inputOf(input).node);
       if (upstream !== undefined) visit(upstream, [...path, node.name]);
     }

@@ -12,7 +12,6 @@ const NO_CONNECTOR =
   "this version has no such connector; it has kafka, postgres, mysql and s3 (sinks; as lookups postgres, mysql, redis and http), file, datagen, stdout, blackhole and custom";
 const JSON_ONLY = "this version reads and writes Json only";
 const formats = { refused: { Csv: JSON_ONLY, Raw: JSON_ONLY, Avro: JSON_ONLY, Protobuf: JSON_ONLY } };
-const NO_OPERATOR = "this version does not run it yet";
 
 const WHOLE_SECRET = "the Secret's keys have fixed names; leave key out";
 
@@ -88,7 +87,7 @@ const streamingJob: Readonly<Record<string, Support>> = {
   [`${NODE}.join.select`]: true,
   [`${NODE}.join.lookup`]: true,
   [`${NODE}.join.temporal`]: "this version has no join with versions yet; use join.interval",
-  [`${NODE}.broadcast`]: NO_OPERATOR,
+  [`${NODE}.broadcast`]: true,
   [`${NODE}.distinct`]: true,
   [`${NODE}.schema`]: true,
   [`${NODE}.partitionedBy`]: true,

@@ -112,7 +112,16 @@ const operations = {
     .strictObject({ size: int(1, 10_000), by: expression, order: z.enum(["Ascending", "Descending"]).optional() })
     .optional(),
   join: join.optional(),
-  broadcast: z.strictObject({ from: nodeInput, key: expression.optional() }).optional(),
+  /** Meets records with a table that every worker has: the newest record of each key of another node. */
+  broadcast: z
+    .strictObject({
+      from: nodeInput,
+      leftKey: expression,
+      rightKey: expression,
+      type: z.enum(["Inner", "Left"]).optional(),
+      select: mapOf(expression, 64).optional(),
+    })
+    .optional(),
   rateLimit: z.strictObject({ perSecond: int(1, 10_000_000), burst: int(1, 10_000_000).optional() }).optional(),
   distinct: z.strictObject({ by: expression.optional(), ttl: duration.optional() }).optional(),
   peek: z.strictObject({ every: int(1, 1_000_000).optional(), message: expression.optional() }).optional(),

@@ -37,6 +37,8 @@ export interface PlanSource {
   readonly partitionedBy: readonly string[] | null;
   /** What happens to a record that is not JSON or has no event time. Checked only where a node reads a field. */
   readonly onError: OnError;
+  /** It feeds tables only: every worker reads all of it, from where it begins, at each start. */
+  readonly broadcast?: true;
 }
 
 export interface PlanSink {
@@ -165,6 +167,14 @@ export type PlanNode =
       readonly joinType: "Inner" | "Left";
       readonly select: readonly { readonly path: readonly string[]; readonly expression: string }[] | null;
       readonly lookup: PlanLookup;
+    })
+  /** Each record of the first input with the newest one of its key of the second, of which every worker has all. */
+  | (PlanNodeBase & {
+      readonly kind: "broadcast";
+      /** Over `left`, and over `right`. */
+      readonly keys: readonly [string, string];
+      readonly joinType: "Inner" | "Left";
+      readonly select: readonly { readonly path: readonly string[]; readonly expression: string }[] | null;
     })
   /** What the user's function gives for each record, on the plain output or one of `outputs`. */
   | (PlanNodeBase & { readonly kind: "process"; readonly function: PlanFunction; readonly outputs: readonly string[] })

@@ -13,6 +13,9 @@ export interface ProgramGraph {
   readers(node: string, output: string): readonly Reader[];
 }
 
+/** Nodes to which it matters which of their inputs a record comes from. */
+export const hasSides = ({ kind }: PlanNode): boolean => kind === "join" || kind === "broadcast";
+
 export function programGraph(plan: Plan): ProgramGraph {
   const byOutput = new Map<string, Reader[]>();
   const add = (reader: Reader, { node, output }: PlanInput): void => {
@@ -20,7 +23,7 @@ export function programGraph(plan: Plan): ProgramGraph {
     byOutput.set(key, [...(byOutput.get(key) ?? []), reader]);
   };
   for (const node of plan.nodes)
-    node.inputs.forEach((input, i) => add({ kind: "node", node, side: node.kind === "join" && i > 0 ? 1 : 0 }, input));
+    node.inputs.forEach((input, i) => add({ kind: "node", node, side: hasSides(node) && i > 0 ? 1 : 0 }, input));
   for (const buffer of plan.buffers ?? []) for (const input of buffer.inputs) add({ kind: "buffer", buffer }, input);
   for (const sink of plan.sinks) for (const input of sink.inputs) add({ kind: "sink", sink }, input);
   return { readers: (node, output) => byOutput.get(`${node}.${output}`) ?? [] };

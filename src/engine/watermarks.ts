@@ -1,4 +1,4 @@
-import type { Plan, PlanInput } from "./plan.ts";
+import type { Plan, PlanInput, PlanNode } from "./plan.ts";
 import { usesProcessingTime } from "./processing-time.ts";
 
 /** A keyed node as watermarks see it: takes the minimum over its origins, fires, and passes its own on. */
@@ -16,6 +16,10 @@ export interface BufferedTime {
   watermark(watermark: number): void;
   idle(idle: boolean): void;
 }
+
+/** A table has no part in time. */
+const timedInputs = (node: PlanNode | undefined): readonly PlanInput[] =>
+  node?.kind === "broadcast" ? node.inputs.slice(0, 1) : (node?.inputs ?? []);
 
 /** A buffer's entry has a watermark of its own, ahead of the one that has come through. */
 const entryOf = (buffer: string): string => `${buffer}>`;
@@ -60,7 +64,7 @@ export class Watermarks {
     const found = new Set<string>();
     const visit = ({ node }: PlanInput): void => {
       if (this.at.has(node)) found.add(node);
-      else plan.nodes.find((n) => n.name === node)?.inputs.forEach(visit);
+      else timedInputs(plan.nodes.find((n) => n.name === node)).forEach(visit);
     };
     inputs.forEach(visit);
     return [...found];

@@ -72,14 +72,16 @@ export function randomPipeline(r: Random): Pipeline {
     nodes.push(node);
     open.push(node.name);
   }
+  const table = r.chance(0.3) ? sideNodes(r) : [];
   const steps = r.below(7);
   for (let i = 0; i < steps; i++) {
     const from = r.chance(0.2) && open.length > 1 ? [taken(), taken()] : [taken()];
-    const made = stepsOf(r, `n${i}`, from);
+    const made = stepsOf(r, `n${i}`, { from, side: table.at(-1)?.name });
     nodes.push(...made);
     open.push(...outputs(made.at(-1) as PipelineNode));
     if (r.chance(0.2)) open.push(from[0] as string);
   }
+  if (nodes.some((n) => n.broadcast !== undefined)) nodes.unshift(...table);
   const late = nodes
     .filter((n) => (isOfEventTime(n.window) || isTimedJoin(n.join)) && r.chance(0.7))
     .map((n) => `${n.name}.late`);
@@ -102,19 +104,37 @@ export function randomPipeline(r: Random): Pipeline {
   return { connections, functions, nodes: buffered(r, nodes) };
 }
 
+/** Buffers before some of the nodes that may have one. */
 function buffered(r: Random, nodes: readonly PipelineNode[]): PipelineNode[] {
   const limited = nodes.some((n) => n.rateLimit !== undefined);
   const strategies = limited ? LOSSY : ([...LOSSY, "Buffer", "Buffer", "Error"] as const);
   return nodes.map((node) =>
-    node.source !== undefined || node.join !== undefined || r.chance(0.85)
+    ["t0", "t1"].includes(node.name) || [node.source, node.join, node.broadcast].some((x) => x) || r.chance(0.85)
       ? node
       : { ...node, buffer: { size: 1 + r.below(40), strategy: r.pick(strategies) } },
   );
 }
 
-/** A lookup takes one input. */
-function anyStep(r: Random, name: string, from: string[]): PipelineNode {
+/** A lookup takes one input, and so does a broadcast beside its table. */
+function anyStep(r: Random, name: string, { from, side }: { from: string[]; side: string | undefined }): PipelineNode {
+  if (from.length === 1 && side !== undefined && r.chance(0.4)) return broadcastNode(r, name, { from, side });
   return from.length === 1 && r.chance(0.12) ? lookupNode(r, name, from) : step(r, name, from);
+}
+
+/** What a table is made of. */
+function sideNodes(r: Random): PipelineNode[] {
+  const source: PipelineNode = { name: "t0", source: { datagen: { splits: 4 } }, onError: "Skip" };
+  if (r.chance(0.5)) return [source];
+  const map = { ...mapOf(r), tenant: "event.tenant" };
+  return [source, { name: "t1", from: ["t0"], onError: "Skip", map }];
+}
+
+function broadcastNode(r: Random, name: string, { from, side }: { from: string[]; side: string }): PipelineNode {
+  const fields = MAP_FIELDS.filter(() => r.chance(0.4)).map((field) => [field, r.pick(SELECTED)]);
+  const select = fields.length === 0 ? {} : { select: Object.fromEntries(fields) as Record<string, string> };
+  const type = r.chance(0.3) ? {} : { type: r.pick(["Inner", "Left"] as const) };
+  const keys = { leftKey: `left.${r.pick(JOIN_KEYS)}`, rightKey: `right.${r.pick(JOIN_KEYS)}` };
+  return { name, from, onError: r.pick(["Skip", "Dead"]), broadcast: { from: side, ...keys, ...type, ...select } };
 }
 
 function sourceNode(r: Random, name: string): PipelineNode {
@@ -169,8 +189,8 @@ function step(r: Random, name: string, from: string[]): PipelineNode {
 }
 
 /** A select or drop has a filter behind it, often: what that reads of the record is found without building it. */
-function stepsOf(r: Random, name: string, from: string[]): PipelineNode[] {
-  const node = r.chance(0.12) ? joinNode(r, name, from) : anyStep(r, name, from);
+function stepsOf(r: Random, name: string, at: { from: string[]; side: string | undefined }): PipelineNode[] {
+  const node = r.chance(0.12) ? joinNode(r, name, at.from) : anyStep(r, name, at);
   const changes = node.select !== undefined || node.drop !== undefined;
   if (!changes || r.chance(0.5)) return [node];
   return [node, { name: `${name}f`, from: [name], onError: r.pick(["Skip", "Dead"]), filter: r.pick(CONDITIONS) }];

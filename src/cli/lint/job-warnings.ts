@@ -1,5 +1,5 @@
 import { effectiveSpec } from "../../api/effective-spec.ts";
-import { inputOf, outputsOf } from "../../api/graph-check.ts";
+import { inputOf, readsOf, outputsOf } from "../../api/graph-check.ts";
 import type { Pipeline } from "../../api/pipeline.schema.ts";
 import type { StreamingJobSpec } from "../../api/streaming-job.schema.ts";
 import type { Problem } from "../../api/problem.ts";
@@ -44,9 +44,7 @@ const at = (node: string, field: string): string => `spec.pipeline.nodes[${node}
 
 /** Of a branch whose other cases are read: nobody else can have outputs that are not. */
 function unreadOutputs({ nodes }: Pipeline): Warning[] {
-  const read = new Set(
-    nodes.flatMap((n) => (n.from ?? []).map(inputOf)).map(({ node, output }) => `${node}.${output}`),
-  );
+  const read = new Set(nodes.flatMap((n) => readsOf(n).map(inputOf)).map(({ node, output }) => `${node}.${output}`));
   return nodes
     .filter((node) => node.branch !== undefined)
     .flatMap((node) =>

@@ -121,7 +121,10 @@ function feed(program: Program, plan: Plan, test: PipelineTest): Failure | undef
       letThrough(program);
     };
     for (const { node } of plan.sources) if (!Object.hasOwn(test.input, node)) end(node);
-    for (const [name, records] of Object.entries(test.input)) {
+    const isTable = ([name]: readonly [string, unknown]): boolean =>
+      plan.sources.some((s) => s.node === name && s.broadcast === true);
+    const given = Object.entries(test.input);
+    for (const [name, records] of given.toSorted((a, b) => Number(isTable(b)) - Number(isTable(a)))) {
       const source = plan.sources.find((s) => s.node === name);
       if (source === undefined) continue;
       const give = reader(program, source);

@@ -22,6 +22,16 @@ export interface DealtSource {
 
 type SavedSplit = SourceState["splits"][number] & { readonly source: number };
 
+/** All of it, from where it begins: what a table is made of is read again at each start. */
+export const dealWhole = (splits: readonly Split[]): DealtSource => ({
+  assigned: splits.map((split) => ({ split, position: undefined })),
+  splitWatermarks: new Map(),
+  watermark: -Infinity,
+  splitCount: splits.length,
+  listing: listingOf(splits),
+  kept: false,
+});
+
 /** Split s belongs to slot s % n, like shard s: a declared shard stays with its split at any n. */
 export function dealSource(
   node: string,

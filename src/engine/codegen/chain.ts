@@ -4,6 +4,8 @@ import type { Variable } from "../planner/field-path.ts";
 import type { Keying, OnError, PlanNode, PlanSink } from "../plan.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
 import { aggregateSource } from "./aggregate-source.ts";
+import type { Side } from "../joins/row.ts";
+import { broadcastSource } from "./broadcast-source.ts";
 import { bufferSource } from "./buffer-source.ts";
 import { builtSource, copiedField } from "./built-source.ts";
 import type { Building } from "./built-source.ts";
@@ -78,15 +80,19 @@ export class ChainWriter {
     if (reader.kind === "buffer") return bufferSource(this, reader.buffer, at);
     const { node } = reader;
     const counted = `C${this.index(node.name)}.in++;\n`;
-    return counted + (node.kind === "join" ? joinSource(this, node, at, reader.side) : this.node(node, at));
+    return counted + this.node(node, at, reader.side);
   }
 
   index(node: string): number {
     return this.tables.nodes.get(node) ?? -1;
   }
 
-  private node(node: Exclude<PlanNode, { kind: "join" }>, at: At): string {
+  private node(node: PlanNode, at: At, side: Side): string {
     switch (node.kind) {
+      case "join":
+        return joinSource(this, node, at, side);
+      case "broadcast":
+        return broadcastSource(this, node, at, side);
       case "union":
         return this.readers(node.name, "out", at);
       case "filter":

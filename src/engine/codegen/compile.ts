@@ -6,6 +6,7 @@ import { endOfName, kindWithin, MAX_SCAN_BYTES, plain, scanString, scanValue, sk
 import { own } from "../accumulators/accumulator.ts";
 import { isRank } from "../accumulators/top-list.ts";
 import type { Batch } from "../batch.ts";
+import { BroadcastTable } from "../broadcast/broadcast-table.ts";
 import type { EdgeBuffer } from "../buffers/edge-buffer.ts";
 import { edgeBuffers, programBuffers } from "../buffers/program-buffer.ts";
 import type { OutRecord, SinkWriter } from "../connectors/connector.ts";
@@ -29,6 +30,7 @@ import { murmur2, shardOf } from "../windows/murmur2.ts";
 import { addSum, overflows } from "../windows/sum.ts";
 import type { Fire } from "../windows/window-state.ts";
 import { ChainRuntime } from "./chain-runtime.ts";
+import { metSource } from "./broadcast-source.ts";
 import { ChainWriter } from "./chain.ts";
 import { joinedSource } from "./join-source.ts";
 import { answeredSource } from "./lookup-source.ts";
@@ -149,6 +151,8 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
   for (const [node, buffer] of buffers) scope[`B${index.get(node)}`] = buffer;
   for (const [node, queue] of lookups) scope[`Q${index.get(node)}`] = queue;
   for (const node of plan.nodes)
+    if (node.kind === "broadcast") scope[`T${index.get(node.name)}`] = new BroadcastTable(node);
+  for (const node of plan.nodes)
     if (node.kind === "process") scope[`F${index.get(node.name)}`] = new RecordProcess(node, options);
   for (const sink of plan.sinks) scope[`S${index.get(sink.node)}`] = sinkOf(options, sink.node);
   return generatedFunction<Chains>(chainSource(plan, index), scope);
@@ -182,6 +186,7 @@ function writeChains(plan: Plan, chain: ChainWriter, graph: ProgramGraph): strin
     ...firing.map((n) => fireSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "topN").map((n) => topRowSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "join").map((n) => joinedSource(chain, n)),
+    ...plan.nodes.filter((n) => n.kind === "broadcast").map((n) => metSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "lookup").map((n) => answeredSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "keyedProcess").map((n) => emitSource(chain, n)),
     ...starts.map((start) => sourceFunction(chain, start)),

@@ -1,6 +1,7 @@
 import { evaluate } from "../../expression/interpret.ts";
 import { parseExpression } from "../../expression/parse.ts";
 import { isRank, rankProblem } from "../accumulators/top-list.ts";
+import type { BroadcastNode } from "../broadcast/broadcast-table.ts";
 import type { EdgeBuffer } from "../buffers/edge-buffer.ts";
 import { edgeBuffers, programBuffers } from "../buffers/program-buffer.ts";
 import { canonicalJson } from "../canonical-json.ts";
@@ -26,6 +27,7 @@ import type { DedupNode, KeyedAggregateNode, TopNode, WindowNode } from "../wind
 import { overflowProblem } from "../windows/sum.ts";
 import { recordKey } from "../windows/key.ts";
 import { murmur2, shardOf } from "../windows/murmur2.ts";
+import { broadcastPushes } from "./broadcast.ts";
 import { joinGive, joinPush } from "./join.ts";
 import { lookupPush } from "./lookup.ts";
 import type { NaiveJoin } from "./naive-join.ts";
@@ -104,7 +106,11 @@ class Interpreter {
     }
     this.time = new ProcessingTime(plan, [...this.states.values()]);
     for (const node of plan.nodes.toReversed())
-      if (node.kind !== "join") this.pushes.set(pushName(node, 0), this.push(node, this.operator(node)));
+      if (node.kind === "broadcast")
+        broadcastPushes({ node, stage: this.stage(node.name, node.onError), parameters: options.parameters }).forEach(
+          (push, side) => this.pushes.set(pushName(node, side as Side), this.push(node, push)),
+        );
+      else if (node.kind !== "join") this.pushes.set(pushName(node, 0), this.push(node, this.operator(node)));
       else for (const side of SIDES) this.pushes.set(pushName(node, side), this.push(node, this.join(node, side)));
     for (const node of plan.nodes) {
       const process = this.processes.get(node.name);
@@ -166,7 +172,7 @@ class Interpreter {
     };
   }
 
-  private operator(node: Exclude<PlanNode, JoinNode>): Push {
+  private operator(node: Exclude<PlanNode, JoinNode | BroadcastNode>): Push {
     const stage = this.stage(node.name, node.onError);
     switch (node.kind) {
       case "union":

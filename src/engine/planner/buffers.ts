@@ -39,9 +39,10 @@ function bufferOf({ name, spec, inputs }: GraphNode): PlanBuffer | undefined {
   return { node: `${name}~buffer`, reader: name, inputs, size, strategy, key };
 }
 
-function refusePlace(name: string, { source, join }: PipelineNode): void {
-  const [what, where] = source === undefined ? ["a join", "that it reads"] : (["a source", "that read it"] as const);
-  if (source === undefined && join === undefined) return;
+function refusePlace(name: string, { source, join, broadcast }: PipelineNode): void {
+  if (source === undefined && join === undefined && broadcast === undefined) return;
+  const kind = join === undefined ? "a broadcast" : "a join";
+  const [what, where] = source === undefined ? [kind, "that it reads"] : (["a source", "that read it"] as const);
   const text = `node "${name}" is ${what}, before which no buffer can stand; give buffer to the nodes ${where}`;
   throw new WeirError("PIPELINE_INVALID", text);
 }

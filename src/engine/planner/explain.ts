@@ -42,7 +42,8 @@ const indent = (line: string): string => `  ${line}`;
 const inputText = ({ node, output }: PlanInput): string => (output === "out" ? node : `${node}.${output}`);
 const from = (inputs: readonly PlanInput[]): string => inputs.map(inputText).join(", ");
 
-const sourceLine = (s: PlanSource): string => `${s.node}: source ${s.connector}`;
+const sourceLine = (s: PlanSource): string =>
+  `${s.node}: source ${s.connector}${s.broadcast === true ? ", all of it by every worker, anew at each start" : ""}`;
 const sinkLine = (s: PlanSink): string => `${s.node}: sink ${s.connector} ← ${from(s.inputs)}`;
 const bufferLine = ({ node, size, strategy, key, inputs }: PlanBuffer): string =>
   `${node}: ${strategy} of ${size} records${key === null ? "" : ` by ${key}`} ← ${from(inputs)}`;
@@ -75,6 +76,8 @@ function operationText(node: PlanNode): string {
       return `the ${node.size} records with the ${node.order === "Descending" ? "highest" : "lowest"} ${node.by} by ${node.key}${ttlText(node.ttlMs)}`;
     case "join":
       return joinText(node);
+    case "broadcast":
+      return `${node.joinType} meeting of ${node.keys[0]} with the newest record of each ${node.keys[1]}, in every worker: {${fieldsText(node.select)}}`;
     case "lookup":
       return lookupText(node);
     case "process":
@@ -94,7 +97,7 @@ const aggregatesText = (aggregates: readonly PlanAggregate[]): string =>
 const ttlText = (ttlMs: number): string => (ttlMs === 0 ? "" : `, forgotten after ${ttlMs} ms`);
 
 function joinText({ keys, times, joinType, select }: Extract<PlanNode, { kind: "join" }>): string {
-  const fields = select?.map((f) => `${f.path.join(".")}: ${f.expression}`).join(", ") ?? "left, right";
+  const fields = fieldsText(select);
   return `${joinType} join on ${keys[0]} == ${keys[1]}, ${timesText(times)}: {${fields}}`;
 }
 
@@ -113,9 +116,12 @@ function lookupText({ key, joinType, select, lookup }: Extract<PlanNode, { kind:
   const { table, path } = lookup.config as { table?: string; path?: string };
   const { cache, capacity } = lookup;
   const kept = cache === null ? "not cached" : `${cache.rows} rows cached${cacheTimeText(cache.ttlMs)}`;
-  const fields = select?.map((f) => `${f.path.join(".")}: ${f.expression}`).join(", ") ?? "left, right";
+  const fields = fieldsText(select);
   return `${joinType} lookup of ${key} in ${lookup.connector} ${table ?? path}, ${kept}, ${capacity} keys at a time: {${fields}}`;
 }
+
+const fieldsText = (select: Extract<PlanNode, { kind: "join" }>["select"]): string =>
+  select?.map((f) => `${f.path.join(".")}: ${f.expression}`).join(", ") ?? "left, right";
 
 const cacheTimeText = (ttlMs: number): string => (ttlMs === 0 ? "" : ` for ${ttlMs} ms`);
 

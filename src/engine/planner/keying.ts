@@ -1,6 +1,6 @@
 import type { PlanInput, PlanSource } from "../plan.ts";
 import { isWithin, plainPath, samePath } from "./field-path.ts";
-import { throughLookup } from "./lookups.ts";
+import { throughPairs } from "./lookups.ts";
 import { joinKeying, joinResult } from "./joins.ts";
 import { equalSplits, keyingOf, none } from "./declared-key.ts";
 import type { Declared, Keying } from "./declared-key.ts";
@@ -20,7 +20,7 @@ export function keyings(graph: StreamGraph, sources: ReadonlyMap<string, PlanSou
     }
     const input = merge(
       node,
-      node.inputs.map((i) => streamOf(i, streams)),
+      (node.spec.broadcast === undefined ? node.inputs : node.inputs.slice(0, -1)).map((i) => streamOf(i, streams)),
       sources,
     );
     const key = keyOf(node);
@@ -60,8 +60,8 @@ function through(node: GraphNode, input: Declared, sources: ReadonlyMap<string, 
   const source = sources.get(node.name);
   if (source !== undefined) return ofSource(source);
   if (input.path === undefined) return input;
-  const { map, flatMap, select, drop, process, join } = node.spec;
-  if (join !== undefined) return throughLookup(node, input);
+  const { map, flatMap, select, drop, process, join, broadcast } = node.spec;
+  if (join !== undefined || broadcast !== undefined) return throughPairs(node, input);
   if (process !== undefined) return made(node);
   if (map !== undefined) return throughMap(node.name, map, input);
   if (flatMap !== undefined) return none(`flatMap "${node.name}" makes other records`);

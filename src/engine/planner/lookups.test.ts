@@ -72,9 +72,7 @@ describe("a lookup", () => {
       plan(orders, priced(join), count(keyBy), last).parallelismLimit?.reason;
     expect(reason({}, "event.left.sku")).toBeUndefined();
     expect(reason({ select: { s: "left.sku" } }, "event.s")).toBeUndefined();
-    expect(reason({ select: { s: "right.sku" } }, "event.s")).toContain(
-      'lookup "priced" does not copy left.sku unchanged',
-    );
+    expect(reason({ select: { s: "right.sku" } }, "event.s")).toContain('"priced" does not copy left.sku unchanged');
   });
 
   it.each<[string, PipelineNode, string]>([

@@ -63,14 +63,14 @@ function lookupOf(
   };
 }
 
-/** Where the declared key is in what a lookup gives: the record goes through as `left`. */
-export function throughLookup({ name, spec }: GraphNode, input: Declared): Declared {
+/** Where the declared key is in what a lookup or a broadcast gives: the record goes through as `left`. */
+export function throughPairs({ name, spec }: GraphNode, input: Declared): Declared {
   if (input.path === undefined) return input;
   const { path, origin } = input;
-  const { select } = spec.join ?? {};
+  const { select } = spec.join ?? spec.broadcast ?? {};
   if (select === undefined) return { path: ["left", ...path], origin };
   const key = ["left", ...path].join(".");
   const copied = Object.entries(select).find(([, text]) => variablePath(text)?.join(".") === key);
-  if (copied === undefined) return none(`lookup "${name}" does not copy ${key} unchanged`);
+  if (copied === undefined) return none(`"${name}" does not copy ${key} unchanged`);
   return { path: copied[0].split("."), origin };
 }

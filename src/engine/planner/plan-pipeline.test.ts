@@ -272,12 +272,6 @@ describe("a pipeline that cannot run is refused with its node and what to do", (
       /source "events" has no eventTime/,
     ],
     [
-      "an operator of a later version",
-      [events, { name: "d", from: ["events"], broadcast: { from: "events" } }, out("d")],
-      "SPEC_NOT_IMPLEMENTED",
-      /nodes\[d\].broadcast: this version/,
-    ],
-    [
       "a function that nobody wrote",
       [events, { name: "d", from: ["events"], keyBy: "event.a", process: { function: "f" } }, out("d")],
       "PIPELINE_INVALID",

@@ -7,6 +7,7 @@ import { isWeirError, WeirError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
 import { PLAN_VERSION } from "../plan.ts";
 import type { Delivery, Plan, PlanInput, PlanSink, PlanSource } from "../plan.ts";
+import { broadcastOperation, markBroadcasts } from "./broadcasts.ts";
 import { placeBuffers } from "./buffers.ts";
 import { deliveryOf, refuseTwoDeciders } from "./delivery.ts";
 import { sinkEndpoint, sourceEndpoint } from "./endpoints.ts";
@@ -78,6 +79,7 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
       const sides = n.inputs.map((i) => schemas.get(i.node));
       return (
         processOperation(n, mode, { pipeline, event, report }) ??
+        broadcastOperation(n, { sides, report }) ??
         lookupOperation(n, { pipeline, parameters, event, report }) ??
         operation(n, mode, { event, sides, report })
       );
@@ -89,7 +91,7 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
     version: PLAN_VERSION,
     maxParallelism: options.maxParallelism,
     parameters: options.parameters,
-    sources,
+    sources: attempt(() => markBroadcasts(graph, sources), "", report) ?? sources,
     ...readers,
     // Left out where there are none: the plans of jobs that run would have another hash, and start anew.
     ...(buffers.length === 0 ? {} : { buffers }),
@@ -177,7 +179,7 @@ function schemasOf(graph: StreamGraph): Schemas {
 }
 
 function outputSchema(spec: PipelineNode, input: PipelineNode["schema"]): PipelineNode["schema"] {
-  const makesOther = [spec.map, spec.flatMap, spec.aggregate, spec.topN, spec.join, spec.process].some(
+  const makesOther = [spec.map, spec.flatMap, spec.aggregate, spec.topN, spec.join, spec.broadcast, spec.process].some(
     (operation) => operation !== undefined,
   );
   if (makesOther || input === undefined) return undefined;
@@ -213,7 +215,9 @@ function checkEventTime(graph: StreamGraph, sources: ReadonlyMap<string, PlanSou
     const source = sources.get(node.name);
     const missing =
       source === undefined
-        ? node.inputs.map((i) => timeless.get(i.node)).find((s) => s !== undefined)
+        ? timedInputs(node)
+            .map((i) => timeless.get(i.node))
+            .find((s) => s !== undefined)
         : source.eventTime === null
           ? node.name
           : undefined;
@@ -228,6 +232,10 @@ function checkEventTime(graph: StreamGraph, sources: ReadonlyMap<string, PlanSou
   }
   return errors;
 }
+
+/** A table has no part in time. */
+const timedInputs = ({ spec, inputs }: GraphNode): readonly PlanInput[] =>
+  spec.broadcast === undefined ? inputs : inputs.slice(0, -1);
 
 /** What a source rejects is not JSON: it has no fields, so it can only be kept as it is. */
 function checkDeadReaders(graph: StreamGraph): WeirError[] {

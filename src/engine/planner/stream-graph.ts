@@ -1,4 +1,4 @@
-import { inputOf } from "../../api/graph-check.ts";
+import { inputOf, readsOf } from "../../api/graph-check.ts";
 import type { PipelineNode } from "../../api/pipeline.schema.ts";
 import type { PlanInput } from "../plan.ts";
 
@@ -19,7 +19,7 @@ export function streamGraph(specs: readonly PipelineNode[]): StreamGraph {
   const graphNode = (spec: PipelineNode): GraphNode => ({
     name: spec.name,
     spec,
-    inputs: (spec.from ?? []).map(inputOf),
+    inputs: readsOf(spec).map(inputOf),
   });
   const byName = new Map(specs.map((spec) => [spec.name, graphNode(spec)]));
   return { nodes: topological(byName), byName };

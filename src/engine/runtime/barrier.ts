@@ -32,7 +32,7 @@ export function takeBarrier(
       takenAt: clock.now(),
       held,
       paused,
-      sources: tasks.map((t) => t.state()),
+      sources: tasks.filter((t) => !t.broadcast).map((t) => t.state()),
       keyed: captureKeyed(program.keyed),
     },
     flushed: flushed.then((handles) => handles.filter((h) => h !== undefined)),

@@ -185,7 +185,7 @@ async function commit({ slot, options }: CheckpointerOptions, id: number, manife
   if (manifest.sinks.length > 0) {
     await slot.storage.create(`${slotFolder(manifest)}/${id}/${COMPLETED}`, Buffer.from("{}\n"));
   }
-  for (const { node, reader } of slot.tasks) {
+  for (const { node, reader } of slot.tasks.filter((task) => !task.broadcast)) {
     const positions = manifest.sources.find((s) => s.node === node)?.splits.map((s) => [s.id, s.position] as const);
     await reader.checkpointed?.(new Map(positions)).catch((e: unknown) => options.listener.warning?.(messageOf(e)));
   }

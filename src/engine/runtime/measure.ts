@@ -40,9 +40,12 @@ export function meter({ tasks, sinks, program, losses, lookups, clock }: Measure
     const busy = performance.eventLoopUtilization(loop).utilization;
     loop = performance.eventLoopUtilization();
     const counters = [...program.counters()];
-    const watermark = Math.min(...tasks.map((t) => t.watermark));
+    const watermark = Math.min(...tasks.filter((t) => !t.broadcast).map((t) => t.watermark));
     return {
-      ...lagOf(tasks, now.at),
+      ...lagOf(
+        tasks.filter((task) => !task.broadcast),
+        now.at,
+      ),
       ...rates,
       totalIn: now.totalIn,
       totalOut: now.totalOut,

@@ -1,6 +1,6 @@
 import { WeirError } from "../../errors.ts";
 import { refuseIncompatible } from "../checkpoint/compatibility.ts";
-import { dealSource, restoreKeyed } from "../checkpoint/deal.ts";
+import { dealSource, dealWhole, restoreKeyed } from "../checkpoint/deal.ts";
 import type { Decider } from "../checkpoint/newest.ts";
 import { sinkFactory, sourceFactory } from "../connectors/custom/factories.ts";
 import { loadFunctions, refuseModules } from "../functions/loaded-function.ts";
@@ -259,9 +259,9 @@ async function openReader(
   restored: RestoredState | undefined,
   opened: { close(): Promise<void> }[],
 ): Promise<OpenSource> {
-  const dealt = dealSource(plan.node, splits, identityOf(options), restored);
-  const { slot } = options;
-  const { slots } = options.start;
+  const whole = plan.broadcast === true;
+  const dealt = whole ? dealWhole(splits) : dealSource(plan.node, splits, identityOf(options), restored);
+  const [slot, slots] = whole ? [0, 1] : [options.slot, options.start.slots];
   const deal = dealt.kept ? {} : { deal: { slot, slots, splits } };
   const reader = await factory.open(config, dealt.assigned, { ...context, ...deal });
   opened.push(reader);

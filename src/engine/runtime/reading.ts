@@ -58,18 +58,24 @@ export function reading(
     lookup: () => isCut() && draining === undefined,
   };
   const isThrough = (): boolean => program.buffers.every((b) => b.ended);
-  const ready = ({ node, kind }: Unit): boolean => !held[kind]() && space.behind(node);
+  const tables = tasks.filter((task) => task.broadcast);
+  let tablesRead = tables.length === 0;
+  /** Until then only tables are read: nothing may meet one that is not there yet, nor time go on. */
+  const haveTables = (): boolean => (tablesRead ||= tables.every((task) => task.caughtUp()));
+  const ready = ({ node, kind }: Unit): boolean =>
+    !held[kind]() && (haveTables() || tables.some((task) => task.node === node)) && space.behind(node);
   const rest = (): void => {
-    if (holds.size === 0) for (const task of tasks) if (space.behind(task.node)) task.rest(clock.now());
+    const resting = haveTables() ? tasks : tables;
+    if (holds.size === 0) for (const task of resting) if (space.behind(task.node)) task.rest(clock.now());
     if (isThrough()) draining?.resolve();
-    if (holds.size > 0 || !tasks.every((t) => t.ended) || !isThrough()) return;
+    if (holds.size > 0 || !tasks.every((t) => t.ended || t.broadcast) || !isThrough()) return;
     ended = true;
     on.ended();
   };
   const step = (): boolean => {
     if (ended) return false;
     // While the sources are held, a window that fires would have its result before and after the savepoint.
-    if (holds.size === 0) program.advanceProcessingTime(clock.now());
+    if (holds.size === 0 && haveTables()) program.advanceProcessingTime(clock.now());
     let wait = Infinity;
     for (let i = 0; i < units.length; i++) {
       const unit = units[turn++ % units.length] as Unit;

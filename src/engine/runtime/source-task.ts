@@ -19,6 +19,10 @@ export interface SourceTask {
   /** Fires everything that is open, as at the end of the input. */
   drain(): void;
   readonly ended: boolean;
+  /** It feeds tables only: nothing of it is saved, and the other sources wait until it has been read for the first time. */
+  readonly broadcast: boolean;
+  /** There is nothing more to read for now, as far as is known. */
+  caughtUp(): boolean;
   readonly watermark: number;
   readonly records: number;
   /** How many splits it reads. */
@@ -90,6 +94,12 @@ export function sourceTask({ plan, reader, dealt }: OpenSource, program: Program
     },
     paused: () => times.restart(),
     drain: end,
+    broadcast: plan.broadcast === true,
+    caughtUp: () =>
+      ended ||
+      reader.finished() ||
+      reader.lag()?.records === 0 ||
+      reader.idleSplits().length >= opened.length + added.length,
     get ended() {
       return ended;
     },
