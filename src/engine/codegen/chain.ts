@@ -239,9 +239,9 @@ interface Step {
 
 const boolTest = (x: string, fail: Fail): string => `if (${x} !== true && ${x} !== false) ${fail(`R.notBool(${x})`)}`;
 
-/** A key that is a plain text or number goes out as the bytes it came in, without its quotes. */
-function plainKey({ buffer, start, end, type }: Slot): string {
+/** A key that is a plain text or number goes out as the bytes it came in, without its quotes; so does a list from state. */
+function plainKey({ buffer, start, end, type, canonical }: Slot): string {
   const set = (from: string, to: string): string =>
     `{ rec.key = ${buffer}; rec.keyStart = ${from}; rec.keyEnd = ${to}; }`;
-  return `if (${type} === 1) ${set(`${start} + 1`, `${end} - 1`)} else if (${type} === 3) ${set(start, end)}`;
+  return `if (${type} === 1) ${set(`${start} + 1`, `${end} - 1`)} else if (${type} === 3${canonical ? ` || ${type} === 9` : ""}) ${set(start, end)}`;
 }

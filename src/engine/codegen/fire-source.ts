@@ -10,7 +10,8 @@ type Fields = { path: string[]; leaf: Leaf }[];
 /** The chain below an aggregate: the function that an entry whose result is due goes through. */
 export function fireSource(chain: ChainWriter, node: WindowNode | KeyedAggregateNode): string {
   const w = chain.index(node.name);
-  const key: Slot = { buffer: "b", start: "s", end: "e", type: "t", js: "(v !== U ? v : (v = decode(b, s, e, t)))" };
+  const js = "(v !== U ? v : (v = decode(b, s, e, t)))";
+  const key: Slot = { buffer: "b", start: "s", end: "e", type: "t", js, canonical: true };
   const layout = layoutOf(node);
   const windowed = node.kind === "windowAggregate";
   const fields: Fields = [
@@ -62,7 +63,7 @@ function overflowTest(node: WindowNode, w: number): string[] {
 
 function result({ fn, at }: CellSlot, texts: number): Leaf {
   const held = `bucket.texts[entry * ${texts} + ${at}]`;
-  if (fn === "first" || fn === "last") return leaf(`R.parsed(${held})`);
+  if (fn === "first" || fn === "last") return { ...leaf(`R.parsed(${held})`), json: held };
   if (isText(fn)) return leaf(`R.held(${JSON.stringify(fn)}, ${held})`);
   const cell = `cells[at + ${at}]`;
   const value = fn === "avg" ? `${cell} / cells[at + ${at + 1}]` : cell;

@@ -1,4 +1,4 @@
-import { OTHER_NUMBER, PARSED } from "../json/scan.ts";
+import { OTHER_NUMBER } from "../json/scan.ts";
 
 const NEWLINE = 10;
 /** Below this a loop is faster than a call into the runtime. */
@@ -58,14 +58,42 @@ export class Scratch {
     else this.putText(JSON.stringify(value));
   }
 
+  /** JSON as it is held in state; nothing held is null. */
+  putJson(text: string | undefined): void {
+    if (text === undefined) {
+      this.putText("null");
+      return;
+    }
+    if (text.length > SHORT) {
+      this.putText(text);
+      return;
+    }
+    const from = this.take(text.length);
+    const { bytes } = this;
+    for (let i = 0; i < text.length; i++) {
+      const c = text.charCodeAt(i);
+      if (c > 127) {
+        this.at = from;
+        this.putText(text);
+        return;
+      }
+      bytes[from + i] = c;
+    }
+  }
+
+  /** Copies an object or a list, unless it was spread over lines: a record is one line in many formats. */
+  putLine(b: Buffer, start: number, end: number): boolean {
+    if (hasNewline(b, start, end)) return false;
+    this.put(b, start, end);
+    return true;
+  }
+
   /**
-   * A scanned value that is more than one plain token. It keeps its bytes (no digit of a long number is lost), unless it
-   * was spread over lines, because a record is one line in many formats, or is a number beyond the doubles.
+   * A scanned value whose bytes are not simply copied. A number keeps them (no digit of a long one is lost), unless it is beyond
+   * the doubles.
    */
   putScanned(range: { buffer: Buffer; start: number; end: number }, kind: number, value: unknown): void {
-    const { buffer, start, end } = range;
-    const keeps = kind === OTHER_NUMBER ? Number.isFinite(value) : kind !== PARSED && !hasNewline(buffer, start, end);
-    if (keeps) this.put(buffer, start, end);
+    if (kind === OTHER_NUMBER && Number.isFinite(value)) this.put(range.buffer, range.start, range.end);
     else this.putValue(value);
   }
 }

@@ -78,12 +78,15 @@ class SerializerWriter {
   }
 }
 
-function leafSource({ slot, js, number }: Leaf): string {
+/** An object or a list is decoded only where its bytes cannot be copied. */
+function leafSource({ slot, js, number, json }: Leaf): string {
   if (number) return `o.putNumber(${js});`;
+  if (json !== undefined) return `o.putJson(${json});`;
   if (slot === undefined) return `o.putValue(${js});`;
   const { buffer, start, end, type } = slot;
+  const range = `${buffer}, ${start}, ${end}`;
   const wide = `o.putScanned({ buffer: ${buffer}, start: ${start}, end: ${end} }, ${type}, ${js})`;
-  return `if (${type} < 8 && ${type} !== 4) o.put(${buffer}, ${start}, ${end}); else ${wide};`;
+  return `if (${type} < 8 && ${type} !== 4) o.put(${range}); else if ((${type} !== 8 && ${type} !== 9) || !o.putLine(${range})) ${wide};`;
 }
 
 /** Where an event's JSON bytes are, and the statements that make them. */

@@ -27,6 +27,8 @@ export interface Leaf {
   readonly slot: Slot | undefined;
   /** A number that may be printed without looking at its type. */
   readonly number: boolean;
+  /** JavaScript expression of its JSON text, where that is what is held; undefined of that is null. */
+  readonly json?: string;
   /** JavaScript condition under which the field is there at all; always, where there is none. */
   readonly present?: string;
 }
@@ -39,6 +41,8 @@ export interface Slot {
   readonly type: string;
   /** JavaScript expression of the decoded value, decoded on first use. */
   readonly js: string;
+  /** Its bytes are what JSON.stringify gives: those of a key in state. */
+  readonly canonical?: true;
 }
 
 /** Names that the projector can compare as bytes; below any other name the value is decoded. */
