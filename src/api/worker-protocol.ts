@@ -86,6 +86,11 @@ export const startDocument = z.object({
       .object({ endpoint: z.string().optional(), region: z.string().optional(), secret: z.string() })
       .optional(),
   }),
+  /**
+   * Keys that are not those of the sources' splits go through topics of this generation; without it each worker keeps
+   * its own, as a single one does.
+   */
+  exchange: z.object({ generation: z.number().int() }).optional(),
   /** Start with the sources paused (desiredState: Paused). */
   paused: z.boolean().default(false),
 });

@@ -16,6 +16,8 @@ export interface Plan {
   readonly nodes: readonly PlanNode[];
   /** Queues on the edges to nodes that say so, in topological order; absent where there are none. */
   readonly buffers?: readonly PlanBuffer[];
+  /** What goes through Kafka to the worker of its key as soon as there are several workers; absent where nothing does. */
+  readonly exchanges?: readonly PlanExchange[];
   /** Most workers that can share this plan's work: 1 for local keyed state, else unlimited (splits decide). */
   readonly parallelismLimit: { readonly max: number; readonly reason: string } | null;
 }
@@ -53,6 +55,29 @@ export interface PlanSink {
   /** What happens to a record whose key expression fails. */
   readonly onError: OnError;
   /** What the sink promises after failures; absent is at least once. */
+  readonly delivery?: Delivery;
+  /** Set in the plan of several workers: it writes for a keyed node, whose key, errors and dead records are its own. */
+  readonly exchange?: Pick<PlanExchange, "reader" | "variable" | "anyValue">;
+}
+
+/**
+ * An input of a keyed node whose key is not the one that its source is split by. One worker hashes keys itself; several
+ * send each record through a topic with a partition for every shard (`withExchanges`).
+ */
+export interface PlanExchange {
+  /** `<reader>~exchange`, of a join `<reader>~exchange-left` and `-right`: no name of a user's. */
+  readonly node: string;
+  readonly reader: string;
+  readonly inputs: readonly PlanInput[];
+  readonly key: string;
+  /** What the key expression calls the record. */
+  readonly variable: "event" | "left" | "right";
+  /** Objects are keys, too. */
+  readonly anyValue: boolean;
+  /** The connection of the Kafka cluster that holds the topic. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly secretRef: string | null;
+  readonly onError: OnError;
   readonly delivery?: Delivery;
 }
 
@@ -231,8 +256,11 @@ export type PlanJoinTimes =
 /** Nodes with one input that keep state by key. */
 export type KeyedPlanNode = Exclude<Extract<PlanNode, { readonly keying: Keying }>, { readonly kind: "join" }>;
 
-/** declared: shard = split index of the source; local: shard = murmur2(key) % maxParallelism. */
-export type Keying = "declared" | "local";
+/**
+ * declared: shard = split index of the source; local: shard = murmur2(key) % maxParallelism; exchanged: the same shard,
+ * which is the split of the exchange that the record came through. Only the plan of several workers has the last.
+ */
+export type Keying = "declared" | "local" | "exchanged";
 
 /** Windows that time ends. */
 export type PlanWindow =

@@ -22,7 +22,11 @@ function start(): { watermarks: Watermarks; passed: number[] } {
   const passed: number[] = [];
   const plan = planPipeline({ nodes }, { parameters: {}, maxParallelism: 8 });
   return {
-    watermarks: new Watermarks(plan, new Map([["w", (at: number) => void passed.push(at)]]), new Map()),
+    watermarks: new Watermarks(plan, {
+      advance: new Map([["w", (at: number) => void passed.push(at)]]),
+      buffered: new Map(),
+      sinks: new Map(),
+    }),
     passed,
   };
 }

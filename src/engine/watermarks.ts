@@ -21,6 +21,20 @@ export interface BufferedTime {
 const timedInputs = (node: PlanNode | undefined): readonly PlanInput[] =>
   node?.kind === "broadcast" ? node.inputs.slice(0, 1) : (node?.inputs ?? []);
 
+/** A sink that hands time on to other workers, behind the records that it has taken: an exchange. */
+export interface SinkTime {
+  watermark?(watermark: number): void;
+  idle?(idle: boolean): void;
+  end?(): void;
+}
+
+export interface Followed {
+  /** What keyed nodes do when time passes, in topological order. */
+  readonly advance: ReadonlyMap<string, (watermark: number) => void>;
+  readonly buffered: ReadonlyMap<string, BufferedTime>;
+  readonly sinks: ReadonlyMap<string, SinkTime>;
+}
+
 /** A buffer's entry has a watermark of its own, ahead of the one that has come through. */
 const entryOf = (buffer: string): string => `${buffer}>`;
 
@@ -33,11 +47,7 @@ export class Watermarks {
   /** Processing time has come this far. */
   private processed = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    plan: Plan,
-    advance: ReadonlyMap<string, (watermark: number) => void>,
-    buffered: ReadonlyMap<string, BufferedTime>,
-  ) {
+  constructor(plan: Plan, { advance, buffered, sinks }: Followed) {
     const lookups = plan.nodes.filter((n) => n.kind === "lookup").map(({ name, inputs }) => ({ node: name, inputs }));
     const buffers = [...(plan.buffers ?? []), ...lookups];
     const origins = [...plan.sources.map((s) => s.node), ...buffers.map((b) => b.node), ...advance.keys()];
@@ -58,6 +68,22 @@ export class Watermarks {
         setIdle: (idle) => time.idle(idle),
       });
     }
+    // Last: what a keyed node gives because time passes comes before the word that it has passed.
+    for (const { node, inputs } of plan.sinks) this.followWith(node, this.originsOf(plan, inputs), sinks.get(node));
+  }
+
+  private followWith(name: string, origins: readonly string[], sink: SinkTime | undefined): void {
+    if (sink?.watermark === undefined) return;
+    this.at.set(name, Number.NEGATIVE_INFINITY);
+    this.followers.push({
+      name,
+      origins,
+      advance: (watermark) => {
+        if (watermark === Number.POSITIVE_INFINITY) sink.end?.();
+        else sink.watermark?.(watermark);
+      },
+      setIdle: (idle) => sink.idle?.(idle),
+    });
   }
 
   private originsOf(plan: Plan, inputs: readonly PlanInput[]): string[] {

@@ -73,6 +73,8 @@ function steerPause(draft: Draft, spec: LifecycleSpec): void {
   const named = (phase: string): string[] =>
     slots.flatMap((s) => (s.worker?.phase === phase && s.pod ? [s.pod.name] : []));
   if (wanted === "Paused" && named("Running").length > 0) act(draft, { kind: "PauseWorkers", pods: named("Running") });
+  // A worker that restarted amid a savepoint holds its sources until all have made their cut.
+  if (type !== undefined) return;
   if (wanted === "Running" && named("Paused").length > 0) act(draft, { kind: "ResumeWorkers", pods: named("Paused") });
 }
 

@@ -22,6 +22,7 @@ export type Action =
       readonly lineage: string;
       readonly restore: RestorePoint;
       readonly paused: boolean;
+      readonly exchange?: { readonly generation: number };
       readonly copyOf?: number | undefined;
     }
   | { readonly kind: "DeletePlan"; readonly epoch: number }

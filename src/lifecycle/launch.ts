@@ -25,12 +25,15 @@ export function openEpoch(
   const before = draft.memory.launched;
   const epoch = nextEpoch(draft);
   const copied = target.copyOf !== undefined && before !== undefined;
+  const slots = target.slots ?? spec.parallelism;
+  const exchange = exchangeOf({ epoch, slots, restore }, before);
   const launched: Launched = {
     epoch,
-    slots: target.slots ?? spec.parallelism,
+    slots,
     hash: copied ? before.hash : spec.launchHash,
     generation: copied ? before.generation : draft.input.job.generation,
     restore,
+    ...(exchange === undefined ? {} : { exchange }),
     ...(target.copyOf === undefined ? {} : { copyOf: target.copyOf }),
   };
   draft.memory.launched = launched;
@@ -44,6 +47,18 @@ export function openEpoch(
   draft.status.lineage = { id: lineage, hadState: false, ...sameLineage(draft, lineage), ...restoredFrom(restore) };
   delete draft.status.failure;
   return launched;
+}
+
+/**
+ * A savepoint was taken with nothing on its way between workers, so what starts from it has new topics, or none for a
+ * single worker. Checkpoints hold positions in the topics: whatever starts from those reads on in them, at any number.
+ */
+function exchangeOf(
+  { epoch, slots, restore }: Pick<Launched, "epoch" | "slots" | "restore">,
+  before: Launched | undefined,
+): Launched["exchange"] {
+  const kept = restore.kind === "checkpoint" ? before?.exchange : undefined;
+  return kept ?? (slots > 1 ? { generation: epoch } : undefined);
 }
 
 function sameLineage(draft: Draft, lineage: string): { hadState?: boolean } {
@@ -83,6 +98,7 @@ function applyPlan(draft: Draft, launched: Launched): void {
     lineage: draft.status.lineage?.id ?? "",
     restore: launched.restore,
     paused: spec !== undefined && wantedOf(draft, spec).desiredState === "Paused",
+    ...(launched.exchange === undefined ? {} : { exchange: launched.exchange }),
     ...(launched.copyOf === undefined ? {} : { copyOf: launched.copyOf }),
   });
 }

@@ -23,6 +23,8 @@ const launched = z.object({
   replaced: z.object({ restorePoint: restorePoint.optional(), used }).optional(),
   /** Relaunched from the ConfigMap of this earlier epoch. */
   copyOf: z.number().int().optional(),
+  /** Keys go to their workers through topics of this generation. */
+  exchange: z.object({ generation: z.number().int() }).optional(),
   /** A worker of it ran, so its folder says where it came from: a slot without a checkpoint falls back to that. */
   ran: z.boolean().optional(),
   /** All workers have been seen running in this epoch. */

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
 import type { RestorePoint } from "../../src/api/worker-protocol.ts";
 import { compile } from "../../src/engine/codegen/compile.ts";
@@ -7,13 +7,17 @@ import type { ImportModule } from "../../src/engine/functions/loaded-function.ts
 import type { Plan } from "../../src/engine/plan.ts";
 import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
 import { collected } from "../builders/collected-sink.ts";
+import { memoryExchanges } from "../builders/memory-exchange.ts";
 import { random } from "../builders/random.ts";
 import { runSlot, stopWithSavepoint } from "../builders/running-slot.ts";
 
 const RUNS = process.env["WEIR_LONG"] === "1" ? 200 : 6;
 
-/** One node of every kind that keeps state, each with its sink. What depends on how splits interleave is left out. */
-function allOperators(): Plan {
+/**
+ * One node of every kind that keeps state, each with its sink. What depends on how splits interleave is left out. Keys are
+ * those of the source's splits, or each node's go through an exchange to their workers.
+ */
+function allOperators(keys: "declared" | "exchanged"): Plan {
   const from = ["events"];
   const keyed = { from, keyBy: "event.tenant" };
   const aggregate = {
@@ -59,7 +63,7 @@ function allOperators(): Plan {
         ],
       },
     },
-    partitionedBy: "event.tenant",
+    ...(keys === "declared" ? { partitionedBy: "event.tenant" } : {}),
     eventTime: { field: "event.ts" },
   };
   const parts: PipelineNode[] = [
@@ -72,8 +76,9 @@ function allOperators(): Plan {
     { name: `${name}-out`, from: [`${name}-named`], sink: { blackhole: {} } },
   ]);
   const functions = [{ name: "seconds", module: { path: "/seconds.mjs" } }];
+  const connections = [{ name: "between", kafka: { brokers: ["nowhere:1"] } }];
   const plan = planPipeline(
-    { functions, nodes: [source, ...parts, ...stateful, ...sinks] },
+    { functions, connections, nodes: [source, ...parts, ...stateful, ...sinks] },
     { parameters: {}, maxParallelism: 8 },
   );
   return { ...plan, sinks: plan.sinks.map((sink) => ({ ...sink, connector: "collect" })) };
@@ -98,17 +103,19 @@ const importModule: ImportModule = () => Promise.resolve({ exports: { default: s
 /** Runs the job over savepoints, each followed by another number of workers; gives its rows. */
 async function run(plan: Plan, uri: string, moves: readonly { slots: number; turns: number }[]): Promise<string[]> {
   const out = collected();
+  const connectors = memoryExchanges(out.connectors);
   let restore: RestorePoint = { kind: "none" };
   for (const [i, { slots, turns }] of moves.entries()) {
     const start = (slot: number) =>
       runSlot({
         plan,
-        connectors: out.connectors,
+        connectors,
         uri,
         slot,
         slots,
         epoch: i + 1,
         restore,
+        ...(slots > 1 ? { start: { exchange: { generation: i + 1 } } } : {}),
         build: compile,
         importModule,
       });
@@ -123,17 +130,23 @@ async function run(plan: Plan, uri: string, moves: readonly { slots: number; tur
   return out.lines.toSorted();
 }
 
-it("give the rows of an undisturbed run over savepoints at random places and any number of workers", async () => {
-  const plan = allOperators();
-  const expected = await run(plan, "memory://operators", [{ slots: 1, turns: 0 }]);
-  let interrupted = 0;
-  for (let seed = 1; seed <= RUNS; seed++) {
-    const r = random(seed);
-    const moves = Array.from({ length: 2 + r.below(3) }, () => ({ slots: 1 + r.below(4), turns: r.below(6) }));
-    interrupted += moves.length - 1;
-    const rows = await run(plan, `memory://operators-${seed}`, moves);
-    expect({ seed, n: rows.length }).toEqual({ seed, n: expected.length });
-    expect(rows.find((row, i) => row !== expected[i])).toBeUndefined();
-  }
-  console.log(`operators: ${RUNS} runs of ${expected.length} rows over ${interrupted} savepoints, 0 differences`);
+describe.each(["declared", "exchanged"] as const)("operators with keys that are %s", (keys) => {
+  it("give the rows of an undisturbed run over savepoints at random places and any number of workers", async () => {
+    const plan = allOperators(keys);
+    expect((plan.exchanges ?? []).length).toBe(keys === "declared" ? 0 : 17);
+    const uri = `memory://operators-${keys}`;
+    const expected = await run(plan, uri, [{ slots: 1, turns: 0 }]);
+    let interrupted = 0;
+    for (let seed = 1; seed <= RUNS; seed++) {
+      const r = random(seed);
+      const moves = Array.from({ length: 2 + r.below(3) }, () => ({ slots: 1 + r.below(4), turns: r.below(6) }));
+      interrupted += moves.length - 1;
+      const rows = await run(plan, `${uri}-${seed}`, moves);
+      expect({ seed, n: rows.length }).toEqual({ seed, n: expected.length });
+      expect(rows.find((row, i) => row !== expected[i])).toBeUndefined();
+    }
+    console.log(
+      `operators, ${keys}: ${RUNS} runs of ${expected.length} rows over ${interrupted} savepoints, 0 differences`,
+    );
+  });
 });

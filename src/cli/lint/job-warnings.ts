@@ -32,7 +32,7 @@ type Job = StreamingJobSpec & { readonly pipeline: Pipeline };
 export function jobWarnings(spec: Job, plan: Plan): Warning[] {
   return [
     ...unreadOutputs(spec.pipeline),
-    ...unused(spec.pipeline),
+    ...unused(spec.pipeline, plan),
     ...unknownParameters(spec),
     ...tooParallel(spec, plan),
     ...volatileState(spec, plan),
@@ -58,14 +58,16 @@ function unreadOutputs({ nodes }: Pipeline): Warning[] {
     );
 }
 
-function unused({ connections = [], functions = [], nodes }: Pipeline): Warning[] {
+function unused({ connections = [], functions = [], nodes }: Pipeline, { exchanges = [] }: Plan): Warning[] {
+  // Keys go to their workers through the first Kafka that there is.
+  const between = exchanges.length === 0 ? undefined : connections.find((c) => c.kafka !== undefined)?.name;
   const ends = JSON.stringify(nodes.map((n) => [n.source, n.sink, n.join]));
   const calls = new Set(
     nodes.flatMap((n) => [n.process?.function, n.source?.custom?.function, n.sink?.custom?.function]),
   );
   return [
     ...connections
-      .filter(({ name }) => !ends.includes(`"connection":${JSON.stringify(name)}`))
+      .filter(({ name }) => name !== between && !ends.includes(`"connection":${JSON.stringify(name)}`))
       .map(({ name }): Warning => ({
         code: "unused-connection",
         path: `spec.pipeline.connections[${name}]`,

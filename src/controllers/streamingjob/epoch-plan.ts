@@ -83,6 +83,7 @@ function startOf(action: ApplyPlan, effective: EffectiveSpec, place: EpochPlace)
       uri: storage.uri,
       ...objectStoreOf(storage),
     },
+    ...(action.exchange === undefined ? {} : { exchange: action.exchange }),
     paused: action.paused,
   });
 }

@@ -1,7 +1,7 @@
 import type { EffectiveSpec } from "../../api/effective-spec.ts";
 import type { Plan } from "../../engine/plan.ts";
 
-/** What the sources, sinks and lookups of a plan and the storage of its state name: the kubelet mounts it into the worker's pod, nobody else reads it. */
+/** What the sources, sinks, exchanges and lookups of a plan and the storage of its state name: the kubelet mounts it into the worker's pod, nobody else reads it. */
 export interface References {
   readonly secrets: readonly string[];
   readonly configMaps: readonly string[];
@@ -13,7 +13,7 @@ const CONFIG_MAPS = ["caRef"];
 
 export function referencesOf(plan: Plan, { checkpoint }: Pick<EffectiveSpec, "checkpoint">): References {
   const lookups = plan.nodes.flatMap((node) => (node.kind === "lookup" ? [node.lookup] : []));
-  const ends = [...plan.sources, ...plan.sinks, ...lookups];
+  const ends = [...plan.sources, ...plan.sinks, ...(plan.exchanges ?? []), ...lookups];
   const own = ends.flatMap((end) => (end.secretRef === null ? [] : [end.secretRef]));
   const named = (fields: readonly string[]): string[] => ends.flatMap((end) => namesIn(end.config, fields));
   const { secretRef } = checkpoint.storage;

@@ -10,6 +10,7 @@ import { bufferSource } from "./buffer-source.ts";
 import { builtSource, copiedField } from "./built-source.ts";
 import type { Building } from "./built-source.ts";
 import { emitExpression } from "./emit-expression.ts";
+import { exchangeSource } from "./exchange-source.ts";
 import { joinSource } from "./join-source.ts";
 import { lookupSource } from "./lookup-source.ts";
 import { keyedProcessSource, processSource } from "./process-source.ts";
@@ -163,7 +164,7 @@ ${boolTest(y, fail)} if (${y}) ${x} = ${i}; else {`,
 
   /** The shard of a key: its source's split where that is declared to hold it, else a hash of it. */
   shardSource(keying: Keying, hash: string): string {
-    return keying === "declared" ? "split" : `shardOf(${hash}, ${this.tables.maxParallelism})`;
+    return keying === "local" ? `shardOf(${hash}, ${this.tables.maxParallelism})` : "split";
   }
 
   /** The leaf of a field that an expression copies unchanged. */
@@ -198,6 +199,8 @@ if (f${n} === undefined) {\n${then}\n} else { ${c}.errors++; ${failed} }`;
   }
 
   private sink(sink: PlanSink, at: At): string {
+    const { exchange } = sink;
+    if (exchange !== undefined) return exchangeSource(this, sink, { exchange, at });
     const k = this.index(sink.node);
     const c = `C${this.index(sink.node)}`;
     const bytes = bytesOf(at);

@@ -59,11 +59,13 @@ export function compile(plan: Plan, options: ProgramOptions): Program {
   const lookups = lookupQueues(plan, options);
   const time = new ProcessingTime(plan, keyed);
   const chains = chainsOf(plan, options, { keyed, counters, buffers, lookups, time });
-  const watermarks = new Watermarks(
-    plan,
-    new Map(keyed.map((k) => [k.node, (watermark: number) => k.advance(watermark, chains.fires[k.node] ?? none)])),
-    new Map([...buffers, ...[...lookups].map(([name, { time }]) => [name, time] as const)]),
-  );
+  const watermarks = new Watermarks(plan, {
+    advance: new Map(
+      keyed.map((k) => [k.node, (watermark: number) => k.advance(watermark, chains.fires[k.node] ?? none)]),
+    ),
+    buffered: new Map([...buffers, ...[...lookups].map(([name, { time }]) => [name, time] as const)]),
+    sinks: options.sinks,
+  });
   const queues = programBuffers(buffers, watermarks, (node, batch) => void chains.sources[node]?.(batch));
   return {
     inputs: new Map(plan.sources.map((s) => [s.node, inputOf(s, chains)])),

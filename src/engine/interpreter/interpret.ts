@@ -57,7 +57,7 @@ export function interpret(plan: Plan, options: ProgramOptions): Program {
   const interpreter = new Interpreter(plan, options);
   const { buffers, lookups } = interpreter;
   const waiting = new Map([...buffers, ...[...lookups].map(([name, { time }]) => [name, time] as const)]);
-  const watermarks = new Watermarks(plan, interpreter.advances, waiting);
+  const watermarks = new Watermarks(plan, { advance: interpreter.advances, buffered: waiting, sinks: options.sinks });
   const behind = new Map((plan.buffers ?? []).map(({ node }) => [node, interpreter.behind(node)]));
   return {
     inputs: new Map(plan.sources.map((source) => [source.node, interpreter.input(source)])),
@@ -344,7 +344,7 @@ class Interpreter {
   }
 
   private shardOf(node: { readonly keying: Keying }, event: Flowing, key: string): number {
-    if (node.keying === "declared") return event.shard;
+    if (node.keying !== "local") return event.shard;
     const bytes = Buffer.from(key);
     return shardOf(murmur2(bytes, 0, bytes.length), this.plan.maxParallelism);
   }
@@ -355,6 +355,7 @@ class Interpreter {
   }
 
   private sink(sink: PlanSink): Push {
+    if (sink.exchange !== undefined) return this.exchange(sink, sink.exchange);
     const stage = this.stage(sink.node, sink.onError);
     const writer = this.options.sinks.get(sink.node) as SinkWriter;
     const key = sink.key === null ? undefined : this.expression(sink.key);
@@ -364,6 +365,23 @@ class Interpreter {
       if (found === undefined) return;
       writer.append(outRecord(event, found.value));
       stage.counters.out++;
+    };
+  }
+
+  /** A record whose key fails is the reader's, as if it had come there. */
+  private exchange(sink: PlanSink, { reader, variable, anyValue }: NonNullable<PlanSink["exchange"]>): Push {
+    const counters = this.counters.get(sink.node) as NodeCounters;
+    const stage = this.stage(reader, sink.onError);
+    const writer = this.options.sinks.get(sink.node) as SinkWriter;
+    const key = parseExpression(sink.key ?? "null");
+    const text = anyValue ? canonicalJson : requireKey;
+    return (event) => {
+      counters.in++;
+      const bindings = { [variable]: event.value, params: this.options.parameters };
+      const found = guarded(stage, event, () => text(evaluate(key, bindings)));
+      if (found === undefined) return;
+      writer.append(outRecord(event, found.value));
+      counters.out++;
     };
   }
 

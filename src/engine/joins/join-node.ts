@@ -1,4 +1,5 @@
 import type { PlanNode } from "../plan.ts";
+import { shardsSignature } from "../windows/cells.ts";
 import type { Side } from "./row.ts";
 
 export type JoinNode = Extract<PlanNode, { kind: "join" }>;
@@ -8,7 +9,7 @@ export function joinSignature({ keys, joinType, keying, ...node }: JoinNode): st
   const { type, ...times } = node.times;
   // As for keys without windows, a time to live may change.
   const cut = type === "unbounded" ? type : [type, ...Object.values(times)].join("/");
-  return `left=${keys[0]};right=${keys[1]};shards=${keying};join=${cut};type=${joinType}`;
+  return `left=${keys[0]};right=${keys[1]};shards=${shardsSignature(keying)};join=${cut};type=${joinType}`;
 }
 
 /** A node that gives pairs of records. */

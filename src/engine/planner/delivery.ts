@@ -36,9 +36,13 @@ export function deliveryOf(
   return able ? (own ?? job) : "AtLeastOnce";
 }
 
+/** Whether the sink's own system says which checkpoint counts. */
+export const decides = ({ delivery, connector }: Pick<PlanSink, "delivery" | "connector">): boolean =>
+  delivery === "ExactlyOnce" && EXACTLY_ONCE[connector] === "Decides";
+
 /** A crash between the commits of two systems that each decide would leave them at different checkpoints. */
 export function refuseTwoDeciders(sinks: readonly PlanSink[]): void {
-  const deciders = sinks.filter((s) => s.delivery === "ExactlyOnce" && EXACTLY_ONCE[s.connector] === "Decides");
+  const deciders = sinks.filter(decides);
   const systems = Map.groupBy(deciders, systemOf);
   if (systems.size < 2) {
     refuseSharedTopic(deciders);

@@ -14,6 +14,7 @@ import { chainFacts } from "../codegen/compile.ts";
 import { panesPerWindow } from "../windows/panes.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 import type { Reader } from "../program-graph.ts";
+import { withExchanges } from "./with-exchanges.ts";
 
 /**
  * The three graphs of a plan as text for `weir explain`: the nodes as the user drew them, the chains that run as one
@@ -32,6 +33,7 @@ export function explain(plan: Plan): string {
     "Chains (one generated function each)",
     ...chainLines(plan).map(indent),
     "",
+    ...exchangeLines(plan),
     "Physical plan",
     ...physicalLines(plan).map(indent),
     "",
@@ -215,14 +217,45 @@ function chainLines(plan: Plan): string[] {
   return lines;
 }
 
+/** What is otherwise with several workers: chains end at an exchange, and begin anew behind it. */
+function exchangeLines(plan: Plan): string[] {
+  const { exchanges = [] } = plan;
+  if (exchanges.length === 0) return [];
+  const running = withExchanges(plan, SOME_LAUNCH);
+  return [
+    "With several workers: exchanges",
+    ...exchanges.map((e) => indent(`${e.node}: by ${e.key} ← ${from(e.inputs)}`)),
+    "",
+    "With several workers: chains",
+    ...chainLines(running).map(indent),
+    "",
+  ];
+}
+
+const SOME_LAUNCH = {
+  namespace: "<namespace>",
+  job: "<job>",
+  slots: 2,
+  exchange: { generation: 1 },
+  checkpoint: { retain: 1 },
+} as const;
+
+function keyLine(plan: Plan, { name, keying }: Extract<PlanNode, { keying: unknown }>): string {
+  const shard = keying === "declared" ? "a split of the source" : "murmur2(key) % maxParallelism";
+  const text = `${name}: key is ${keying}; a shard is ${shard}`;
+  const own = (plan.exchanges ?? []).filter((e) => e.reader === name);
+  const [first] = own;
+  if (first === undefined) return text;
+  const topics = own.map((e) => `weir.<namespace>.<job>.${e.node.replace("~exchange", "")}.g<generation>`);
+  const brokers = (first.config as { brokers?: readonly string[] }).brokers ?? [];
+  return `${text}; above one worker records come through ${topics.join(" and ")} of ${plan.maxParallelism} partitions at ${brokers.join(", ")}, ${first.delivery ?? "AtLeastOnce"}`;
+}
+
 function physicalLines(plan: Plan): string[] {
   const keyed = plan.nodes.filter(isKeyed);
   return [
     `version ${plan.version}, hash ${plan.hash.slice(0, 12)}, maxParallelism ${plan.maxParallelism}`,
-    ...keyed.map(
-      (n) =>
-        `${n.name}: key is ${n.keying}; a shard is ${n.keying === "declared" ? "a split of the source" : "murmur2(key) % maxParallelism"}`,
-    ),
+    ...keyed.map((n) => keyLine(plan, n)),
     plan.parallelismLimit === null
       ? "any number of workers, as far as there are splits"
       : `at most ${plan.parallelismLimit.max} worker: ${plan.parallelismLimit.reason}`,

@@ -11,10 +11,10 @@ import { broadcastOperation, markBroadcasts } from "./broadcasts.ts";
 import { placeBuffers } from "./buffers.ts";
 import { deliveryOf, refuseTwoDeciders } from "./delivery.ts";
 import { sinkEndpoint, sourceEndpoint } from "./endpoints.ts";
+import { limitOf, planExchanges } from "./exchanges.ts";
 import { checkExpression, nodePath } from "./expressions.ts";
 import { isWithin, plainPath } from "./field-path.ts";
 import { keyings } from "./keying.ts";
-import type { Keying } from "./declared-key.ts";
 import { lookupOperation } from "./lookups.ts";
 import { operation, sourceFields } from "./operations.ts";
 import { processOperation } from "./process-operation.ts";
@@ -87,6 +87,7 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
   );
   const buffered = attempt(() => placeBuffers(graph, { nodes, sinks }), "", report);
   const { buffers, ...readers } = buffered ?? { buffers: [], nodes, sinks };
+  const exchanges = planExchanges({ sources, ...readers, pipeline, delivery }, options.maxParallelism);
   const body = {
     version: PLAN_VERSION,
     maxParallelism: options.maxParallelism,
@@ -95,7 +96,8 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
     ...readers,
     // Left out where there are none: the plans of jobs that run would have another hash, and start anew.
     ...(buffers.length === 0 ? {} : { buffers }),
-    parallelismLimit: limitOf(keying),
+    ...(typeof exchanges === "string" || exchanges.length === 0 ? {} : { exchanges }),
+    parallelismLimit: limitOf(keying, exchanges),
   } as const;
   return { plan: { ...body, hash: planHash(body) }, errors };
 }
@@ -196,15 +198,6 @@ function outputSchema(spec: PipelineNode, input: PipelineNode["schema"]): Pipeli
 function inputSchema(node: GraphNode, schemas: Schemas): PipelineNode["schema"] {
   const [first, ...rest] = node.inputs.map((i) => schemas.get(i.node));
   return rest.every((s) => s === first) ? first : undefined;
-}
-
-function limitOf(keying: ReadonlyMap<string, Keying>): Plan["parallelismLimit"] {
-  for (const [node, { mode, why }] of keying)
-    if (mode === "local") {
-      const reason = `node "${node}" keeps its keys in one worker: ${why}. Declare partitionedBy on its source and key by that field to use more workers`;
-      return { max: 1, reason };
-    }
-  return null;
 }
 
 /** A window fires by watermarks, and only a source with event time makes them. */

@@ -17,10 +17,11 @@ export interface Measured {
 
 export type Totals = Pick<WorkerMetrics, "totalIn" | "totalOut">;
 
+/** What comes in and goes out of the job: not what its workers hand each other. */
 export function totalsOf({ tasks, sinks }: Pick<Measured, "tasks" | "sinks">): Totals {
   return {
-    totalIn: sum(tasks.map((t) => t.records)),
-    totalOut: sum([...sinks.values()].map((s) => s.counters().records)),
+    totalIn: sum(tasks.map((t) => (t.exchanged ? 0 : t.records))),
+    totalOut: sum([...sinks.values()].map((s) => (s.watermark === undefined ? s.counters().records : 0))),
   };
 }
 

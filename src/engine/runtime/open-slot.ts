@@ -107,6 +107,11 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
 
 function refuseTooManySlots({ plan, start, slot }: SlotOptions): void {
   const { slots } = start;
+  if (slots > 1 && plan.exchanges !== undefined && start.exchange === undefined)
+    throw new WeirError(
+      "SPEC_INVALID",
+      `slot ${slot} of ${slots} cannot run: start.json has no generation of exchanges`,
+    );
   const limit = Math.min(plan.maxParallelism, plan.parallelismLimit?.max ?? Infinity);
   if (slots <= limit && slot < slots) return;
   const why = slots > plan.maxParallelism ? `maxParallelism is ${plan.maxParallelism}` : plan.parallelismLimit?.reason;

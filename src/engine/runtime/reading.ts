@@ -11,7 +11,8 @@ import { taskLoop, type TaskLoop } from "./task-loop.ts";
 /** How often idle splits and ended sources are looked at while batches keep coming. */
 const REST_MS = 100;
 
-export type Hold = "user" | "savepoint" | "stop";
+/** `crossing`: until every worker has made its cut of a savepoint, and nobody else need know. */
+export type Hold = "user" | "savepoint" | "crossing" | "stop";
 
 export interface Reading {
   hold(why: Hold): void;
@@ -32,7 +33,7 @@ export interface Reading {
 /** What is read in turns: a source, or a buffer between chains. */
 interface Unit {
   readonly node: string;
-  readonly kind: "source" | "buffer" | "lookup";
+  readonly held: (holds: ReadonlySet<Hold>, draining: boolean) => boolean;
   readonly step: () => boolean;
 }
 
@@ -40,7 +41,7 @@ interface Unit {
 export function reading(
   { tasks, sinks, program, lookups }: OpenSlot,
   { clock, plan, start }: SlotOptions,
-  on: { ended: () => void; failed: (e: unknown) => void },
+  on: { ended: () => void; failed: (e: unknown) => void; partlyEnded?: () => void },
 ): Reading {
   const holds = new Set<Hold>();
   const limits = rateLimits(plan, { program, slots: start.slots, clock });
@@ -48,25 +49,20 @@ export function reading(
   const units = [...tasks.map(sourceUnit), ...program.buffers.map(bufferUnit)];
   let turn = 0;
   let ended = false;
-
   let draining: PromiseWithResolvers<void> | undefined;
-  const isCut = (): boolean => holds.has("savepoint") || holds.has("stop");
-  /** What a savepoint holds of lookups, whoever starts from it goes on with: it must not go on here as well. */
-  const held: Record<Unit["kind"], () => boolean> = {
-    source: () => holds.size > 0,
-    buffer: () => false,
-    lookup: () => isCut() && draining === undefined,
-  };
   const isThrough = (): boolean => program.buffers.every((b) => b.ended);
   const tables = tasks.filter((task) => task.broadcast);
   let tablesRead = tables.length === 0;
   /** Until then only tables are read: nothing may meet one that is not there yet, nor time go on. */
   const haveTables = (): boolean => (tablesRead ||= tables.every((task) => task.caughtUp()));
-  const ready = ({ node, kind }: Unit): boolean =>
-    !held[kind]() && (haveTables() || tables.some((task) => task.node === node)) && space.behind(node);
+  const isHeld = ({ held }: Pick<Unit, "held">): boolean => held(holds, draining !== undefined);
+  const ready = (unit: Unit): boolean =>
+    !isHeld(unit) && (haveTables() || tables.some((task) => task.node === unit.node)) && space.behind(unit.node);
   const rest = (): void => {
-    const resting = haveTables() ? tasks : tables;
-    if (holds.size === 0) for (const task of resting) if (space.behind(task.node)) task.rest(clock.now());
+    const endedBefore = countEnded(tasks);
+    for (const task of haveTables() ? tasks : tables)
+      if (!isHeld({ held: heldOf(task) }) && space.behind(task.node)) task.rest(clock.now());
+    if (countEnded(tasks) > endedBefore) on.partlyEnded?.();
     if (isThrough()) draining?.resolve();
     if (holds.size > 0 || !tasks.every((t) => t.ended || t.broadcast) || !isThrough()) return;
     ended = true;
@@ -149,10 +145,21 @@ export function reading(
   };
 }
 
-const sourceUnit = (task: SourceTask): Unit => ({ node: task.node, kind: "source", step: task.step });
+/** What workers have written for each other is read on while sources are held: it is behind them. */
+const heldOf =
+  ({ exchanged }: SourceTask): Unit["held"] =>
+  (holds) =>
+    exchanged ? holds.has("stop") : holds.size > 0;
+
+/** What a savepoint holds of lookups, whoever starts from it goes on with: it must not go on here as well. */
+const lookupHeld: Unit["held"] = (holds, draining) => (holds.has("savepoint") || holds.has("stop")) && !draining;
+
+const countEnded = (tasks: readonly SourceTask[]): number => tasks.filter((t) => t.ended).length;
+
+const sourceUnit = (task: SourceTask): Unit => ({ node: task.node, held: heldOf(task), step: task.step });
 const bufferUnit = ({ plan, saved, step }: ProgramBuffer): Unit => ({
   node: plan.node,
-  kind: saved ? "lookup" : "buffer",
+  held: saved ? lookupHeld : () => false,
   step,
 });
 

@@ -17,6 +17,14 @@ export interface SavepointOptions {
   readonly settle: () => void;
 }
 
+/** This slot's part of a savepoint that is complete. */
+export async function takenBefore(
+  { options, identity }: Pick<SavepointOptions, "options" | "identity">,
+  { id, uri }: { id: string; uri: string },
+): Promise<SavepointPart | undefined> {
+  return await completedPart(storageOpener(options)(uri), identity, id);
+}
+
 /**
  * Writes this slot's part of savepoint `id` below `uri`. A savepoint that is already complete is left alone and its part
  * given back; a part of an earlier try that never became a savepoint is left as an orphan beside the new one.
@@ -25,9 +33,9 @@ export async function writeSavepointPart(
   { slot, options, identity, settle }: SavepointOptions,
   { id, uri }: { id: string; uri: string },
 ): Promise<SavepointPart> {
-  const storage = storageOpener(options)(uri);
-  const existing = await completedPart(storage, identity, id);
+  const existing = await takenBefore({ options, identity }, { id, uri });
   if (existing !== undefined) return existing;
+  const storage = storageOpener(options)(uri);
   if ((await storage.read(SAVEPOINT_METADATA)) !== undefined) {
     throw new WeirError("WORKER_REFUSED", `${uri} already holds another savepoint; name another place`);
   }
@@ -37,7 +45,9 @@ export async function writeSavepointPart(
   const late = (): WeirError =>
     new WeirError("CHECKPOINT_UNWRITABLE", `savepoint ${id} did not finish in ${timeoutMs} ms`);
   settle();
-  const barrier = takeBarrier(slot, options.clock, { held: false });
+  // A savepoint holds nothing of the topics between workers: they were read to their end, and the next ones are new.
+  const tasks = slot.tasks.filter((t) => !t.exchanged);
+  const barrier = takeBarrier({ ...slot, tasks }, options.clock, { held: false });
   try {
     return await within(
       timeoutMs,

@@ -1,6 +1,7 @@
 import type { CheckpointReport, SavepointPart, WorkerMetrics } from "../../api/worker-protocol.ts";
 import { WeirError } from "../../errors.ts";
 import { newIncrements } from "../checkpoint/increments.ts";
+import { withExchanges } from "../planner/with-exchanges.ts";
 import { openRetention } from "../checkpoint/retention.ts";
 import { takeBarrier } from "./barrier.ts";
 import { checkpointer, type Checkpointer } from "./checkpointer.ts";
@@ -11,7 +12,8 @@ import { openSlot, type OpenSlot } from "./open-slot.ts";
 import { problems } from "./problems.ts";
 import { reading as readingOf, type Hold, type Reading } from "./reading.ts";
 import { releaseCapture } from "../checkpoint/snapshot-writer.ts";
-import { writeSavepointPart } from "./savepointer.ts";
+import { crossing, type Crossing } from "./crossing.ts";
+import { takenBefore, writeSavepointPart } from "./savepointer.ts";
 import { identityOf, type SlotOptions } from "./slot-options.ts";
 
 export type StopMode = "Cancel" | "Checkpoint" | "Savepoint";
@@ -35,7 +37,8 @@ export interface RunningSlot {
 }
 
 /** Restores, opens and runs a slot. Resolves when the first batch may be read. */
-export async function startSlot(options: SlotOptions): Promise<RunningSlot> {
+export async function startSlot(given: SlotOptions): Promise<RunningSlot> {
+  const options = { ...given, plan: withExchanges(given.plan, given.start) };
   const found = problems(options.clock, (problem) => options.listener.problem?.(problem));
   const open = await openSlot(options, found);
   const identity = identityOf(options);
@@ -50,13 +53,21 @@ export async function startSlot(options: SlotOptions): Promise<RunningSlot> {
     increments: newIncrements(),
     problems: found,
     exclusive: once,
-    holds: () => ({ held: reading.held("savepoint"), paused: reading.held("user") }),
+    holds: () => ({ held: heldForSavepoint(reading), paused: reading.held("user") }),
     settle: () => reading.settle(false),
     fail: ending.fail,
+  });
+  const between = crossing({
+    open,
+    options,
+    settle: () => reading.settle(true),
+    commit: () => checkpointOrThrow(checkpoints),
   });
   const reading = readingOf(open, options, {
     ended: () => void ending.finish(checkpoints),
     failed: ending.fail,
+    // Who reads what this slot wrote waits for its end, which is in the next commit.
+    ...(between.any ? { partlyEnded: () => void checkpoints.take() } : {}),
   });
   ending.onEnd(() => {
     reading.stop();
@@ -67,7 +78,7 @@ export async function startSlot(options: SlotOptions): Promise<RunningSlot> {
   if (open.restored?.held === true) reading.hold("savepoint");
   checkpoints.start();
   reading.wake();
-  return runningSlot({ open, options, checkpoints, reading, ending, once });
+  return runningSlot({ open, options, checkpoints, reading, ending, once, between });
 }
 
 interface Parts {
@@ -77,22 +88,46 @@ interface Parts {
   readonly reading: Reading;
   readonly ending: Endings;
   readonly once: Exclusive;
+  readonly between: Crossing;
 }
 
-function runningSlot({ open, options, checkpoints, reading, ending, once }: Parts): RunningSlot {
+function runningSlot({ open, options, checkpoints, reading, ending, once, between }: Parts): RunningSlot {
   const { restored } = open;
+  const identity = identityOf(options);
   let drained = false;
+  const endSources = (): void => {
+    drained = true;
+    // What comes from other workers ends when they say so.
+    for (const task of open.tasks) if (!task.exchanged) task.drain();
+    reading.settle(true);
+  };
   const drainIf = async (drain: boolean): Promise<void> => {
     if (!drain) return;
-    drained = true;
-    for (const task of open.tasks) task.drain();
-    reading.settle(true);
+    endSources();
     await reading.drained();
   };
   /** After a drain every record would be late: such a slot does not go on, it is restored. */
   const goOn = (...why: readonly Hold[]): void => {
     if (drained) ending.fail(new WeirError("DRAIN_ABANDONED", "the windows were closed for a stop that was given up"));
     else why.forEach(reading.release);
+  };
+  /** A worker that restarts must not find itself held by a savepoint that is over. */
+  const letGo = (...why: readonly Hold[]): void => {
+    const held = heldForSavepoint(reading);
+    goOn(...why);
+    if (held && !drained) void checkpoints.take();
+  };
+  /** Its part is taken: it goes on by itself, unless it is to wait for a word. */
+  const leaveCrossing = (pause: boolean): void => {
+    if (pause) reading.release("crossing");
+    else if (between.any) letGo("crossing", "savepoint");
+  };
+  /** Nothing is on its way between workers any more, and their sources are held. */
+  const cross = async (at: { id: string; uri: string }, how: { pause: boolean; drain: boolean }): Promise<void> => {
+    reading.hold("crossing");
+    if (how.pause) reading.hold("savepoint");
+    if (how.drain && how.pause) endSources();
+    if ((await takenBefore({ options, identity }, at)) === undefined) await between.toBarrier(at.id);
   };
   return {
     restored:
@@ -104,44 +139,49 @@ function runningSlot({ open, options, checkpoints, reading, ending, once }: Part
           },
     done: ending.done,
     get paused() {
-      return reading.held();
+      return reading.held("user") || reading.held("savepoint") || reading.held("stop");
     },
     pause: () => reading.hold("user"),
-    resume: () => {
-      const held = reading.held("savepoint");
-      goOn("user", "savepoint");
-      if (held && !drained) void checkpoints.take();
-    },
+    resume: () => letGo("user", "savepoint"),
     checkpoint: checkpoints.take,
     savepoint: async ({ pause, drain, ...where }) => {
       const heldBefore = reading.held("savepoint");
+      const hold = pause || between.any;
       try {
+        if (between.any) await cross(where, { pause, drain });
         const part = await once(async () => {
           if (pause) reading.hold("savepoint");
           await drainIf(drain && pause);
-          const settle = (): void => reading.settle(pause);
-          return await writeSavepointPart({ slot: open, options, identity: identityOf(options), settle }, where);
+          const settle = (): void => reading.settle(hold);
+          return await writeSavepointPart({ slot: open, options, identity, settle }, where);
         });
+        if (!pause) await between.allCut(where.id);
         // What a savepoint covers must be committed before anybody may start from it.
         if (commits(open)) await checkpointOrThrow(checkpoints);
         // The hold must outlive the process: a worker restarted now would write past the savepoint it just reported.
         else if (pause) await checkpoints.take();
+        leaveCrossing(pause);
         return part;
       } catch (e) {
-        if (!heldBefore) goOn("savepoint");
+        goOn("crossing", ...(heldBefore ? [] : (["savepoint"] as const)));
         throw e;
       }
     },
     stop: async (mode, drain) => {
       if (mode === "Cancel") return await ending.end("stopped");
-      reading.hold("stop");
       try {
+        if (drain && between.any) {
+          reading.hold("crossing");
+          endSources();
+          await between.toEnd();
+        }
+        reading.hold("stop");
         await drainIf(drain);
         reading.settle(true);
         if (mode === "Checkpoint") await checkpointOrThrow(checkpoints);
         else await once(() => flushOnly(open, options));
       } catch (e) {
-        goOn("stop");
+        goOn("stop", "crossing");
         throw e;
       }
       await ending.end("stopped");
@@ -150,6 +190,8 @@ function runningSlot({ open, options, checkpoints, reading, ending, once }: Part
     totals: () => totalsOf(open),
   };
 }
+
+const heldForSavepoint = ({ held }: Reading): boolean => held("savepoint") || held("crossing");
 
 const commits = ({ sinks }: OpenSlot): boolean => [...sinks.values()].some((writer) => writer.commit !== undefined);
 

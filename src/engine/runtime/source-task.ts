@@ -4,7 +4,8 @@ import type { DealtSource } from "../checkpoint/deal.ts";
 import type { SourceReader, Split } from "../connectors/connector.ts";
 import type { PlanSource } from "../plan.ts";
 import type { Program } from "../program.ts";
-import { splitWatermarks } from "./split-watermarks.ts";
+import { saidWatermarks } from "./said-watermarks.ts";
+import { splitWatermarks, type SplitWatermarks } from "./split-watermarks.ts";
 
 /** One source of a slot: reads batches into its chain and carries its event time. All of it synchronous. */
 export interface SourceTask {
@@ -25,6 +26,10 @@ export interface SourceTask {
   caughtUp(): boolean;
   readonly watermark: number;
   readonly records: number;
+  /** It reads what workers of this job wrote, up to where they say that time, input and savepoints are. */
+  readonly exchanged: boolean;
+  /** Everything that belongs to savepoint `id` has been read. */
+  passed(id: string): boolean;
   /** How many splits it reads. */
   readonly splits: number;
   state(): SourceState;
@@ -41,12 +46,8 @@ export function sourceTask({ plan, reader, dealt }: OpenSource, program: Program
   if (input === undefined) throw new Error(`the program has no input for source ${plan.node}`);
   const opened = dealt.assigned.map((a) => a.split);
   let added: readonly Split[] = [];
-  const rule = plan.eventTime ?? { maxOutOfOrdernessMs: 0, idleTimeoutMs: 0 };
-  const times = splitWatermarks(
-    opened.map((s) => s.index),
-    rule,
-    { splits: dealt.splitWatermarks, watermark: dealt.watermark },
-  );
+  const exchanged = reader.watermarks !== undefined;
+  const times = timesOf({ plan, reader, dealt });
   let watermark = -Infinity;
   let ended = false;
   let records = 0;
@@ -63,6 +64,7 @@ export function sourceTask({ plan, reader, dealt }: OpenSource, program: Program
     watermark = next;
     program.advanceWatermark(plan.node, watermark);
   };
+  const look = (now: number): void => times.rest(reader.idleSplits(), reader.finishedSplits?.() ?? [], now);
   const end = (): void => {
     watermark = Infinity;
     program.end(plan.node);
@@ -80,13 +82,15 @@ export function sourceTask({ plan, reader, dealt }: OpenSource, program: Program
       records += batch.n;
       input.process(batch);
       if (input.maxEventTime > -Infinity) times.observe(batch.split, input.maxEventTime);
+      // Its writers said so between these very records: no time need pass.
+      if (exchanged) look(0);
       advance();
       return true;
     },
     rest: (now) => {
       if (ended) return;
       takeOn();
-      times.rest(reader.idleSplits(), reader.finishedSplits?.() ?? [], now);
+      look(now);
       advance();
       if (!reader.finished()) return;
       ended = true;
@@ -100,6 +104,8 @@ export function sourceTask({ plan, reader, dealt }: OpenSource, program: Program
       reader.finished() ||
       reader.lag()?.records === 0 ||
       reader.idleSplits().length >= opened.length + added.length,
+    exchanged,
+    passed: (id) => reader.passed?.(id) ?? true,
     get ended() {
       return ended;
     },
@@ -130,3 +136,13 @@ export function sourceTask({ plan, reader, dealt }: OpenSource, program: Program
     },
   };
 }
+
+function timesOf({ plan, reader, dealt }: OpenSource): SplitWatermarks {
+  const splits = dealt.assigned.map((a) => a.split.index);
+  if (reader.watermarks !== undefined)
+    return saidWatermarks(splits, () => reader.watermarks?.() ?? NOTHING, dealt.watermark);
+  const rule = plan.eventTime ?? { maxOutOfOrdernessMs: 0, idleTimeoutMs: 0 };
+  return splitWatermarks(splits, rule, { splits: dealt.splitWatermarks, watermark: dealt.watermark });
+}
+
+const NOTHING: ReadonlyMap<number, number> = new Map();

@@ -70,12 +70,13 @@ describe("the watermark of a source", () => {
     expect(times.current()).toBe(489);
   });
 
-  it("is past everything when every split has ended, and when a slot has none", () => {
+  it("is past everything when every split has ended; a slot that has none is idle and knows nothing of time", () => {
     const times = splitWatermarks([0], rule, fresh);
     times.observe(0, 500);
     times.rest([], [0], 0);
     expect(times.current()).toBe(Infinity);
-    expect(splitWatermarks([], rule, fresh).current()).toBe(Infinity);
+    const none = splitWatermarks([], rule, fresh);
+    expect([none.current(), none.idle()]).toEqual([-Infinity, true]);
   });
 
   it("goes on from what was restored", () => {

@@ -21,7 +21,7 @@ export interface SplitWatermarks {
   /** Never goes back. */
   current(): number;
   of(split: number): number;
-  /** Nothing is read now: every split that has not ended is idle, and there is one. */
+  /** Nothing is read now: every split that has not ended is idle, and there is one; or there never was any. */
   idle(): boolean;
 }
 
@@ -35,21 +35,6 @@ export function splitWatermarks(
   const idle = new Set<number>();
   let done: ReadonlySet<number> = new Set();
   let last = restored.watermark;
-
-  const compute = (): number => {
-    let lowest = Infinity;
-    let highest = -Infinity;
-    let active = 0;
-    for (const [split, watermark] of at) {
-      if (done.has(split)) continue;
-      highest = Math.max(highest, watermark);
-      if (idle.has(split)) continue;
-      active++;
-      lowest = Math.min(lowest, watermark);
-    }
-    if (active > 0) return lowest;
-    return at.size === done.size ? Infinity : highest;
-  };
 
   return {
     add: (split) => {
@@ -77,11 +62,34 @@ export function splitWatermarks(
       quietSince.clear();
       idle.clear();
     },
-    current: () => (last = Math.max(last, compute())),
+    current: () => (last = Math.max(last, lowestWatermark(at, { done, idle }))),
     of: (split) => at.get(split) ?? -Infinity,
     idle: () => {
+      if (at.size === 0) return true;
       const left = [...at.keys()].filter((split) => !done.has(split));
       return left.length > 0 && left.every((split) => idle.has(split));
     },
   };
+}
+
+/**
+ * Without a split that reads, the idle ones say how far time has come; ended ones only when all have ended. A worker that
+ * has no split at all knows nothing of time.
+ */
+export function lowestWatermark(
+  at: ReadonlyMap<number, number>,
+  { done, idle }: { readonly done: ReadonlySet<number>; readonly idle: ReadonlySet<number> },
+): number {
+  let lowest = Infinity;
+  let highest = -Infinity;
+  let active = 0;
+  for (const [split, watermark] of at) {
+    if (done.has(split)) continue;
+    highest = Math.max(highest, watermark);
+    if (idle.has(split)) continue;
+    active++;
+    lowest = Math.min(lowest, watermark);
+  }
+  if (active > 0) return lowest;
+  return at.size > 0 && at.size === done.size ? Infinity : highest;
 }

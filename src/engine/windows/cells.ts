@@ -1,7 +1,7 @@
 import { accumulatorOf } from "../accumulators/accumulator-kinds.ts";
 import type { AccumulatorKind } from "../accumulators/accumulator.ts";
 import { topList } from "../accumulators/top-list.ts";
-import type { AggregateFunction, KeyedPlanNode, PlanAggregate, PlanNode } from "../plan.ts";
+import type { AggregateFunction, KeyedPlanNode, Keying, PlanAggregate, PlanNode } from "../plan.ts";
 
 export type WindowNode = Extract<PlanNode, { kind: "windowAggregate" }>;
 export type KeyedAggregateNode = Extract<PlanNode, { kind: "keyedAggregate" }>;
@@ -94,8 +94,11 @@ export function topLayout({ size, order }: TopNode): CellLayout {
 
 /** What must be equal for saved state to fit: the key, what is kept of it and how it is cut, and what a shard is. */
 export function stateSignature(node: KeyedPlanNode): string {
-  return `key=${node.key};shards=${node.keying};${contentSignature(node)}`;
+  return `key=${node.key};shards=${shardsSignature(node.keying)};${contentSignature(node)}`;
 }
+
+/** A key has the same shard whether its worker hashes it or an exchange did. */
+export const shardsSignature = (keying: Keying): string => (keying === "exchanged" ? "local" : keying);
 
 function contentSignature(node: KeyedPlanNode): string {
   switch (node.kind) {
