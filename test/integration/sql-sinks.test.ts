@@ -226,4 +226,39 @@ describe.each(["postgres", "mysql"] as const)("the sink of %s", (kind) => {
     expect(await rows()).toEqual([{ id: 1, n: 2 }]);
     await Promise.all([old, next, idle].map((writer) => writer.close()));
   });
+
+  it("removes the markers of earlier epochs when nobody needs them any more, and lets nobody of them in again", async () => {
+    await createTable("id int");
+    const epochs = async (): Promise<number[]> => {
+      const found = await server.query(
+        `SELECT epoch FROM weir_markers WHERE lineage = '${table}' AND epoch >= 0 ORDER BY epoch`,
+      );
+      return found.map((row) => Number(row["epoch"]));
+    };
+    const checkpoint = async (writer: SinkWriter, n: number): Promise<void> => {
+      put(writer, { id: n });
+      const flushed = writer.flush();
+      await writer.prepare?.(n);
+      await flushed;
+      await writer.commit?.(n, undefined);
+    };
+    const of = (epoch: number) => ({ delivery: "ExactlyOnce" as const, lineage: table, epoch });
+    const old = await open({}, of(1));
+    await old.committed?.({ epoch: 1, slot: 0 }, 0);
+    await checkpoint(old, 1);
+    const said: string[] = [];
+    const writer = await open({}, { ...of(2), warn: (message) => void said.push(message) });
+    expect(await writer.committed?.({ epoch: 1, slot: 0 }, undefined)).toBe(1);
+    await writer.committed?.({ epoch: 2, slot: 0 }, 0);
+    await checkpoint(writer, 1);
+    writer.forgetEarlierEpochs?.();
+    expect(await epochs()).toEqual([1, 2]);
+    await checkpoint(writer, 2);
+    expect(await epochs()).toEqual([2]);
+
+    expect(said).toEqual([]);
+    const late = await open({}, { ...of(1), attempt: 5 });
+    await expect(late.committed?.({ epoch: 1, slot: 0 }, 0)).rejects.toMatchObject({ code: "WORKER_REFUSED" });
+    await Promise.all([old, writer, late].map((w) => w.close()));
+  });
 });

@@ -9,8 +9,11 @@ import type { Storage } from "./storage.ts";
 export interface Retention {
   /** Number for the next checkpoint: never one that was used, finished or not. */
   nextId(): number;
-  /** A checkpoint is complete: what only older ones needed goes, also what failed ones left. */
-  completed(id: number, manifest: Manifest): Promise<void>;
+  /**
+   * A checkpoint is complete: what only older ones needed goes, also what failed ones left. True in the one slot and the one
+   * moment in which nothing of an earlier epoch is needed any more.
+   */
+  completed(id: number, manifest: Manifest): Promise<boolean>;
 }
 
 interface Kept {
@@ -44,7 +47,9 @@ export async function openRetention(storage: Storage, identity: SlotIdentity, re
         if (old < id && !needed.has(old)) await storage.remove(`${folder}/${old}`);
       }
       kept = kept.filter((k) => needed.has(k.id));
-      if (olderEpochs) olderEpochs = !(await removeOlderEpochs(storage, identity));
+      if (!olderEpochs) return false;
+      olderEpochs = !(await removeOlderEpochs(storage, identity));
+      return !olderEpochs && identity.slot === 0;
     },
   };
 }

@@ -205,6 +205,8 @@ export interface SinkWriter {
    * after sources went on would be taken for the first.
    */
   barrier?(id: string): void;
+  /** Nothing of an earlier epoch is needed any more, in any slot: what was kept outside for it may go. Told to one slot. */
+  forgetEarlierEpochs?(): void;
   /** Records and bytes accepted, for metrics; and of the records those that the outside refused and `onError` skipped. */
   counters(): { records: number; bytes: number; refused?: number };
   close(): Promise<void>;

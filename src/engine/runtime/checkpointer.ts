@@ -132,11 +132,16 @@ async function attempt(of: CheckpointerOptions, id: number): Promise<number> {
       late,
     );
     await commitOrEnd(of, id, written.manifest);
-    await of.retention.completed(id, written.manifest).catch((e: unknown) => options.listener.warning?.(messageOf(e)));
+    await tidyUp(of, id, written.manifest).catch((e: unknown) => options.listener.warning?.(messageOf(e)));
     return written.bytes;
   } finally {
     releaseCapture(barrier.capture);
   }
+}
+
+async function tidyUp({ retention, slot }: CheckpointerOptions, id: number, manifest: Manifest): Promise<void> {
+  if (!(await retention.completed(id, manifest))) return;
+  for (const writer of slot.sinks.values()) writer.forgetEarlierEpochs?.();
 }
 
 async function write(

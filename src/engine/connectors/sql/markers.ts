@@ -12,6 +12,8 @@ export interface Markers {
   claim(session: SqlSession, of: Writing, marked: number | undefined): Promise<number | undefined>;
   /** Inside of the rows' transaction; false where this worker was replaced. */
   mark(session: SqlSession, checkpoint: number): Promise<boolean>;
+  /** Outside of a transaction: removes the markers of earlier epochs. */
+  forget(session: SqlSession): Promise<void>;
   /** Makes this connection the one that writes as this worker; false where the worker was replaced. */
   seize(session: SqlSession): Promise<boolean>;
 }
@@ -95,6 +97,10 @@ export function openMarkers(dialect: Dialect, table: string, ctx: SinkContext): 
       );
       return changed === 1;
     },
+    forget: async (session) => {
+      // The row by which claims take turns stays, and those of this epoch say to an earlier one that it was replaced.
+      await session.query(`DELETE FROM ${name} WHERE lineage = ? AND epoch >= 0 AND epoch < ?`, [lineage, own.epoch]);
+    },
     seize: async (session) => {
       if (await isReplaced(session)) return false;
       await session.seize(lockOf(own));
@@ -137,7 +143,7 @@ async function ensureTable(session: SqlSession, name: string): Promise<void> {
     // Another worker may have made it meanwhile.
     await there().catch(() => {
       const statement = `CREATE TABLE ${name} ${columns.replaceAll(/\s+/g, " ")}`;
-      const rights = "and let the connection's user select, insert and update there";
+      const rights = "and let the connection's user select, insert, update and delete there";
       throw new Error(`the table of markers cannot be made: ${messageOf(e)}; run: ${statement}; ${rights}`);
     });
   }

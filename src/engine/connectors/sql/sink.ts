@@ -123,6 +123,7 @@ function writer(store: RowStore, { limits, refused, close }: WriterParts): SinkW
       ? {}
       : {
           committed: store.committed,
+          forgetEarlierEpochs: store.forgetEarlierEpochs,
           prepare: (checkpoint: number) => {
             prepared = checkpoint;
             return Promise.resolve({ marker: checkpoint });

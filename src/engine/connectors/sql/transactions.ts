@@ -18,6 +18,8 @@ export interface RowStore {
   /** Only where rows are in one transaction per checkpoint. */
   commit?(checkpoint: number): Promise<void>;
   committed?: NonNullable<SinkWriter["committed"]>;
+  /** After the next commit. */
+  forgetEarlierEpochs?(): void;
 }
 
 export interface StoreParts {
@@ -50,6 +52,7 @@ function statementByStatement({ link, refused }: StoreParts): RowStore {
  */
 function oneForEachCheckpoint({ system, link, refused, ctx }: StoreParts, markers: Markers): RowStore {
   let hasRows = false;
+  let forgetting = false;
 
   const lost = (what: string, cause?: unknown): WeirError => {
     // The problem of a moment ago would make this look like one that passes by itself.
@@ -94,6 +97,16 @@ function oneForEachCheckpoint({ system, link, refused, ctx }: StoreParts, marker
     await session.query("COMMIT");
   };
 
+  /** Between two transactions: a right that is missing must end none. */
+  const forget = async (): Promise<void> => {
+    forgetting = false;
+    const { session } = link.current ?? {};
+    if (session === undefined) return;
+    await markers
+      .forget(session)
+      .catch((e: unknown) => ctx.warn?.(`old rows of weir_markers stay: ${messageOf(e)}; they do no harm`));
+  };
+
   return {
     write: async (batch) => {
       if (hasRows) await begun("lost rows of an open transaction", (linked) => write(linked, batch));
@@ -105,6 +118,10 @@ function oneForEachCheckpoint({ system, link, refused, ctx }: StoreParts, marker
       if (hasRows) await begun(what, (linked) => finish(linked, checkpoint));
       else await begin((linked) => finish(linked, checkpoint));
       hasRows = false;
+      if (forgetting) await forget();
+    },
+    forgetEarlierEpochs: () => {
+      forgetting = true;
     },
     committed: (of, marked) => link.use(({ session }) => markers.claim(session, of, marked)),
   };
