@@ -1,24 +1,30 @@
 import type { Batch } from "../src/engine/batch.ts";
 import type { OutRecord, SinkWriter } from "../src/engine/connectors/connector.ts";
 
-/** What the benchmarks of a program in this process share: a sink that only copies, and the measuring itself. */
+/** What the benchmarks of a program in this process share: a sink that only copies bytes, or keeps the last object, and the measuring itself. */
 export function copyingSink(): SinkWriter {
   const block = Buffer.allocUnsafe(1 << 20);
   let at = 0;
   let records = 0;
   let bytes = 0;
+  let held: unknown;
   return {
-    append: ({ value, start, end }: OutRecord) => {
+    rows: true,
+    append: ({ value, start, end, row }: OutRecord) => {
+      records++;
+      if (row !== undefined) {
+        held = row;
+        return;
+      }
       if (at + end - start > block.length) at = 0;
       value.copy(block, at, start, end);
       at += end - start;
-      records++;
       bytes += end - start;
     },
     saturated: () => false,
     onDrain: () => {},
     flush: () => Promise.resolve(),
-    counters: () => ({ records, bytes }),
+    counters: () => ({ records, bytes: held === undefined ? bytes : 0 }),
     close: () => Promise.resolve(),
   };
 }
@@ -33,6 +39,24 @@ export function measure(pass: () => number, seconds: number, warmUp = 5): number
     records += pass();
     const used = process.cpuUsage(before);
     cpu = (used.user + used.system) / 1e6;
+  }
+  return records / cpu;
+}
+
+/** The same of so many chunks of a stream, each of which is made off the clock. */
+export function measureStream(
+  stream: { next: () => readonly Batch[]; pass: (batches: readonly Batch[]) => void },
+  chunks: number,
+): number {
+  let records = 0;
+  let cpu = 0;
+  for (let chunk = 0; chunk < chunks; chunk++) {
+    const batches = stream.next();
+    const before = process.cpuUsage();
+    stream.pass(batches);
+    const { user, system } = process.cpuUsage(before);
+    cpu += (user + system) / 1e6;
+    records += recordsIn(batches);
   }
   return records / cpu;
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Pipeline } from "../../src/api/pipeline.schema.ts";
 import { planJob } from "../../src/controllers/streamingjob/planned-job.ts";
-import type { Batch } from "../../src/engine/batch.ts";
+import type { Batch, Row } from "../../src/engine/batch.ts";
 import type { LookupPort } from "../../src/engine/lookups/lookup-port.ts";
 import type { Plan } from "../../src/engine/plan.ts";
 import { readYaml } from "../../src/yaml/read-yaml.ts";
@@ -36,18 +36,26 @@ export const lookups: ReadonlyMap<string, LookupPort> = new Map([
 /** Events that a source hands over at once. */
 export const BATCH = 1000;
 
-/** Events as their source would hand them over. */
-export function nexmarkBatches(events: number, shape: NexmarkShape): Batch[] {
-  return Array.from({ length: Math.ceil(events / BATCH) }, (_, b) => {
-    const count = Math.min(BATCH, events - b * BATCH);
-    const lines = Array.from({ length: count }, (__, i) =>
-      Buffer.from(JSON.stringify(nexmarkEvent(b * BATCH + i, shape))),
-    );
+/** Events as a broker would hand them over: JSON. */
+export function nexmarkBatches(events: number, shape: NexmarkShape, from = 0): Batch[] {
+  return nexmarkRows(events, shape, from).map((batch) => {
+    const lines = (batch.rows ?? []).map((row) => Buffer.from(JSON.stringify(row)));
     const len = Int32Array.from(lines, (line) => line.length);
-    const off = new Int32Array(count);
-    for (let i = 1; i < count; i++) off[i] = (off[i - 1] as number) + (len[i - 1] as number);
-    const ts = new Float64Array(count);
-    const describe = (i: number): string => `event ${b * BATCH + i}`;
-    return { split: 0, n: count, buf: Buffer.concat(lines), off, len, ts, key: undefined, describe };
+    const off = new Int32Array(lines.length);
+    for (let i = 1; i < lines.length; i++) off[i] = (off[i - 1] as number) + (len[i - 1] as number);
+    const { rows: _, ...bytes } = { ...batch, buf: Buffer.concat(lines), off, len };
+    return bytes;
+  });
+}
+
+/** The same events as objects, from number `from` on. */
+export function nexmarkRows(events: number, shape: NexmarkShape, from = 0): Batch[] {
+  const nothing = { buf: Buffer.alloc(0), off: new Int32Array(0), len: new Int32Array(0), key: undefined };
+  return Array.from({ length: Math.ceil(events / BATCH) }, (_, b) => {
+    const first = from + b * BATCH;
+    const n = Math.min(BATCH, events - b * BATCH);
+    const rows = Array.from({ length: n }, (__, i): Row => ({ ...nexmarkEvent(first + i, shape) }));
+    const describe = (i: number): string => `event ${first + i}`;
+    return { ...nothing, split: 0, n, ts: new Float64Array(n), rows, describe };
   });
 }

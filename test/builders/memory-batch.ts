@@ -1,4 +1,9 @@
-import type { Batch } from "../../src/engine/batch.ts";
+import type { Batch, Row } from "../../src/engine/batch.ts";
+
+/** A batch of objects, from a source that has no bytes. */
+export function rowBatch(rows: readonly Row[], split = 0, ts: (i: number) => number = () => 0): Batch {
+  return { ...batchOf([], split), n: rows.length, ts: Float64Array.from(rows, (_, i) => ts(i)), rows };
+}
 
 /** A batch of the given records, back to back in one buffer as a source would have them. */
 export function batchOf(

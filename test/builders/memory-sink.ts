@@ -6,14 +6,16 @@ export interface Written {
   readonly ts: number;
 }
 
-/** A sink that keeps what it is given, as text. */
-export function memorySink(): { readonly writer: SinkWriter; readonly written: Written[] } {
+/** A sink that keeps what it is given, as text; with `rows` it takes records as objects, too. */
+export function memorySink({ rows = false }: { rows?: boolean } = {}): { readonly writer: SinkWriter; readonly written: Written[] } {
   const written: Written[] = [];
-  const append = ({ value, start, end, key, keyStart, keyEnd, ts }: OutRecord): void => {
+  const append = ({ value, start, end, key, keyStart, keyEnd, ts, row }: OutRecord): void => {
     const keyText = key === undefined || keyEnd < 0 ? null : key.toString("utf8", keyStart, keyEnd);
-    written.push({ value: value.toString("utf8", start, end), key: keyText, ts });
+    const text = rows && row !== undefined ? JSON.stringify(row) : value.toString("utf8", start, end);
+    written.push({ value: text, key: keyText, ts });
   };
   const writer: SinkWriter = {
+    rows,
     append,
     saturated: () => false,
     onDrain: () => {},

@@ -6,11 +6,11 @@ import type { Plan } from "../../src/engine/plan.ts";
 import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
 import type { KeyedNode, Program, ProgramOptions } from "../../src/engine/program.ts";
 import { isWeirError } from "../../src/errors.ts";
-import type { Batch } from "../../src/engine/batch.ts";
+import type { Batch, Row } from "../../src/engine/batch.ts";
 import { answersOf } from "../builders/given-answers.ts";
 import type { GivenAnswers } from "../builders/given-answers.ts";
 import { hostileDocument } from "../builders/hostile-json.ts";
-import { batchOf } from "../builders/memory-batch.ts";
+import { batchOf, rowBatch } from "../builders/memory-batch.ts";
 import { memorySink } from "../builders/memory-sink.ts";
 import type { Written } from "../builders/memory-sink.ts";
 import { randomFunctions } from "../builders/random-function.ts";
@@ -46,8 +46,8 @@ interface Side {
   readonly shown: string[];
 }
 
-function side(plan: Plan, make: (plan: Plan, options: ProgramOptions) => Program): Side {
-  const sinks = new Map(plan.sinks.map((s) => [s.node, memorySink()]));
+function side(plan: Plan, make: (plan: Plan, options: ProgramOptions) => Program, rows = false): Side {
+  const sinks = new Map(plan.sinks.map((s) => [s.node, memorySink({ rows })]));
   const writers = new Map([...sinks].map(([name, sink]) => [name, sink.writer]));
   const shown: string[] = [];
   const peek = (node: string, text: string): void => void shown.push(`${node} ${canonical(text)}`);
@@ -70,7 +70,7 @@ function side(plan: Plan, make: (plan: Plan, options: ProgramOptions) => Program
 type Seen = Record<"records" | "written" | "snapshots" | "failures", number>;
 
 function runBoth(plan: Plan, r: Random, seen: Seen): void {
-  const sides = { generated: side(plan, compile), oracle: side(plan, interpret) };
+  const sides = { generated: side(plan, compile, r.chance(0.5)), oracle: side(plan, interpret) };
   const { generated, oracle } = sides;
   const watermarks = new Map(plan.sources.map((s) => [s.node, 0]));
   let clock = 1000;
@@ -154,7 +154,18 @@ function randomBatch(r: Random): Batch {
       payload: { lag: r.below(20_000), host: "h" },
     });
   });
+  const rows = records.map(objectOf).filter((row) => row !== undefined);
+  if (r.chance(0.3)) return rowBatch(rows, r.below(4), () => r.below(30_000));
   return batchOf(records, r.below(4), () => r.below(30_000));
+}
+
+function objectOf(text: string | Buffer | null): Row | undefined {
+  try {
+    const value: unknown = JSON.parse(String(text));
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Row) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Runs both; true when both failed, which they must do alike. */

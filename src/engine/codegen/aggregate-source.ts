@@ -81,8 +81,9 @@ if (${bucket} !== undefined) {
 }`;
 }
 
-const session = ({ state, ts, keys, shard, bucket }: Names): string =>
-  `${bucket} = ${state}.session(${shard}, ${ts}, ${keys.buffer}.subarray(${keys.start}, ${keys.end}));`;
+const session = ({ state, ts, keys, shard, bucket }: Names, hash: string): string => `const key = ${state}.key;
+key.bytes = ${keys.buffer}; key.start = ${keys.start}; key.stop = ${keys.end}; key.hash = ${hash};
+${bucket} = ${state}.session(${shard}, ${ts});`;
 
 const tableEntry = ({ state, keys, shard, bucket, entry }: Names): string =>
   `${entry} = ${state}.entry(${shard}, ${keys.buffer}, ${keys.start}, ${keys.end}); ${bucket} = ${state}.bucket;`;

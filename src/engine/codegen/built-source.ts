@@ -25,7 +25,8 @@ export function builtSource(chain: ChainWriter, node: Guarded, { at, fields, cop
   }));
   const { declared, steps } = building;
   const step = (fail: Fail): string => steps.map((s) => s(fail)).join("\n");
-  const built: At = { shape: { kind: "built", root: tree(leaves) }, raw: undefined, where: at.where };
+  const { row, where } = at;
+  const built: At = { shape: { kind: "built", root: tree(leaves) }, raw: undefined, row, where };
   return chain.guarded(node, at, { declared, step }, chain.readers(node.name, "out", built));
 }
 

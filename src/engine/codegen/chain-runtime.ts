@@ -13,6 +13,7 @@ import { recordFailure } from "../record-failure.ts";
 import { shownMessage, shownRecord, without } from "../record-fields.ts";
 import { argumentProblem, keyProblem } from "../windows/argument.ts";
 import { overflowProblem } from "../windows/sum.ts";
+import { NOT_QUICK, writeQuickly } from "../json/write-value.ts";
 import { keyText, recordKey } from "../windows/key.ts";
 import type { AggregateFunction } from "../plan.ts";
 
@@ -24,6 +25,11 @@ export class ChainRuntime {
 
   /** Makes the bytes of a window's key, or tells why the value is no key. */
   keyBytes(value: unknown): Failure | undefined {
+    const length = writeQuickly(this.key, 0, value);
+    if (length !== NOT_QUICK) {
+      this.keyLength = length;
+      return undefined;
+    }
     if (value instanceof Failure) return value;
     const text = keyText(value);
     if (text === undefined) return new Failure("Type", keyProblem(value));

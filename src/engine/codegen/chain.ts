@@ -15,7 +15,7 @@ import { joinSource } from "./join-source.ts";
 import { lookupSource } from "./lookup-source.ts";
 import { keyedProcessSource, processSource } from "./process-source.ts";
 import { dropSource, flatMapSource, peekSource, selectSource } from "./record-operators.ts";
-import { bytesOf } from "./serializer.ts";
+import { recordSource } from "./serializer.ts";
 import { locate, readSource } from "./shape.ts";
 import type { Leaf, Shape, Slot } from "./shape.ts";
 import { dedupSource, topSource } from "./table-source.ts";
@@ -27,12 +27,24 @@ const MAX_STEPS = 2000;
 export interface ChainTables {
   readonly nodes: ReadonlyMap<string, number>;
   readonly maxParallelism: number;
+  /** Sinks that take records as objects, too. */
+  readonly rowSinks: ReadonlySet<string>;
+}
+
+interface RawBytes {
+  readonly buffer: string;
+  readonly start: string;
+  readonly end: string;
+  /** Statement that must come before they are read. */
+  readonly made?: string;
 }
 
 /** The event at a point of the chain. `raw` are its own bytes while it is unchanged; `where` tells its position. */
 export interface At {
   readonly shape: Shape;
-  readonly raw: { readonly buffer: string; readonly start: string; readonly end: string } | undefined;
+  readonly raw: RawBytes | undefined;
+  /** Variable of the object that the record came as, undefined where it came as bytes; absent below state. */
+  readonly row?: string | undefined;
   readonly where: string;
   /** What expressions call the event; default `event`. */
   readonly variable?: Variable;
@@ -203,9 +215,9 @@ if (f${n} === undefined) {\n${then}\n} else { ${c}.errors++; ${failed} }`;
     if (exchange !== undefined) return exchangeSource(this, sink, { exchange, at });
     const k = this.index(sink.node);
     const c = `C${this.index(sink.node)}`;
-    const bytes = bytesOf(at);
     if (at.raw !== undefined) this.passed.add(sink.node);
-    const value = `${bytes.made}\nrec.value = ${bytes.buffer}; rec.start = ${bytes.start}; rec.end = ${bytes.end};`;
+    const takesRows = this.tables.rowSinks.has(sink.node);
+    const value = recordSource(takesRows ? at : { ...at, row: undefined }, "rec", "value");
     const append = `${value}\nrec.ts = ts; S${k}.append(rec); ${c}.out++;`;
     const { key } = sink;
     if (key === null) return `{ ${c}.in++;\nrec.key = undefined; rec.keyEnd = -1;\n${append} }`;

@@ -32,6 +32,7 @@ import type { Fire } from "../windows/window-state.ts";
 import { ChainRuntime } from "./chain-runtime.ts";
 import { metSource } from "./broadcast-source.ts";
 import { ChainWriter } from "./chain.ts";
+import type { ChainTables } from "./chain.ts";
 import { joinedSource } from "./join-source.ts";
 import { answeredSource } from "./lookup-source.ts";
 import { Scratch } from "./scratch.ts";
@@ -111,6 +112,7 @@ interface Parts {
 function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffers, lookups, time }: Parts): Chains {
   const names = [...counters.keys()];
   const index = new Map(names.map((name, i) => [name, i]));
+  const rowScratch = new Scratch();
   const record: OutRecord = {
     value: Buffer.alloc(0),
     start: 0,
@@ -118,6 +120,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
     key: undefined,
     keyStart: 0,
     keyEnd: -1,
+    row: undefined,
     ts: 0,
   };
   const scope: Record<string, unknown> = {
@@ -127,6 +130,8 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
     R: new ChainRuntime(),
     T: time,
     o: new Scratch(),
+    rowBytes: (row: unknown) => rowScratch.only(row),
+    rowScratch,
     rec: record,
     U: Symbol("not decoded"),
     copied,
@@ -157,7 +162,8 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
   for (const node of plan.nodes)
     if (node.kind === "process") scope[`F${index.get(node.name)}`] = new RecordProcess(node, options);
   for (const sink of plan.sinks) scope[`S${index.get(sink.node)}`] = sinkOf(options, sink.node);
-  return generatedFunction<Chains>(chainSource(plan, index), scope);
+  const rowSinks = new Set(plan.sinks.map((s) => s.node).filter((node) => sinkOf(options, node).rows === true));
+  return generatedFunction<Chains>(chainSource(plan, index, rowSinks), scope);
 }
 
 function sinkOf(options: ProgramOptions, node: string): SinkWriter {
@@ -169,17 +175,23 @@ function sinkOf(options: ProgramOptions, node: string): SinkWriter {
 /** What chains look for in their records, and which sinks get them as they came. */
 export function chainFacts(plan: Plan): Pick<ChainWriter, "reads" | "passed"> {
   const index = new Map([...nodeCounters(plan).keys()].map((name, i) => [name, i]));
-  const chain = new ChainWriter(programGraph(plan), { nodes: index, maxParallelism: plan.maxParallelism });
+  const chain = new ChainWriter(programGraph(plan), tablesOf(plan, index, new Set()));
   writeChains(plan, chain, programGraph(plan));
   return chain;
 }
 
 /** The generated text. */
-function chainSource(plan: Plan, index: ReadonlyMap<string, number>): string {
+function chainSource(plan: Plan, index: ReadonlyMap<string, number>, rowSinks: ReadonlySet<string>): string {
   refuseOddNumbers(plan);
   const graph = programGraph(plan);
-  return writeChains(plan, new ChainWriter(graph, { nodes: index, maxParallelism: plan.maxParallelism }), graph);
+  return writeChains(plan, new ChainWriter(graph, tablesOf(plan, index, rowSinks)), graph);
 }
+
+const tablesOf = (plan: Plan, nodes: ReadonlyMap<string, number>, rowSinks: ReadonlySet<string>): ChainTables => ({
+  nodes,
+  maxParallelism: plan.maxParallelism,
+  rowSinks,
+});
 
 function writeChains(plan: Plan, chain: ChainWriter, graph: ProgramGraph): string {
   const firing = plan.nodes.filter((n) => n.kind === "windowAggregate" || n.kind === "keyedAggregate");

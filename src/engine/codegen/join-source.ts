@@ -9,7 +9,7 @@ import { keySource } from "./key-source.ts";
 import type { KeyNames } from "./key-source.ts";
 import { missingTest } from "./missing-field.ts";
 import { decodeSource, ProjectedFields } from "./projected-fields.ts";
-import { bytesOf } from "./serializer.ts";
+import { recordSource } from "./serializer.ts";
 import { leaf, locate } from "./shape.ts";
 import type { Leaf, Slot } from "./shape.ts";
 
@@ -22,13 +22,12 @@ export function joinSource(chain: ChainWriter, node: JoinNode, at: At, side: Sid
   const keys: KeyNames = { buffer: `kb${n}`, start: `ks${n}`, end: `ke${n}` };
   const declared = [`${keys.buffer} = b`, `${keys.start} = 0`, `${keys.end} = 0`];
   const step = keySource(chain, node.keys[side], { at: { ...at, variable: VARIABLES[side] }, keys, declared });
-  const bytes = bytesOf(at);
   const row = `row${n}`;
-  const then = `${bytes.made}
-const ${row} = W${w}.row;
+  const then = `const ${row} = W${w}.row;
 ${row}.key = ${keys.buffer}; ${row}.keyStart = ${keys.start}; ${row}.keyEnd = ${keys.end};
 ${row}.hash = murmur2(${keys.buffer}, ${keys.start}, ${keys.end});
-${row}.bytes = ${bytes.buffer}; ${row}.start = ${bytes.start}; ${row}.end = ${bytes.end}; ${row}.ts = ts;
+${recordSource(at, row, "bytes")}
+${row}.ts = ts;
 if (!W${w}.add(${side}, ${chain.shardSource(node.keying, `${row}.hash`)})) {
   C${w}.late++;
   ${chain.readers(node.name, "late", at)}
@@ -71,9 +70,9 @@ export function pairSource(chain: ChainWriter, node: PairNode): string {
   let b = lb, start = left.start, end = left.end, p = 0, r = 0, w = 0, ob = o.bytes;
   ${left.declared()}
   ${right.declared()}
-  ${sideSource(left)}
+  ${sideSource(left, "left")}
   b = rb; start = right.start; end = right.end;
-  ${sideSource(right)}
+  ${sideSource(right, "right")}
   ${body}
 }`;
 }
@@ -81,10 +80,12 @@ export function pairSource(chain: ChainWriter, node: PairNode): string {
 /** More slots than a record has fields that are read. */
 const RIGHT_SLOTS = 100_000;
 
-export function sideSource(fields: ProjectedFields): string {
+/** Finds the fields of a kept row; `kept` is the variable of where it is. */
+export function sideSource(fields: ProjectedFields, kept: "left" | "right"): string {
   const all = fields.all();
   if (all.length === 0) return "";
-  return `{ ${decodeSource(all, (picks) => `const value = R.parseRow(b, start, end); ${picks}`)} }`;
+  const decoded = decodeSource(all, (picks) => `const value = R.parseRow(b, start, end); ${picks}`);
+  return `if (${kept}.row === undefined) { ${decoded} } else { ${fields.ofRow(`${kept}.row`)} }`;
 }
 
 /** A field that is copied from a side as its bytes; null where the side has no row. */

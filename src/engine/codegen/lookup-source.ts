@@ -43,7 +43,7 @@ function failedSource(chain: ChainWriter, node: LookupNode): string {
   let p = 0, r = 0, w = 0, ob = o.bytes;
   C${q}.errors++;
   ${fields.declared()}
-  ${sideSource(fields)}
+  ${sideSource(fields, "left")}
   ${end}
 }`;
 }

@@ -42,9 +42,10 @@ export function emitSource(chain: ChainWriter, node: KeyedProcessNode): string {
 };`;
 }
 
-const valueAt = (value: string): Pick<At, "shape" | "raw"> => ({
+const valueAt = (value: string): Pick<At, "shape" | "raw" | "row"> => ({
   shape: { kind: "value", leaf: leaf(value) },
   raw: undefined,
+  row: undefined,
 });
 
 function outputsSource(chain: ChainWriter, node: RecordProcessNode | KeyedProcessNode, at: At): string {

@@ -25,11 +25,31 @@ export class ProjectedFields {
     return [...this.fields.values()];
   }
 
+  /** Takes the fields out of an object in place of a record's bytes. */
+  ofRow(row: string): string {
+    return this.all()
+      .map(({ path, slot: k }) => `v${k} = ${fieldOfRow(row, path)}; t${k} = v${k} === undefined ? 0 : 10;`)
+      .join("\n      ");
+  }
+
   declared(): string {
     return this.all()
       .map(({ slot: k }) => `let s${k} = 0, e${k} = 0, t${k} = 0, v${k} = U;`)
       .join("\n    ");
   }
+}
+
+/** Names of which no object or list has an inherited or an own meaning: reading such a property finds a field or nothing. */
+const isOwnName = (name: string): boolean => /^[A-Za-z_]\w*$/.test(name) && !(name in []);
+
+function fieldOfRow(row: string, path: readonly string[]): string {
+  const [name, ...below] = path;
+  if (name === undefined) return row;
+  if (path.length > 2 || !path.every(isOwnName)) return `R.below(${row}, ${JSON.stringify(path)})`;
+  const field = `${row}[${JSON.stringify(name)}]`;
+  const [inner] = below;
+  if (inner === undefined) return field;
+  return `(typeof ${field} === "object" && ${field} !== null ? ${field}[${JSON.stringify(inner)}] : undefined)`;
 }
 
 function slotOf(k: number, buffer: string): Slot {

@@ -1,6 +1,8 @@
 import { OTHER_NUMBER } from "../json/scan.ts";
+import { isPlainInt, NOT_QUICK, writeDigits, writeQuickly } from "../json/write-value.ts";
 
 const NEWLINE = 10;
+const LONGEST_NUMBER = 16;
 /** Below this a loop is faster than a call into the runtime. */
 const SHORT = 48;
 
@@ -21,6 +23,13 @@ export class Scratch {
     return from;
   }
 
+  /** Holds the bytes of this value and nothing else; tells how many they are. */
+  only(value: unknown): number {
+    this.at = 0;
+    this.putText(JSON.stringify(value));
+    return this.at;
+  }
+
   put(b: Buffer, start: number, end: number): void {
     const length = end - start;
     let w = this.take(length);
@@ -31,21 +40,17 @@ export class Scratch {
 
   /** A number as JSON.stringify writes it. */
   putNumber(n: number): void {
-    if (Number.isInteger(n) && n >= 0 && n < 1e15) this.putInt(n);
-    else this.putText(Number.isFinite(n) ? String(n) : "null");
+    if (isPlainInt(n)) {
+      const w = this.take(LONGEST_NUMBER);
+      this.at = writeDigits(this.bytes, w, n);
+    } else if (Number.isFinite(n)) this.putAscii(String(n));
+    else this.putAscii("null");
   }
 
-  private putInt(n: number): void {
-    let digits = 1;
-    for (let limit = 10; n >= limit; limit *= 10) digits++;
-    const from = this.take(digits);
+  private putAscii(text: string): void {
+    const w = this.take(text.length);
     const { bytes } = this;
-    let rest = n;
-    for (let w = from + digits - 1; w >= from; w--) {
-      const next = Math.floor(rest / 10);
-      bytes[w] = 48 + rest - next * 10;
-      rest = next;
-    }
+    for (let i = 0; i < text.length; i++) bytes[w + i] = text.charCodeAt(i);
   }
 
   putText(text: string): void {
@@ -54,8 +59,11 @@ export class Scratch {
   }
 
   putValue(value: unknown): void {
-    if (typeof value === "number") this.putNumber(value);
-    else this.putText(JSON.stringify(value));
+    if (typeof value === "number") return this.putNumber(value);
+    const w = this.at;
+    const end = writeQuickly(this.bytes, w, value);
+    if (end === NOT_QUICK) this.putText(JSON.stringify(value));
+    else this.at = end;
   }
 
   /** JSON as it is held in state; nothing held is null. */

@@ -1,6 +1,6 @@
 import { WeirError } from "../../errors.ts";
 import type { At } from "./chain.ts";
-import { pairTree, presence } from "./shape.ts";
+import { pairTree, presence, readSource } from "./shape.ts";
 import type { Leaf, Shape, Tree } from "./shape.ts";
 
 /**
@@ -93,6 +93,15 @@ function leafSource({ slot, js, number, json }: Leaf): string {
 export function bytesOf({ raw, shape }: At): { made: string; buffer: string; start: string; end: string } {
   if (raw !== undefined) return { made: "", ...raw };
   return { made: madeSource(shape), buffer: "o.bytes", start: "0", end: "o.at" };
+}
+
+/** Puts the event into `target`: as an object if it came as one, else as bytes, which `target` has as `bytes` says. */
+export function recordSource(at: At, target: string, bytes: "bytes" | "value"): string {
+  const of = bytesOf(at);
+  const put = `${of.made}\n${target}.${bytes} = ${of.buffer}; ${target}.start = ${of.start}; ${target}.end = ${of.end};`;
+  if (at.row === undefined) return `${target}.row = undefined;\n${put}`;
+  const whole = at.raw === undefined ? readSource(at.shape, []) : at.row;
+  return `${target}.row = ${at.row} === undefined ? undefined : ${whole};\nif (${at.row} === undefined) { ${put} }`;
 }
 
 function madeSource(shape: Shape): string {

@@ -21,7 +21,8 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart): string {
   const { slot } = fields;
   const at: At = {
     shape: { kind: "record", slot },
-    raw: { buffer: "b", start: "start", end: "end" },
+    raw: { buffer: "b", start: "start", end: "end", made: ROW_BYTES },
+    row: "row",
     where: "batch.describe(i)",
   };
   const body = chain.readers(source.node, "out", at);
@@ -33,14 +34,20 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart): string {
       ? `throw R.malformed(${JSON.stringify(source.node)}, batch.describe(i), problem);`
       : `${source.onError === "Dead" ? dead : ""} continue;`;
   return `function source${n}(batch) {
-  const n = batch.n, b = batch.buf, off = batch.off, len = batch.len, times = batch.ts, split = batch.split;
-  let newest = -Infinity, p = 0, r = 0, w = 0, ob = o.bytes;
+  const n = batch.n, rows = batch.rows, off = batch.off, len = batch.len, times = batch.ts, split = batch.split;
+  let newest = -Infinity, b = batch.buf, p = 0, r = 0, w = 0, ob = o.bytes;
   for (let i = 0; i < n; i++) {
-    const start = off[i], end = start + len[i];
-    let ts = times[i], problem;
+    let start = -1, end = -1, row, ts = times[i], problem;
     C${n}.in++;
     ${fields.declared()}
-    ${decoded ? decodeSource(fields.all(), parseSource) : sound ? "" : "if (end < start) problem = R.noValue;"}
+    if (rows === undefined) {
+      start = off[i];
+      end = start + len[i];
+      ${decoded ? decodeSource(fields.all(), parseSource) : sound ? "" : "if (end < start) problem = R.noValue;"}
+    } else {
+      row = rows[i];
+      ${fields.ofRow("row")}
+    }
     ${eventTime}
     if (problem !== undefined) { C${n}.errors++; ${failed} }
     if (ts > newest) newest = ts;
@@ -51,6 +58,9 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart): string {
 }
 
 const paths = (fields: ProjectedFields): (readonly string[])[] => fields.all().map(({ path }) => path);
+
+/** The bytes of a record that came as an object, when somebody needs them first. */
+const ROW_BYTES = "if (row !== undefined && start < 0) { end = rowBytes(row); b = rowScratch.bytes; start = 0; }";
 
 /** What the tokenizer does not take, JSON.parse decides. */
 const parseSource = (picks: string): string =>

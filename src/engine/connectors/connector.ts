@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { Batch } from "../batch.ts";
+import type { Batch, Row } from "../batch.ts";
 import type { Delivery, OnError } from "../plan.ts";
 
 /**
@@ -8,7 +8,7 @@ import type { Delivery, OnError } from "../plan.ts";
  * environment, no clock of its own.
  */
 
-export type { Batch } from "../batch.ts";
+export type { Batch, Row } from "../batch.ts";
 
 /** A JSON value that says where to go on in one split. Written into checkpoints: keep it small and versionable. */
 export type Position = { readonly [field: string]: unknown };
@@ -150,11 +150,15 @@ export interface OutRecord {
   key: Buffer | undefined;
   keyStart: number;
   keyEnd: number;
+  /** For sinks with `rows`: the record as an object, in place of its bytes. May be kept, not changed. */
+  row?: Row | undefined;
   /** Event time in ms, or the source timestamp when there is no event time. */
   ts: number;
 }
 
 export interface SinkWriter {
+  /** Whether it takes `OutRecord.row`, too. Records that came as bytes, and results of state, come as bytes all the same. */
+  readonly rows?: boolean;
   /** Copies the record into the open buffer. Synchronous, never fails for a slow outside: see `saturated`. */
   append(record: OutRecord): void;
   /** True while the sink has taken as much as it may hold; the runtime stops polling sources until `onDrain`. */

@@ -1,4 +1,4 @@
-import type { Batch } from "../batch.ts";
+import type { Batch, Row } from "../batch.ts";
 import { eventTimeOf } from "../event-time.ts";
 import { ownField } from "../own-field.ts";
 import type { PlanSource } from "../plan.ts";
@@ -28,6 +28,7 @@ export function startInput(start: Start, stage: Stage, checked: boolean): Progra
 
 function read(start: Start, stage: Stage, checked: boolean, at: { batch: Batch; i: number }): Flowing | undefined {
   const { batch, i } = at;
+  if (batch.rows !== undefined) return readRow(start, stage, { batch, i, row: batch.rows[i] as Row });
   const from = batch.off[i] as number;
   const length = batch.len[i] as number;
   const raw = batch.buf.subarray(from, from + Math.max(0, length));
@@ -36,12 +37,29 @@ function read(start: Start, stage: Stage, checked: boolean, at: { batch: Batch; 
   try {
     if (length < 0) throw new SyntaxError("the record has no value");
     const value: unknown = checked ? JSON.parse(raw.toString("utf8")) : undefined;
-    const path = start.eventTime?.field ?? null;
-    const ts = path === null ? event.ts : eventTimeOf(ownField(value, path));
-    if (Number.isNaN(ts)) throw new TypeError(`its event time event.${path?.join(".")} is missing or not a time`);
-    return { ...event, value, ts };
+    return { ...event, value, ts: timeOf(start, value, event.ts) };
   } catch (cause) {
     fail(stage, event, { code: "RECORD_MALFORMED", cause });
     return undefined;
   }
+}
+
+function readRow(start: Start, stage: Stage, at: { batch: Batch; i: number; row: Row }): Flowing | undefined {
+  const { batch, i, row } = at;
+  const ts = batch.ts[i] as number;
+  const event = { value: row, raw: undefined, ts, shard: batch.split, where: batch.describe(i) };
+  stage.counters.in++;
+  try {
+    return { ...event, ts: timeOf(start, row, ts) };
+  } catch (cause) {
+    fail(stage, event, { code: "RECORD_MALFORMED", cause });
+    return undefined;
+  }
+}
+
+function timeOf(start: Start, value: unknown, otherwise: number): number {
+  const path = start.eventTime?.field ?? null;
+  const ts = path === null ? otherwise : eventTimeOf(ownField(value, path));
+  if (Number.isNaN(ts)) throw new TypeError(`its event time event.${path?.join(".")} is missing or not a time`);
+  return ts;
 }

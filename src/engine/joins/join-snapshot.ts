@@ -1,6 +1,8 @@
 import type { KeyedSnapshot, StatePiece } from "../program.ts";
 import { RowWriter } from "./row-codec.ts";
+import type { SavedRow } from "./row-codec.ts";
 import type { RowLog } from "./row-log.ts";
+import { noRowAt } from "./row.ts";
 import type { RowAt, Side } from "./row.ts";
 
 /** Shorter logs are not worth a history: they are written anew each time. */
@@ -94,14 +96,21 @@ function* rows(
   of: { writer: RowWriter; from: number; wanted: (row: number) => boolean },
 ): Generator<Buffer> {
   const { writer, from, wanted } = of;
-  const row: RowAt = { bytes: Buffer.alloc(0), start: 0, end: 0 };
+  const row = noRowAt();
   for (let i = from; i < n; i++) {
     if (!wanted(i)) continue;
     log.read(i, row);
     const matched = at.marked[side] && log.wasMatched(i, at.snapshot);
-    writer.add({ side, ts: log.ts[i] as number, matched, key: log.keyOfRow(i), row });
+    writer.add({ side, ts: log.ts[i] as number, matched, key: log.keyOfRow(i), row: bytesOf(row) });
     if (writer.full()) yield writer.take();
   }
+}
+
+/** Nobody changes a row, so one that came as an object can be written when its turn comes. */
+function bytesOf(at: RowAt): SavedRow["row"] {
+  if (at.row === undefined) return at;
+  const bytes = Buffer.from(JSON.stringify(at.row));
+  return { bytes, start: 0, end: bytes.length };
 }
 
 /** Rows that were written and have had a partner since. */

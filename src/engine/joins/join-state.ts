@@ -8,8 +8,8 @@ import type { JoinShardAtBarrier, LogAtBarrier } from "./join-snapshot.ts";
 import { JOIN_STATE_VERSION, readSaved } from "./row-codec.ts";
 import type { SavedMatch, SavedRow } from "./row-codec.ts";
 import { RowLog } from "./row-log.ts";
-import { SIDES } from "./row.ts";
-import type { IncomingRow, Pair, RowAt, Side } from "./row.ts";
+import { noRowAt, SIDES } from "./row.ts";
+import type { IncomingRow, Pair, Side } from "./row.ts";
 
 const NOTHING = Buffer.alloc(0);
 
@@ -36,8 +36,8 @@ export abstract class JoinState implements KeyedNode {
   protected snapshots = 0;
   /** By side: whether a row without a partner gives a result. */
   protected readonly unmatched: readonly [boolean, boolean];
-  protected readonly left: RowAt = { bytes: NOTHING, start: 0, end: 0 };
-  protected readonly right: RowAt = { bytes: NOTHING, start: 0, end: 0 };
+  protected readonly left = noRowAt();
+  protected readonly right = noRowAt();
   protected readonly owned = new Map<number, JoinShard>();
   private readonly byIndex: (JoinShard | undefined)[] = [];
 
@@ -45,7 +45,7 @@ export abstract class JoinState implements KeyedNode {
     this.node = node.name;
     this.stateSignature = joinSignature(node);
     this.unmatched = [givesUnmatched(node, 0), givesUnmatched(node, 1)];
-    this.row = { key: NOTHING, keyStart: 0, keyEnd: 0, hash: 0, bytes: NOTHING, start: 0, end: 0, ts: 0 };
+    this.row = { key: NOTHING, keyStart: 0, keyEnd: 0, hash: 0, ...noRowAt(), ts: 0 };
   }
 
   /** Takes `row` in; false where it is late. */
@@ -133,6 +133,7 @@ export abstract class JoinState implements KeyedNode {
     incoming.bytes = row.bytes;
     incoming.start = row.start;
     incoming.end = row.end;
+    incoming.row = undefined;
     incoming.ts = ts;
     const log = this.keep(shard, side);
     if (matched) log.match(log.n - 1, 0);

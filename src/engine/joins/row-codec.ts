@@ -21,7 +21,7 @@ export interface SavedRow {
   readonly matched: boolean;
   readonly ts: number;
   readonly key: KeyRange;
-  readonly row: Readonly<RowAt>;
+  readonly row: Pick<RowAt, "bytes" | "start" | "end">;
 }
 
 /** A row that was saved before has had a partner since. */

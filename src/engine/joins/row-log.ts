@@ -1,5 +1,6 @@
 import { Bucket } from "../windows/bucket.ts";
 import { cellLayout } from "../windows/cells.ts";
+import type { Row } from "../batch.ts";
 import { isNullKey } from "./row.ts";
 import type { IncomingRow, RowAt } from "./row.ts";
 
@@ -13,8 +14,8 @@ const SMALLEST_SEGMENT = 256;
 const LARGEST_SEGMENT = 1024 * 1024;
 
 /**
- * The records of one side of a join in one shard and one span of time, as the bytes they came in: chained by key, in order
- * of arrival. Only ever added to and dropped as a whole, so a snapshot needs no copy of it.
+ * The records of one side of a join in one shard and one span of time, as the bytes or objects they came as: chained by
+ * key, in order of arrival. Only ever added to and dropped as a whole, so a snapshot needs no copy of it.
  */
 export class RowLog {
   /** First millisecond after its span. */
@@ -31,6 +32,8 @@ export class RowLog {
   private startOf = new Int32Array(8);
   private stopOf = new Int32Array(8);
   private readonly segments: Buffer[] = [];
+  /** Of rows that came as objects. */
+  private readonly objects: (Row | undefined)[] = [];
   /** Bytes of the last segment that are taken. */
   private taken = 0;
 
@@ -41,6 +44,15 @@ export class RowLog {
   add(row: IncomingRow): number {
     const i = this.n;
     if (i === this.ts.length) this.grow();
+    if (row.row === undefined) this.copy(i, row);
+    else this.objects[i] = row.row;
+    this.ts[i] = row.ts;
+    this.chain(i, this.keys.obtain(row.key, row.keyStart, row.keyEnd, row.hash));
+    this.n = i + 1;
+    return i;
+  }
+
+  private copy(i: number, row: IncomingRow): void {
     const length = row.end - row.start;
     const segment = this.room(length + 1);
     const stop = this.taken + length;
@@ -51,10 +63,6 @@ export class RowLog {
     this.startOf[i] = this.taken;
     this.stopOf[i] = stop;
     this.taken = stop + 1;
-    this.ts[i] = row.ts;
-    this.chain(i, this.keys.obtain(row.key, row.keyStart, row.keyEnd, row.hash));
-    this.n = i + 1;
-    return i;
   }
 
   private chain(row: number, key: number): void {
@@ -116,6 +124,8 @@ export class RowLog {
   }
 
   read(row: number, into: RowAt): void {
+    into.row = this.objects[row];
+    if (into.row !== undefined) return;
     into.bytes = this.segments[this.segmentOf[row] as number] as Buffer;
     into.start = this.startOf[row] as number;
     into.end = this.stopOf[row] as number;

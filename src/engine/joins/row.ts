@@ -1,3 +1,5 @@
+import type { Row } from "../batch.ts";
+
 /** 0 is the left input of a join, 1 the right one. */
 export type Side = 0 | 1;
 export const SIDES: readonly Side[] = [0, 1];
@@ -13,18 +15,23 @@ export interface IncomingRow {
   bytes: Buffer;
   start: number;
   end: number;
+  /** The record itself where it came as an object; then it has no bytes. */
+  row?: Row | undefined;
   ts: number;
 }
 
-/** Where the JSON of a kept record is. */
+/** A kept record: where its JSON is, or itself. */
 export interface RowAt {
   bytes: Buffer;
   start: number;
   end: number;
+  row?: Row | undefined;
 }
 
+export const noRowAt = (): RowAt => ({ bytes: Buffer.alloc(0), start: 0, end: 0, row: undefined });
+
 /** The side that has no partner. Its bytes are `null`, so whoever reads a field of it finds none. */
-export const NO_ROW: RowAt = { bytes: Buffer.alloc(4, "null"), start: 0, end: 4 };
+export const NO_ROW: RowAt = { bytes: Buffer.alloc(4, "null"), start: 0, end: 4, row: undefined };
 
 /** Called for every result; the rows are valid until it returns. */
 export type Pair = (left: RowAt, right: RowAt, shard: number, ts: number) => void;

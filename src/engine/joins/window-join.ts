@@ -66,7 +66,7 @@ export class WindowJoin extends JoinState {
 
   private fire(shard: JoinShard, ts: number, of: { left: RowLog | undefined; right: RowLog | undefined }): void {
     const { left, right } = of;
-    for (let key = 0; key < (left?.keys.n ?? 0); key++) this.fireKey(left as RowLog, key, { right, shard, ts });
+    if (left !== undefined) for (const key of this.firing(left, right)) this.fireKey(left, key, { right, shard, ts });
     if (!this.unmatched[1] || right === undefined) return;
     for (let key = 0; key < right.keys.n; key++) {
       if (left !== undefined && left.partner(right, key) >= 0) continue;
@@ -75,6 +75,20 @@ export class WindowJoin extends JoinState {
         this.pair(NO_ROW, this.right, shard.index, ts);
       }
     }
+  }
+
+  /** Keys of the left side that may have a result; looked for from the side that has fewer. */
+  private firing(left: RowLog, right: RowLog | undefined): readonly number[] {
+    const all = left.keys.n;
+    if (this.unmatched[0]) return Array.from({ length: all }, (_, key) => key);
+    if (right === undefined) return [];
+    const [few, other] = right.keys.n < all ? [right, left] : [left, right];
+    const found: number[] = [];
+    for (let key = 0; key < few.keys.n; key++) {
+      const partner = other.partner(few, key);
+      if (partner >= 0) found.push(few === left ? key : partner);
+    }
+    return found.sort((a, b) => a - b);
   }
 
   private fireKey(left: RowLog, key: number, of: { right: RowLog | undefined; shard: JoinShard; ts: number }): void {

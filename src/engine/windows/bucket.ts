@@ -2,13 +2,14 @@ import type { Held } from "../accumulators/accumulator.ts";
 import type { CellLayout } from "./cells.ts";
 
 export const PAGE_BITS = 8;
+const SHORT_KEY = 64;
 const PAGE = 1 << PAGE_BITS;
 
 /**
  * 2^32 divided by the golden ratio: multiplying by it spreads what the low bits of a hash have in common over the high
  * ones (Knuth, The Art of Computer Programming 3, 6.4). All keys of a shard agree in them: they made it its shard.
  */
-const SPREAD = 0x9e3779b1;
+export const SPREAD = 0x9e3779b1;
 
 /**
  * The keys of one window in one shard: an open-addressing hash table over key bytes. Entries are only ever added, in
@@ -93,15 +94,24 @@ export class Bucket {
     const from = this.keyAt[e] as number;
     const to = from + stop - start;
     if (to > this.keys.length) this.growKeys(to);
-    this.keys.set(bytes.subarray(start, stop), from);
+    this.copyKey(bytes, start, stop);
     this.keyAt[e + 1] = to;
     this.hashes[e] = at.hash;
-    this.cells.set(this.layout.initial, e * this.layout.cells);
-    for (let i = 0; i < this.layout.texts; i++) this.texts.push(undefined);
+    const { initial, cells, texts } = this.layout;
+    for (let i = 0, c = e * cells; i < cells; i++, c++) this.cells[c] = initial[i] as number;
+    for (let i = 0; i < texts; i++) this.texts.push(undefined);
     this.table[-1 - at.place] = e + 1;
     this.n = e + 1;
     if (this.n * 2 > this.table.length) this.rehash();
     return e;
+  }
+
+  /** Behind the last key. A loop is faster than a view of a few bytes. */
+  private copyKey(bytes: Uint8Array, start: number, stop: number): void {
+    const { keys } = this;
+    const from = this.keyAt[this.n] as number;
+    if (stop - start > SHORT_KEY) keys.set(bytes.subarray(start, stop), from);
+    else for (let i = start, k = from; i < stop; i++, k++) keys[k] = bytes[i] as number;
   }
 
   private growEntries(): void {

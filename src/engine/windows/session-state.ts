@@ -1,3 +1,4 @@
+import { SPREAD } from "./bucket.ts";
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
 import type { Held } from "../accumulators/accumulator.ts";
 import type { CellLayout, WindowNode } from "./cells.ts";
@@ -20,9 +21,23 @@ export interface Session extends Rows {
   end: number;
   /** Its result was given: a record that still comes gives it again, at once. */
   fired: boolean;
+  readonly shard: number;
+  /** No other session has its key, and it is still there: a record can go straight into it. */
+  only: boolean;
   /** Snapshot in whose time it was made writable: what a snapshot holds is never changed, but copied first. */
   readonly epoch: number;
 }
+
+/** The key of a record, with its hash. */
+interface SessionKey {
+  bytes: Uint8Array;
+  start: number;
+  stop: number;
+  hash: number;
+}
+
+const RECENT_SHIFT = 20;
+const RECENT = 1 << (32 - RECENT_SHIFT);
 
 interface Shard {
   readonly index: number;
@@ -51,6 +66,10 @@ export class SessionState implements KeyedNode {
   private readonly timers = new Timers<{ readonly shard: Shard; readonly id: number }>();
   /** The epoch advances with every snapshot. */
   readonly snapshots = { epoch: 0 };
+  /** Of the record that comes next; filled anew each time. */
+  readonly key: SessionKey = { bytes: new Uint8Array(0), start: 0, stop: 0, hash: 0 };
+  /** Sessions that records came into last, by their key's hash. */
+  private readonly recent: (Session | undefined)[] = Array.from({ length: RECENT }, () => undefined);
 
   constructor(node: WindowNode, gapMs: number) {
     this.node = node.name;
@@ -73,10 +92,35 @@ export class SessionState implements KeyedNode {
     return shard;
   }
 
-  /** The session that a record belongs to, ready to be changed; undefined when it is too late. */
-  session(shardIndex: number, ts: number, key: Buffer): Session | undefined {
+  /** The session that a record with `key` belongs to, ready to be changed; undefined when it is too late. */
+  session(shardIndex: number, ts: number): Session | undefined {
+    const { hash } = this.key;
+    const place = Math.imul(hash, SPREAD) >>> RECENT_SHIFT;
+    const last = this.recent[place];
+    if (last !== undefined && last.shard === shardIndex && this.extends(last, ts)) return last;
+    const session = this.search(shardIndex, ts);
+    const isOnly = session !== undefined && this.open(shardIndex).byKey.get(session.key)?.length === 1;
+    if (session !== undefined) session.only = isOnly;
+    this.recent[place] = isOnly ? session : undefined;
+    return session;
+  }
+
+  /** Most records: they come into the only session of their key, which nothing holds and which has not fired. */
+  private extends(session: Session, ts: number): boolean {
+    if (!session.only || session.fired || session.epoch !== this.snapshots.epoch || !isKeyOf(session, this.key))
+      return false;
+    const { cells } = session;
+    const begin = cells[SESSION_START] as number;
+    if (begin > ts + this.gap || session.end < ts) return false;
+    if (ts < begin) cells[SESSION_START] = ts;
+    if (ts + this.gap > session.end) session.end = ts + this.gap;
+    return true;
+  }
+
+  private search(shardIndex: number, ts: number): Session | undefined {
     const shard = this.open(shardIndex);
     const now = Math.max(this.watermark, shard.floor);
+    const key = Buffer.from(this.key.bytes.subarray(this.key.start, this.key.stop));
     const name = key.toString("latin1");
     const all = shard.byKey.get(name) ?? [];
     const touched = all.filter((s) => (s.cells[SESSION_START] as number) <= ts + this.gap && s.end >= ts);
@@ -103,6 +147,7 @@ export class SessionState implements KeyedNode {
       mergeEntry(this.layout, into, from, this.snapshots.epoch);
       session.cells[SESSION_START] = Math.min(start(session), start(other));
       shard.sessions.delete(other.id);
+      other.only = false;
     }
     if (others.length > 0) {
       const rest = (shard.byKey.get(of.name) ?? []).filter((s) => !others.includes(s));
@@ -115,7 +160,7 @@ export class SessionState implements KeyedNode {
 
   private create(shard: Shard, { name, key }: { name: string; key: Buffer }): Session {
     const values = { cells: this.layout.initial.slice(), texts: Array.from<Held>({ length: this.layout.texts }) };
-    return this.insert(shard, name, { keys: Buffer.from(key), end: 0, ...values });
+    return this.insert(shard, name, { keys: key, end: 0, ...values });
   }
 
   private insert(
@@ -124,17 +169,22 @@ export class SessionState implements KeyedNode {
     of: { keys: Buffer; end: number; cells: Float64Array; texts: Held[] },
   ): Session {
     const keyAt = Int32Array.of(0, of.keys.length);
-    const session: Session = { ...of, id: shard.created++, key, keyAt, fired: false, epoch: this.snapshots.epoch };
+    const own = { id: shard.created++, key, keyAt, fired: false, epoch: this.snapshots.epoch };
+    const session: Session = { ...of, ...own, shard: shard.index, only: false };
     shard.sessions.set(session.id, session);
     const same = shard.byKey.get(key);
     if (same === undefined) shard.byKey.set(key, [session]);
-    else same.push(session);
+    else {
+      for (const other of same) other.only = false;
+      same.push(session);
+    }
     return session;
   }
 
   /** The session itself, or a copy in its place where a snapshot may hold it. */
   private own(shard: Shard, session: Session): Session {
     if (session.epoch === this.snapshots.epoch) return session;
+    session.only = false;
     const copy: Session = {
       ...session,
       cells: session.cells.slice(),
@@ -174,6 +224,7 @@ export class SessionState implements KeyedNode {
     session.fired = true;
     if (session.end - 1 + this.lateness > this.watermark) return this.arm(shard, session);
     shard.sessions.delete(session.id);
+    session.only = false;
     const left = (shard.byKey.get(session.key) ?? []).filter((s) => s !== session);
     if (left.length === 0) shard.byKey.delete(session.key);
     else shard.byKey.set(session.key, left);
@@ -234,6 +285,12 @@ export class SessionState implements KeyedNode {
 interface ShardAtBarrier {
   readonly watermark: number;
   readonly sessions: readonly Session[];
+}
+
+function isKeyOf({ keys }: Session, { bytes, start: from, stop }: SessionKey): boolean {
+  if (keys.length !== stop - from) return false;
+  for (let i = 0; i < keys.length; i++) if (keys[i] !== bytes[from + i]) return false;
+  return true;
 }
 
 const start = (session: Session): number => session.cells[SESSION_START] as number;

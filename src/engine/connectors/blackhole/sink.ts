@@ -5,9 +5,10 @@ export const blackholeSink: SinkFactory = {
   open: () => {
     const total = { records: 0, bytes: 0 };
     return Promise.resolve({
+      rows: true,
       append: (record) => {
         total.records++;
-        total.bytes += record.end - record.start;
+        if (record.row === undefined) total.bytes += record.end - record.start;
       },
       saturated: () => false,
       onDrain: () => {},
