@@ -11,6 +11,7 @@ import { compile } from "../src/engine/codegen/compile.ts";
 import type { Plan } from "../src/engine/plan.ts";
 import { planPipeline } from "../src/engine/planner/plan-pipeline.ts";
 import type { Program } from "../src/engine/program.ts";
+import { checkpointPauses } from "./checkpoint-pause.ts";
 import { lookups, nexmarkBatches, nexmarkRows, planOf, queries } from "./nexmark/queries.ts";
 import { median } from "./processes.ts";
 import { batchOf, copyingSink, eventLine, measure, measureStream, million, parseAll } from "./program-cost.ts";
@@ -40,6 +41,7 @@ function pass(program: Program, batches: readonly Batch[]): void {
       input.process(batch);
       while (program.buffers.some((buffer) => buffer.step()));
       program.advanceWatermark(source, input.maxEventTime);
+      while (program.buffers.some((buffer) => buffer.step()));
     }
 }
 
@@ -54,7 +56,7 @@ function nexmark(query: string, batches: (count: number, from: number) => readon
 }
 
 /** Updates of keys that are all there already. */
-function lastValues(keys: number): { batches: readonly Batch[]; figure: () => number } {
+function lastValues(keys: number): { program: Program; batches: readonly Batch[]; figure: () => number } {
   const batches = Array.from({ length: keys / 1000 }, (_, b) =>
     batchOf(
       Array.from({ length: 1000 }, (__, i) => eventLine(b * 1000 + i, keys)),
@@ -80,7 +82,7 @@ function lastValues(keys: number): { batches: readonly Batch[]; figure: () => nu
   const program = start(plan);
   const run = { next: () => batches, pass: (chunk: readonly Batch[]) => pass(program, chunk) };
   measureStream(run, 2);
-  return { batches, figure: () => median(Array.from({ length: runs }, () => measureStream(run, 1))) };
+  return { program, batches, figure: () => median(Array.from({ length: runs }, () => measureStream(run, 1))) };
 }
 
 function calibrated(batches: readonly Batch[]): number {
@@ -91,14 +93,21 @@ const wanted = (name: string): boolean => flags.only === undefined || flags.only
 const cell = (figure: number, j: number): string => `${million(figure).trim()} | ${(figure / j).toFixed(2)}`;
 
 if (wanted("keys")) {
-  const { batches, figure } = lastValues(Number(flags.keys));
+  const { program, batches, figure } = lastValues(Number(flags.keys));
   const j = calibrated(batches);
   console.log("| work in process | M records per CPU second | × J |\n|---|---|---|");
   console.log(`| last value of each of ${flags.keys} live keys | ${cell(figure(), j)} |\n`);
+  const { turns, p99Ms, longestMs, bytes } = await checkpointPauses(program, batches, 3);
+  console.log(
+    `Turns of the event loop while a checkpoint of these keys (${(bytes / 1024 / 1024).toFixed(0)} MiB) is written: ` +
+      `p99 ${p99Ms.toFixed(1)} ms, longest ${longestMs.toFixed(1)} ms of CPU, of ${turns}\n`,
+  );
 }
 const j = calibrated(nexmarkBatches(CHUNK, SHAPE));
 console.log(`J of Nexmark's events: ${million(j).trim()}\n`);
-console.log("| Nexmark in process | objects, M per CPU second | JSON, M per CPU second | JSON × J |\n|---|---|---|---|");
+console.log(
+  "| Nexmark in process | objects, M per CPU second | JSON, M per CPU second | JSON × J |\n|---|---|---|---|",
+);
 for (const query of queries.filter(wanted)) {
   const rows = nexmark(query, (count, from) => nexmarkRows(count, SHAPE, from));
   const json = nexmark(query, (count, from) => nexmarkBatches(count, SHAPE, from));

@@ -7,7 +7,10 @@ export interface Written {
 }
 
 /** A sink that keeps what it is given, as text; with `rows` it takes records as objects, too. */
-export function memorySink({ rows = false }: { rows?: boolean } = {}): { readonly writer: SinkWriter; readonly written: Written[] } {
+export function memorySink({ rows = false }: { rows?: boolean } = {}): {
+  readonly writer: SinkWriter;
+  readonly written: Written[];
+} {
   const written: Written[] = [];
   const append = ({ value, start, end, key, keyStart, keyEnd, ts, row }: OutRecord): void => {
     const keyText = key === undefined || keyEnd < 0 ? null : key.toString("utf8", keyStart, keyEnd);

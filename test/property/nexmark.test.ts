@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { nexmarkEvent } from "../../bench/nexmark/generator.ts";
-import { BATCH, lookups, nexmarkBatches, planOf, queries } from "../../bench/nexmark/queries.ts";
+import { BATCH, lookups, nexmarkBatches, nexmarkRows, planOf, queries } from "../../bench/nexmark/queries.ts";
 import { compile } from "../../src/engine/codegen/compile.ts";
 import { memorySink } from "../builders/memory-sink.ts";
 import { arrivalOf, model } from "../builders/nexmark-model.ts";
@@ -10,21 +10,23 @@ const EVENTS = process.env["WEIR_LONG"] === "1" ? 100_000 : 20_000;
 const SHAPE = { rate: EVENTS / 100 };
 const events = Array.from({ length: EVENTS }, (_, n) => nexmarkEvent(n, SHAPE));
 const batches = nexmarkBatches(EVENTS, SHAPE);
+/** The same events as objects. */
+const rows = nexmarkRows(EVENTS, SHAPE);
 
 type Row = Readonly<Record<string, unknown>>;
 
 /** What the query's own program writes. */
-function run(query: string): Row[] {
+function run(query: string, input = batches): Row[] {
   const plan = planOf(query);
   const { writer, written } = memorySink();
   const sinks = new Map([["out", writer]]);
   const program = compile(plan, { slot: 0, slots: 1, sinks, lookups, parameters: {} });
-  const input = program.inputs.get("events");
-  for (const [i, batch] of batches.entries()) {
+  const events = program.inputs.get("events");
+  for (const [i, batch] of input.entries()) {
     program.advanceProcessingTime(arrivalOf(i * BATCH));
-    input?.process(batch);
+    events?.process(batch);
     while (program.buffers.some((buffer) => buffer.step()));
-    program.advanceWatermark("events", (input?.maxEventTime ?? 0) - 1);
+    program.advanceWatermark("events", (events?.maxEventTime ?? 0) - 1);
   }
   program.end("events");
   while (program.buffers.some((buffer) => buffer.step()));
@@ -81,5 +83,6 @@ describe("Nexmark", () => {
     expect(found.length).toBe(expected.length);
     const wrong = found.findIndex((row, i) => row !== expected[i]);
     expect(found[wrong]).toBe(expected[wrong]);
+    expect(run(query, rows)).toEqual(got);
   });
 });
