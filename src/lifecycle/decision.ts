@@ -50,6 +50,8 @@ export type Action =
       readonly pods: readonly string[];
       readonly mode: "Cancel" | "Checkpoint";
       readonly drain: boolean;
+      /** The job is deleted: nobody goes on from what workers keep for each other. */
+      readonly discard?: true;
     }
   | { readonly kind: "PauseWorkers"; readonly pods: readonly string[] }
   | { readonly kind: "ResumeWorkers"; readonly pods: readonly string[] };

@@ -21,7 +21,7 @@ export interface CallTarget {
   readonly slot: () => RunningSlot;
   readonly status: () => WorkerStatus;
   readonly ready: () => boolean;
-  readonly stop: (mode: StopMode, drain: boolean) => void;
+  readonly stop: (mode: StopMode, how: { readonly drain: boolean; readonly discard: boolean }) => void;
   readonly events: EventStream;
   readonly metrics: () => Promise<{ text: string; type: string }>;
   readonly openStorage: StorageOpener;
@@ -96,9 +96,9 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
       method: "POST",
       path: "/v1/stop",
       run: async (call) => {
-        const { mode, drain } = await call.body(stopRequest);
-        target.stop(mode, drain);
-        return accepted({ mode, drain });
+        const { mode, ...how } = await call.body(stopRequest);
+        target.stop(mode, how);
+        return accepted({ mode, drain: how.drain });
       },
     },
   ];

@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { ConnectorRegistry } from "../engine/connectors/registry.ts";
 import type { Plan } from "../engine/plan.ts";
 import type { Program, ProgramOptions } from "../engine/program.ts";
+import { discardExchanges } from "../engine/runtime/discard-exchanges.ts";
 import { startSlot, type RunningSlot, type StopMode } from "../engine/runtime/slot.ts";
 import { storageOpener, type SlotListener } from "../engine/runtime/slot-options.ts";
 import { messageOf } from "../errors.ts";
@@ -24,6 +25,8 @@ const METRICS_MS = 2000;
 const FIRST_METRICS_MS = 250;
 /** Left of the grace period for closing after the last checkpoint. */
 const CLOSING_MS = 2000;
+/** Kafka may be out of reach, and who deletes a job waits. */
+const DISCARD_MS = 5_000;
 
 /** Exit codes that the pod's restart policy (OnFailure) acts on. */
 const EXIT_DONE = 0;
@@ -59,6 +62,8 @@ interface Running {
   slot: RunningSlot | undefined;
   /** Set by the first order to end; decides the exit code. */
   ending: "stop" | "terminate" | undefined;
+  /** Nobody goes on from what this worker leaves. */
+  discard: boolean;
 }
 
 /** Starts the control API at once and the slot behind it. Rejects only where not even the API can be served. */
@@ -83,6 +88,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       abort,
       slot: undefined,
       ending: undefined,
+      discard: false,
     };
     const server = await serve(running, header);
     return { address: server.address, exit: run(running, server), terminate: () => terminate(running) };
@@ -102,7 +108,10 @@ function serve(running: Running, header: Parameters<typeof statusOf>[0]): Promis
     },
     status: () => statusOf(header, { ...condition, phase: phaseOf(running), metrics: metricsOf(running) }),
     ready: () => running.slot !== undefined && condition.failure === null,
-    stop: (mode, drain) => stop(running, mode, drain),
+    stop: (mode, { drain, discard }) => {
+      running.discard ||= discard;
+      stop(running, mode, drain);
+    },
     events,
     metrics: exposition(labels, condition),
     openStorage: storageOpener({ start, ...files }),
@@ -133,6 +142,7 @@ async function run(running: Running, server: ControlServer): Promise<number> {
     files.sayWhy(failure);
     return EXIT_FAILED;
   });
+  if (running.discard) await discard(running);
   await events.close();
   await server.close();
   if (running.ending === "terminate") return EXIT_TERMINATED;
@@ -221,6 +231,18 @@ function stop(running: Running, mode: StopMode, drain: boolean): void {
     const { clock } = running.options;
     listenerOf(running).problem?.({ code: failureOf(e).code, message: messageOf(e), nextTryAt: clock.now() });
   });
+}
+
+/** One worker does it for all; what cannot be deleted in time stays, and does nothing. */
+async function discard({ plan, start, files, options }: Running): Promise<void> {
+  const { environment, clock, log } = options;
+  if (environment.WEIR_SLOT !== 0) return;
+  try {
+    const topics = await discardExchanges({ plan, start, ...files, clock, signal: AbortSignal.timeout(DISCARD_MS) });
+    if (topics.length > 0) log.info({ topics }, "deleted the topics between workers");
+  } catch (e) {
+    log.warn({}, `the topics between workers are left to be deleted by hand: ${messageOf(e)}`);
+  }
 }
 
 function terminate(running: Running): void {

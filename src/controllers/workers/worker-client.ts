@@ -36,7 +36,7 @@ export interface WorkerClient {
     worker: WorkerAddress,
     savepoint: { id: string; uri: string; parts: readonly SavepointPart[] },
   ): Promise<void>;
-  stop(worker: WorkerAddress, how: { mode: "Cancel" | "Checkpoint"; drain: boolean }): Promise<void>;
+  stop(worker: WorkerAddress, how: { mode: "Cancel" | "Checkpoint"; drain: boolean; discard: boolean }): Promise<void>;
   pause(worker: WorkerAddress): Promise<void>;
   resume(worker: WorkerAddress): Promise<void>;
   close(): Promise<void>;

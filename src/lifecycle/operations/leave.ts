@@ -23,7 +23,8 @@ export function terminate({ draft, operation }: StepContext): StepResult {
   const untold = running.filter((s) => s.worker?.phase !== "Stopping" && s.worker?.phase !== "Finished");
   const pods = untold.flatMap((s) => (s.pod === undefined ? [] : [s.pod.name]));
   if (pods.length > 0) {
-    act(draft, { kind: "StopWorkers", pods, mode: target.leave ?? "Cancel", drain: target.drain ?? false });
+    const how = { mode: target.leave ?? "Cancel", drain: target.drain ?? false } as const;
+    act(draft, { kind: "StopWorkers", pods, ...how, ...(operation.type === "Delete" ? { discard: true } : {}) });
   }
   return "Wait";
 }

@@ -1,0 +1,42 @@
+import { clusterName } from "../connectors/kafka/cluster-name.ts";
+import type { KafkaConnectionConfig } from "../connectors/kafka/config.ts";
+import type { PlanExchange } from "../plan.ts";
+import type { SlotOptions } from "./slot-options.ts";
+
+export type DiscardOptions = Pick<
+  SlotOptions,
+  "plan" | "start" | "secret" | "configMap" | "resolvePath" | "clock" | "signal"
+>;
+
+/**
+ * Deletes the topics between the workers of a job that is gone for good, of every generation: also with one worker, as there
+ * may have been more. Gives their names; rejects when the signal fires first.
+ */
+export async function discardExchanges(options: DiscardOptions): Promise<readonly string[]> {
+  const { plan, start, secret, configMap, resolvePath, clock, signal } = options;
+  const clusters = Map.groupBy(plan.exchanges ?? [], (e) => clusterName(connectionOf(e)));
+  if (clusters.size === 0) return [];
+  const { deleteExchanges } = await import("../connectors/exchange/topics.ts");
+  const job = `${start.namespace}.${start.job}`;
+  const deleted: string[] = [];
+  for (const [first] of clusters.values()) {
+    if (first === undefined) continue;
+    const { node, secretRef } = first;
+    const context = {
+      node,
+      job,
+      clock,
+      secret: (key: string) => (secretRef === null ? undefined : secret(secretRef, key)),
+      referenced: (kind: "Secret" | "ConfigMap", name: string, key: string) =>
+        kind === "Secret" ? secret(name, key) : configMap(name, key),
+      resolvePath,
+      report: () => undefined,
+      signal,
+    };
+    deleted.push(...(await deleteExchanges(connectionOf(first), context, job)));
+  }
+  return deleted;
+}
+
+/** The planner has it from an end of the pipeline whose connector is Kafka. */
+const connectionOf = ({ config }: PlanExchange): KafkaConnectionConfig => config as unknown as KafkaConnectionConfig;
