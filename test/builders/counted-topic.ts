@@ -9,6 +9,8 @@ export interface CountedTopic {
   readonly to: string;
   /** Gets the same as `to` from a sink of its own. */
   readonly also?: string;
+  /** The job does not know that the records of a key are in one partition: they go through Kafka to its workers. */
+  readonly repartitioned?: boolean;
   readonly partitions: number;
 }
 
@@ -41,7 +43,7 @@ export function countingJob(kafka: KafkaServer, topic: CountedTopic, perSecond: 
         {
           name: "events",
           source: { connection: "main", kafka: { topics: [topic.from] } },
-          partitionedBy: "event.key",
+          ...(topic.repartitioned === true ? {} : { partitionedBy: "event.key" }),
         },
         { name: "slowly", from: ["events"], ...slowly },
         { name: "counted", from: ["slowly"], keyBy: "event.key", aggregate: { n: "count()" } },
