@@ -9,7 +9,7 @@ import type { SourceTask } from "./source-task.ts";
 
 const LOOK_MS = 10;
 
-/** What is on its way between the workers of a job, as a savepoint sees it (docs/adr/0025). */
+/** What is on its way between the workers of a job, as a savepoint sees it (docs/adr/0027). */
 export interface Crossing {
   /** Whether this slot has exchanges at all. */
   readonly any: boolean;

@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import type { LifecycleWorld } from "../../test/builders/lifecycle-world.ts";
+import { lifecycleSpec, lifecycleWorld } from "../../test/builders/lifecycle-world.ts";
+
+function scaled(world: LifecycleWorld, slots: number): void {
+  world.annotations["weir.dev/scale"] = `${slots}@1`;
+  world.settle(15);
+  expect(world.running()).toHaveLength(slots);
+}
+
+const launched = (world: LifecycleWorld) => {
+  const { epoch = 0 } = world.status;
+  const { restore, exchange } = world.plans.get(epoch) ?? {};
+  return { epoch, from: restore?.kind, generation: exchange?.generation };
+};
+
+describe("the topics between workers", () => {
+  it("are those of the launch that starts from a savepoint, and none for one worker", () => {
+    const world = lifecycleWorld(lifecycleSpec({ parallelism: 1 }));
+    world.settle(8);
+    expect(launched(world)).toEqual({ epoch: 1, from: "none", generation: undefined });
+    scaled(world, 3);
+    expect(launched(world)).toEqual({ epoch: 2, from: "savepoint", generation: 2 });
+    scaled(world, 2);
+    expect(launched(world)).toEqual({ epoch: 3, from: "savepoint", generation: 3 });
+    scaled(world, 1);
+    expect(launched(world)).toEqual({ epoch: 4, from: "savepoint", generation: undefined });
+  });
+
+  it("stay where a launch goes on from checkpoints, which hold positions in them, also for one worker", () => {
+    const world = lifecycleWorld(lifecycleSpec({ savepointUri: null }));
+    world.settle(8);
+    expect(launched(world)).toEqual({ epoch: 1, from: "none", generation: 1 });
+    scaled(world, 1);
+    expect(launched(world)).toEqual({ epoch: 2, from: "checkpoint", generation: 1 });
+    scaled(world, 4);
+    expect(launched(world)).toEqual({ epoch: 3, from: "checkpoint", generation: 1 });
+  });
+});
