@@ -39,12 +39,12 @@ interface Topics {
 }
 
 /** Records of each key are spread over all partitions, so that all workers read some of them. */
-async function topicsOf(name: string): Promise<Topics> {
+async function topicsOf(name: string, records = chaos.records): Promise<Topics> {
   const topics = { from: `${name}.in`, counts: `${name}.counts`, windows: `${name}.windows` };
   await kafka.createTopic(topics.from, PARTITIONS);
   await kafka.createTopic(topics.counts, 4);
   await kafka.createTopic(topics.windows, 3);
-  const lines = Array.from({ length: chaos.records }, (_, i) => {
+  const lines = Array.from({ length: records }, (_, i) => {
     const at = 1_700_000_000_000 + i;
     return { key: `p${i % 211}`, value: JSON.stringify({ key: `k${i % KEYS}`, at }), timestamp: at };
   });
@@ -174,7 +174,7 @@ describe("a job whose keys go to their workers through Kafka, with ExactlyOnce",
   );
 
   it("takes its topics with it when it is deleted", async () => {
-    const topics = await topicsOf("deleted");
+    const topics = await topicsOf("deleted", 1_000);
     const plan = jobOf(topics, 0);
     const who = [0, 1].map((slot): Who => ({ lineage: "deleted", slots: 2, slot, attempt: 0 }));
     const workers = await Promise.all(who.map((each) => launch(plan, each)));
