@@ -86,7 +86,7 @@ const streamingJob: Readonly<Record<string, Support>> = {
   [`${NODE}.join.rightKey`]: true,
   [`${NODE}.join.select`]: true,
   [`${NODE}.join.lookup`]: true,
-  [`${NODE}.join.temporal`]: "this version has no join with versions yet; use join.interval",
+  [`${NODE}.join.temporal`]: true,
   [`${NODE}.broadcast`]: true,
   [`${NODE}.distinct`]: true,
   [`${NODE}.schema`]: true,

@@ -7,11 +7,11 @@ export type Found = [field: string, message: string];
 
 /** Time ends what is kept for it, and records can be late. */
 export const isTimedJoin = (join: PipelineNode["join"]): boolean =>
-  join !== undefined && (join.window !== undefined || join.interval !== undefined);
+  join !== undefined && [join.window, join.interval, join.temporal].some((times) => times !== undefined);
 
 /** What a join's schema cannot say of its inputs, keys and times. */
 export function joinProblems({ name, from, join, ttl }: PipelineNode): Problem[] {
-  if (join === undefined || join.lookup !== undefined || join.temporal !== undefined) return [];
+  if (join === undefined || join.lookup !== undefined) return [];
   const problems = [...inputs(from ?? []), ...keys(join), ...times(join, ttl), ...selectedFields(join.select ?? {})];
   return problems.map(([field, message]) => ({
     code: "PIPELINE_INVALID",
@@ -38,7 +38,11 @@ function times(join: Join, ttl: string | undefined): Found[] {
   const { window, type = "Inner" } = join;
   if (!isTimedJoin(join)) return type === "Inner" ? [] : [["join.type", retracts(type)]];
   if (ttl !== undefined)
-    return [["ttl", "is for a join without a window or interval, which keep records by themselves"]];
+    return [["ttl", "is for a join without a window, interval or temporal, which keep records by themselves"]];
+  if (join.temporal !== undefined && type === "Outer")
+    return [
+      ["join.type", "cannot be Outer in a temporal join: a version is in force until the next one, whoever asks"],
+    ];
   if (window === undefined || parseDuration(window.size) > 0) return [];
   return [["join.window.size", "must be longer than 0"]];
 }

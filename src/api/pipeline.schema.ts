@@ -64,7 +64,8 @@ const join = rules(
     window: z.strictObject({ size: duration }).optional(),
     interval: z.strictObject({ before: duration, after: duration }).optional(),
     lookup: lookup.optional(),
-    temporal: z.strictObject({ versionTime: fieldPath }).optional(),
+    /** The right record that is in force at the left one's time: the newest of its key that is not later. */
+    temporal: z.strictObject({}).optional(),
     type: z.enum(["Inner", "Left", "Outer"]).optional(),
     leftKey: expression.optional(),
     rightKey: expression.optional(),

@@ -251,7 +251,8 @@ export type PlanModule = { readonly configMap: string; readonly key: string } | 
 export type PlanJoinTimes =
   | { readonly type: "window"; readonly sizeMs: number }
   | { readonly type: "interval"; readonly beforeMs: number; readonly afterMs: number }
-  | { readonly type: "unbounded"; readonly ttlMs: number };
+  | { readonly type: "unbounded"; readonly ttlMs: number }
+  | { readonly type: "temporal" };
 
 /** Nodes with one input that keep state by key. */
 export type KeyedPlanNode = Exclude<Extract<PlanNode, { readonly keying: Keying }>, { readonly kind: "join" }>;

@@ -274,16 +274,18 @@ const SELECTED = [
 function joinNode(r: Random, name: string, from: readonly string[]): PipelineNode {
   const [left = "", right = left] = from;
   const keyOf = (side: string): string => (r.chance(0.1) ? `[${side}.tenant]` : `${side}.${r.pick(JOIN_KEYS)}`);
-  const times = r.pick<Pick<NonNullable<PipelineNode["join"]>, "window" | "interval">>([
+  const times = r.pick<Pick<NonNullable<PipelineNode["join"]>, "window" | "interval" | "temporal">>([
     { window: { size: r.pick(["1s", "10s", "7ms"]) } },
     {},
+    { temporal: {} },
     { interval: { before: r.pick(["0s", "2s", "7s"]), after: r.pick(["0s", "900ms", "9s"]) } },
   ]);
   const fields = MAP_FIELDS.filter(() => r.chance(0.4)).map((field) => [field, r.pick(SELECTED)]);
   const select = fields.length === 0 ? {} : { select: Object.fromEntries(fields) as Record<string, string> };
   const isTimed = isTimedJoin(times);
   const ttl = !isTimed && r.chance(0.6) ? { ttl: r.pick(["3s", "20s"]) } : {};
-  const type = !isTimed || r.chance(0.3) ? {} : { type: r.pick(["Inner", "Left", "Outer"] as const) };
+  const types = times.temporal === undefined ? (["Inner", "Left", "Outer"] as const) : (["Inner", "Left"] as const);
+  const type = !isTimed || r.chance(0.3) ? {} : { type: r.pick<"Inner" | "Left" | "Outer">(types) };
   const join = { ...times, ...type, leftKey: keyOf("left"), rightKey: keyOf("right"), ...select };
   return { name, from: [left, right], onError: r.pick(["Skip", "Dead"]), ...ttl, join };
 }

@@ -3,6 +3,7 @@ import { stateOf } from "../keyed-state/state-of.ts";
 import type { JoinNode } from "../joins/join-node.ts";
 import type { JoinState } from "../joins/join-state.ts";
 import { IntervalJoin } from "../joins/interval-join.ts";
+import { TemporalJoin } from "../joins/temporal-join.ts";
 import { UnboundedJoin } from "../joins/unbounded-join.ts";
 import { WindowJoin } from "../joins/window-join.ts";
 import type { PlanNode } from "../plan.ts";
@@ -26,7 +27,7 @@ export function keyedState(node: PlanNode): KeyedState | undefined {
   });
 }
 
-function joinState(node: JoinNode): JoinState {
+function joinState(node: JoinNode): JoinState | TemporalJoin {
   const { times } = node;
   switch (times.type) {
     case "window":
@@ -35,5 +36,7 @@ function joinState(node: JoinNode): JoinState {
       return new IntervalJoin(node, times);
     case "unbounded":
       return new UnboundedJoin(node, times.ttlMs);
+    case "temporal":
+      return new TemporalJoin(node);
   }
 }

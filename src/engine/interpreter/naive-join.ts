@@ -34,9 +34,9 @@ export class NaiveJoin implements KeyedNode {
   readonly stateVersion = JOIN_STATE_VERSION;
   readonly stateSignature: string;
   watermark = Number.NEGATIVE_INFINITY;
-  private time = Number.NEGATIVE_INFINITY;
-  private readonly join: JoinNode;
-  private readonly owned = new Map<number, Shard>();
+  protected time = Number.NEGATIVE_INFINITY;
+  protected readonly join: JoinNode;
+  protected readonly owned = new Map<number, Shard>();
 
   constructor(join: JoinNode) {
     this.join = join;
@@ -44,14 +44,14 @@ export class NaiveJoin implements KeyedNode {
     this.stateSignature = joinSignature(join);
   }
 
-  private open(index: number): Shard {
+  protected open(index: number): Shard {
     let shard = this.owned.get(index);
     if (shard === undefined) this.owned.set(index, (shard = { floor: Number.NEGATIVE_INFINITY, rows: [] }));
     return shard;
   }
 
   /** The end of the input is no time for a join that time does not end. */
-  private now({ floor }: Shard): number {
+  protected now({ floor }: Shard): number {
     return Math.max(this.time, floor);
   }
 
@@ -60,6 +60,7 @@ export class NaiveJoin implements KeyedNode {
     const { times } = this.join;
     if (times.type === "window") return windowEnd(ts, times.sizeMs) - 1;
     if (times.type === "unbounded") return times.ttlMs === 0 ? Infinity : ts + times.ttlMs;
+    if (times.type === "temporal") return ts;
     return ts + (side === 0 ? times.afterMs : times.beforeMs);
   }
 
@@ -88,7 +89,7 @@ export class NaiveJoin implements KeyedNode {
     const { times } = this.join;
     if (a.side === b.side || a.key !== b.key || a.key === "null") return false;
     if (times.type === "window") return windowEnd(a.ts, times.sizeMs) === windowEnd(b.ts, times.sizeMs);
-    if (times.type === "unbounded") return true;
+    if (times.type === "unbounded" || times.type === "temporal") return true;
     const [left, right] = a.side === 0 ? [a, b] : [b, a];
     return left.ts - times.beforeMs <= right.ts && right.ts <= left.ts + times.afterMs;
   }

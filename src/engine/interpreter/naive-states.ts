@@ -1,6 +1,7 @@
 import { stateOf } from "../keyed-state/state-of.ts";
 import type { PlanNode } from "../plan.ts";
 import { NaiveJoin } from "./naive-join.ts";
+import { NaiveTemporalJoin } from "./naive-temporal-join.ts";
 import { NaiveSessions } from "./naive-sessions.ts";
 import { NaiveTable } from "./naive-table.ts";
 import { NaiveWindows } from "./naive-windows.ts";
@@ -13,6 +14,6 @@ export function naiveState(node: PlanNode): AggregateState | NaiveJoin | undefin
     sessions: (at, gapMs) => new NaiveSessions(at, gapMs),
     windows: (at) => new NaiveWindows(at),
     table: (options) => new NaiveTable(options),
-    join: (at) => new NaiveJoin(at),
+    join: (at) => (at.times.type === "temporal" ? new NaiveTemporalJoin(at) : new NaiveJoin(at)),
   });
 }

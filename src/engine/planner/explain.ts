@@ -111,6 +111,8 @@ function timesText(times: PlanJoinTimes): string {
       return `right.ts from left.ts − ${times.beforeMs} ms to left.ts + ${times.afterMs} ms`;
     case "unbounded":
       return `at any time${ttlText(times.ttlMs)}`;
+    case "temporal":
+      return "with the right one in force at left.ts";
   }
 }
 

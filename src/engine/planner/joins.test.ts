@@ -117,7 +117,11 @@ describe("a join", () => {
       [joined({ join: { ...join, select: { "a-b": "left.id" } } })],
       '"a-b" is not a field path',
     ],
-    ["versions", [joined({ join: { temporal: { versionTime: "event.ts" } } })], "no join with versions yet"],
+    [
+      "versions of nobody",
+      [joined({ join: { temporal: {}, type: "Outer", leftKey: "left.id", rightKey: "right.id" } })],
+      "cannot be Outer in a temporal join",
+    ],
   ])("of %s is refused with the reason", (_, nodes, message) => {
     expect(refusal(orders, payments, ...nodes, out("paid"))).toContain(message);
   });

@@ -40,8 +40,9 @@ export function joinOperation(
   return { kind: "join", keys, times, joinType, select: fields, keying } as const;
 }
 
-function joinTimes({ window, interval }: Join, ttl: string | undefined): PlanJoinTimes {
+function joinTimes({ window, interval, temporal }: Join, ttl: string | undefined): PlanJoinTimes {
   if (window !== undefined) return { type: "window", sizeMs: parseDuration(window.size) };
+  if (temporal !== undefined) return { type: "temporal" };
   if (interval === undefined) return { type: "unbounded", ttlMs: ttl === undefined ? 0 : parseDuration(ttl) };
   return { type: "interval", beforeMs: parseDuration(interval.before), afterMs: parseDuration(interval.after) };
 }

@@ -1,0 +1,183 @@
+import type { KeyedNode, KeyedSnapshot } from "../program.ts";
+import { requireRestorable } from "../windows/restorable.ts";
+import { givesUnmatched, joinSignature } from "./join-node.ts";
+import type { JoinNode } from "./join-node.ts";
+import { JOIN_STATE_VERSION, readRows, RowWriter } from "./row-codec.ts";
+import type { SavedRow } from "./row-codec.ts";
+import { NO_ROW } from "./row.ts";
+import type { IncomingRow, Pair, RowAt, Side } from "./row.ts";
+
+const NOTHING = Buffer.alloc(0);
+/** As in SQL, null is equal to nothing. */
+const NULL = "null";
+
+interface Kept {
+  readonly key: string;
+  readonly ts: number;
+  readonly row: RowAt;
+  /** In order of arrival. */
+  readonly number: number;
+}
+
+interface Shard {
+  readonly index: number;
+  /** Watermark at the restored barrier. */
+  floor: number;
+  /** Left rows whose time has not come, in order of arrival. */
+  waiting: Kept[];
+  /** By key, in order of their time: those after the watermark, and the newest before. Lists are replaced, never changed. */
+  readonly versions: Map<string, readonly Kept[]>;
+}
+
+/**
+ * Each left row with the version of its key that is in force at its time: the newest right row that is not later. It is given
+ * when the watermark reaches its time, because only then are all versions there. A left row at or before the watermark is
+ * late; a right one is not: it is in force for what is still to come, unless a newer one is.
+ */
+export class TemporalJoin implements KeyedNode {
+  readonly node: string;
+  readonly stateVersion = JOIN_STATE_VERSION;
+  readonly stateSignature: string;
+  watermark = Number.NEGATIVE_INFINITY;
+  readonly row: IncomingRow;
+  pair: Pair = () => undefined;
+  private readonly keepsUnmatched: boolean;
+  private readonly owned = new Map<number, Shard>();
+  private rows = 0;
+  /** The time of the first row that waits is not before this. */
+  private nextDue = Number.POSITIVE_INFINITY;
+
+  constructor(node: JoinNode) {
+    this.node = node.name;
+    this.stateSignature = joinSignature(node);
+    this.keepsUnmatched = givesUnmatched(node, 0);
+    this.row = { key: NOTHING, keyStart: 0, keyEnd: 0, hash: 0, bytes: NOTHING, start: 0, end: 0, ts: 0 };
+  }
+
+  private shard(index: number): Shard {
+    let shard = this.owned.get(index);
+    if (shard === undefined) {
+      shard = { index, floor: Number.NEGATIVE_INFINITY, waiting: [], versions: new Map() };
+      this.owned.set(index, shard);
+    }
+    return shard;
+  }
+
+  private now({ floor }: Shard): number {
+    return Math.max(this.watermark, floor);
+  }
+
+  /** Takes `row` in; false where it is late. */
+  add(side: Side, index: number): boolean {
+    const shard = this.shard(index);
+    const { key, keyStart, keyEnd, bytes, start, end, ts } = this.row;
+    if (side === 0 && ts <= this.now(shard)) return false;
+    const text = Buffer.from(key.subarray(keyStart, keyEnd)).toString();
+    if (text === NULL && (side === 1 || !this.keepsUnmatched)) return true;
+    const own = Buffer.from(bytes.subarray(start, end));
+    this.keep(shard, side, { key: text, ts, row: { bytes: own, start: 0, end: own.length } });
+    return true;
+  }
+
+  private keep(shard: Shard, side: Side, of: Omit<Kept, "number">): void {
+    const kept = { ...of, number: this.rows++ };
+    if (side === 0) {
+      shard.waiting.push(kept);
+      this.nextDue = Math.min(this.nextDue, of.ts);
+      return;
+    }
+    const others = (shard.versions.get(of.key) ?? []).filter((version) => version.ts !== of.ts);
+    const after = others.findIndex((version) => version.ts > of.ts);
+    const at = after < 0 ? others.length : after;
+    shard.versions.set(of.key, inForce(others.toSpliced(at, 0, kept), this.now(shard)));
+  }
+
+  /** Gives what is due, in order of time, of shards, and of arrival. */
+  advance(watermark: number): void {
+    if (watermark <= this.watermark) return;
+    if (watermark >= this.nextDue) {
+      const due: { shard: Shard; left: Kept }[] = [];
+      for (const shard of this.owned.values()) {
+        const { true: passed = [], false: waiting = [] } = Object.groupBy(shard.waiting, (left) =>
+          left.ts <= watermark ? "true" : "false",
+        );
+        shard.waiting = waiting;
+        for (const left of passed) due.push({ shard, left });
+      }
+      due.sort((a, b) => a.left.ts - b.left.ts || a.shard.index - b.shard.index || a.left.number - b.left.number);
+      for (const { shard, left } of due) this.give(shard, left);
+      this.nextDue = Number.POSITIVE_INFINITY;
+      for (const { waiting } of this.owned.values())
+        for (const { ts } of waiting) this.nextDue = Math.min(this.nextDue, ts);
+    }
+    this.watermark = watermark;
+  }
+
+  private give({ index, versions }: Shard, { key, ts, row }: Kept): void {
+    const version = key === NULL ? undefined : versions.get(key)?.findLast((v) => v.ts <= ts);
+    if (version !== undefined || this.keepsUnmatched) this.pair(row, version?.row ?? NO_ROW, index, ts);
+  }
+
+  shards(): readonly number[] {
+    return [...this.owned.keys()].toSorted((a, b) => a - b);
+  }
+
+  /** A list of what there is: rows and lists of versions do not change. */
+  beginSnapshot(): KeyedSnapshot {
+    const held = new Map(
+      [...this.owned.values()].map((shard) => {
+        const { index, waiting, versions } = shard;
+        return [index, { now: this.now(shard), waiting: [...waiting], versions: [...versions.values()] }] as const;
+      }),
+    );
+    const chunks = function* (index: number): Generator<Buffer> {
+      const shard = held.get(index);
+      if (shard === undefined) return;
+      const { now, waiting, versions } = shard;
+      const writer = new RowWriter(now);
+      const rights = versions.flatMap((list) => inForce(list, now)).toSorted((a, b) => a.number - b.number);
+      for (const [side, rows] of [
+        [0, waiting],
+        [1, rights],
+      ] as const)
+        for (const { key, ts, row } of rows) {
+          const bytes = Buffer.from(key);
+          writer.add({ side, ts, matched: false, key: { bytes, start: 0, stop: bytes.length }, row });
+          if (writer.full()) yield writer.take();
+        }
+      yield writer.take();
+    };
+    return { chunks, release: () => held.clear() };
+  }
+
+  restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
+    const isOwned = this.owned.has(index);
+    requireRestorable(this.node, { index, isOwned, stateVersion, known: JOIN_STATE_VERSION });
+    const shard = this.shard(index);
+    const load = ({ side, ts, key, row }: SavedRow): void =>
+      this.keep(shard, side, {
+        key: Buffer.from(key.bytes.subarray(key.start, key.stop)).toString(),
+        ts,
+        row: { ...row },
+      });
+    for (const chunk of chunks) {
+      const floor = readRows(chunk, load);
+      shard.floor = Math.max(shard.floor, floor);
+    }
+  }
+
+  size(): number {
+    let n = 0;
+    for (const shard of this.owned.values()) {
+      n += shard.waiting.length;
+      for (const list of shard.versions.values()) n += list.length === 1 ? 1 : inForce(list, this.now(shard)).length;
+    }
+    return n;
+  }
+}
+
+/** Versions that may still be in force for a row after `now`. */
+function inForce(versions: readonly Kept[], now: number): readonly Kept[] {
+  const newest = versions.findLastIndex((version) => version.ts <= now);
+  return newest <= 0 ? versions : versions.slice(newest);
+}
