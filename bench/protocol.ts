@@ -1,3 +1,4 @@
+import { messageOf } from "../src/errors.ts";
 import type { KafkaServer } from "../test/servers/kafka.ts";
 import { calibration } from "./calibration.ts";
 import { load } from "./machine.ts";
@@ -9,8 +10,8 @@ import type { Workload } from "./workloads/workload.ts";
 
 /** How a row of the table comes about: the same input for each peer, their runs in turn, every output checked. */
 export interface Sizes {
+  /** Of each input. */
   readonly records: number;
-  readonly runs: number;
 }
 
 export interface Row {
@@ -41,7 +42,7 @@ export async function rowOf(bench: Bench, workload: Workload): Promise<Row> {
   for (const peer of peers) {
     const refusal = peer.refuses(workload);
     if (refusal !== undefined) say(`${workload.name} ${peer.name}: not yet (${refusal})`);
-    sides.push(refusal === undefined ? await measureSide(bench, workload, { peer, check }) : "not yet");
+    sides.push(refusal === undefined ? await sideOf(bench, workload, { peer, check }) : "not yet");
   }
   js.push(await calibration(workload.input.topic));
   return { workload, sides, j: median(js), load: load() };
@@ -61,10 +62,21 @@ interface Side {
   readonly check: (topic: string) => Promise<void>;
 }
 
+/** The other rows have their figures also where this one fails; the command ends with an error. */
+async function sideOf(bench: Bench, workload: Workload, side: Side): Promise<Measured | string> {
+  try {
+    return await measureSide(bench, workload, side);
+  } catch (e) {
+    bench.say(`${workload.name} ${side.peer.name} failed: ${messageOf(e)}`);
+    process.exitCode = 1;
+    return "failed";
+  }
+}
+
 async function measureSide(bench: Bench, workload: Workload, { peer, check }: Side): Promise<Measured> {
   const { kafka, sizes, say } = bench;
   const runs: Measured[] = [];
-  for (let i = -peer.warmUps; i < sizes.runs; i++) {
+  for (let i = -peer.warmUps; i < peer.runs; i++) {
     const run = `${peer.name}-${workload.name}-${i + peer.warmUps}`.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
     const place = {
       run,

@@ -24,12 +24,12 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`);
 const kafka = await startKafka();
 const peers: Peer[] = [];
 try {
-  const weir = await startWeir();
+  const weir = await startWeir(options.runs);
   peers.push(weir);
   const wanted = workloads.filter(({ name }) => chosen(options, name.replace("Nexmark ", "")));
-  if (options.flink && wanted.length > 0) {
+  if (options.flinkRuns > 0 && wanted.length > 0) {
     say("starting Flink (FLINK=0 leaves it out)");
-    peers.push(await startFlink());
+    peers.push(await startFlink(options.flinkRuns));
   }
   const bench: Bench = { kafka, peers, sizes: options, written: new Set(), say };
   const names = peers.map((peer) => peer.name);

@@ -38,15 +38,17 @@ export async function checkpointTime(run: FigureRun): Promise<Figure[]> {
     const idle = await loopDelay(open);
     const updates = writeOpen(brokers, manyKeys(input), { from: KEYS, count: UPDATES });
     while ((await open.worker.status()).metrics.totalIn < KEYS * 1.1) await delay(5);
-    await loopDelay(open);
+    const without = await loopDelay(open);
     const busy = await checkpointed(open.worker, "busy");
     const pause = await loopDelay(open);
     await updates;
+    const pauses = ({ p99, max }: typeof pause): string => `${p99.toFixed(1)} / ${max.toFixed(1)} ms`;
     return [
       [`first checkpoint of ${KEYS} keys (${mebibytes(first.bytes)}), fsync included`, milliseconds(first.durationMs)],
-      ["event-loop pause meanwhile, p99 / longest", `${idle.p99.toFixed(1)} / ${idle.max.toFixed(1)} ms`, "20 ms"],
+      ["event-loop pause meanwhile, p99 / longest", pauses(idle), "20 ms"],
       [`one of what changed (${mebibytes(busy.bytes)}), records coming in`, milliseconds(busy.durationMs)],
-      ["event-loop pause meanwhile, p99 / longest", `${pause.p99.toFixed(1)} / ${pause.max.toFixed(1)} ms`, "20 ms"],
+      ["event-loop pause meanwhile, p99 / longest", pauses(pause), "20 ms"],
+      ["event-loop pause without a checkpoint, records coming in, p99 / longest", pauses(without)],
     ];
   } catch (cause) {
     throw new Error(`the worker's log:\n${open.worker.log.join("\n")}`, { cause });

@@ -10,10 +10,11 @@ const LOOK_MS = 50;
 const IDLE_SHARE = 0.05;
 const IDLE_LOOKS = 8;
 
-export async function startFlink(): Promise<Peer> {
+export async function startFlink(runs: number): Promise<Peer> {
   const cluster = await startFlinkCluster();
   return {
     name: `Flink ${cluster.version}`,
+    runs,
     // The JVM compiles a job's own code anew: its first pass is a third slower.
     warmUps: 1,
     refuses: () => undefined,

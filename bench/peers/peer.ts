@@ -4,7 +4,9 @@ import type { Workload } from "../workloads/workload.ts";
 export interface Peer {
   /** With its version. */
   readonly name: string;
-  /** Passes over the input that come before the first one that counts, of each workload. */
+  /** Passes over the input of each workload that count. */
+  readonly runs: number;
+  /** Passes over the input that come before them. */
   readonly warmUps: number;
   /** Why it cannot do this work; undefined where it can. */
   refuses(workload: Workload): string | undefined;

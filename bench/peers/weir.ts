@@ -18,13 +18,14 @@ export interface WeirPeer extends Peer {
   readonly main: string;
 }
 
-export async function startWeir(): Promise<WeirPeer> {
+export async function startWeir(runs: number): Promise<WeirPeer> {
   const folder = await mkdtemp(join(tmpdir(), "weir-bench-"));
   const main = await bundledWorker(folder);
   const anywhere: Place = { run: "", brokers: ["kafka:9092"], input: "in", output: "out", records: 0 };
   return {
     name: `Weir ${manifest.version}`,
     main,
+    runs,
     warmUps: 0,
     refuses: ({ spec }) => planOn(spec, anywhere).refusal,
     run: async ({ spec }, place) => {
