@@ -57,11 +57,13 @@ export function reading(
   const haveTables = (): boolean => (tablesRead ||= tables.every((task) => task.caughtUp()));
   const isHeld = ({ held }: Pick<Unit, "held">): boolean => held(holds, draining !== undefined);
   const ready = (unit: Unit): boolean =>
-    !isHeld(unit) && (haveTables() || tables.some((task) => task.node === unit.node)) && space.behind(unit.node);
+    !isHeld(unit) &&
+    (haveTables() || tables.some((task) => task.node === unit.node)) &&
+    space.behind(unit.node, holds.has("crossing"));
   const rest = (): void => {
     const endedBefore = countEnded(tasks);
     for (const task of haveTables() ? tasks : tables)
-      if (!isHeld({ held: heldOf(task) }) && space.behind(task.node)) task.rest(clock.now());
+      if (!isHeld({ held: heldOf(task) }) && space.behind(task.node, holds.has("crossing"))) task.rest(clock.now());
     if (countEnded(tasks) > endedBefore) on.partlyEnded?.();
     if (isThrough()) draining?.resolve();
     if (holds.size > 0 || !tasks.every((t) => t.ended || t.broadcast) || !isThrough()) return;

@@ -5,7 +5,8 @@ import { reachOf } from "./reach.ts";
 
 /** Whether what a source or buffer feeds can take more. */
 export interface Room {
-  behind(start: string): boolean;
+  /** `crossing`: what waits for answers is in the cut that is being made, and takes on all that still comes. */
+  behind(start: string, crossing?: boolean): boolean;
 }
 
 export function room(plan: Plan, program: Program, sinks: ReadonlyMap<string, SinkWriter>): Room {
@@ -19,9 +20,9 @@ export function room(plan: Plan, program: Program, sinks: ReadonlyMap<string, Si
     }),
   );
   return {
-    behind: (start) => {
+    behind: (start, crossing = false) => {
       const { writers, buffers } = fed.get(start) ?? { writers: [], buffers: [] };
-      return !writers.some((w) => w.saturated()) && !buffers.some((b) => b.full);
+      return !writers.some((w) => w.saturated()) && !buffers.some((b) => b.full && !(crossing && b.saved));
     },
   };
 }
