@@ -11,6 +11,7 @@ import {
   type Upload,
 } from "../../s3/upload.ts";
 import type { SinkContext } from "../connector.ts";
+import { backOff, pause } from "../until-reached.ts";
 import { partsGone } from "../parts/exactly-once.ts";
 import { isOrphan, type PartNames } from "../parts/part-name.ts";
 import type { OpenPart, PartStore } from "../parts/part-store.ts";
@@ -35,6 +36,8 @@ export interface PartPlace {
 }
 
 export const ENDING = ".ndjson";
+/** Before output is called lost: some six seconds. */
+const LOOKS = 6;
 
 /**
  * Parts that become objects when their upload is completed. An upload that is missing while its object is there has been
@@ -42,12 +45,18 @@ export const ENDING = ".ndjson";
  */
 export function uploadedParts({ bucket, prefix, names }: PartPlace, ctx: SinkContext): PartStore<UploadedPart> {
   const own = new Set<string>();
-  const publish = async (part: UploadedPart): Promise<boolean> => {
-    const upload = { key: part.name, uploadId: part.uploadId };
-    const done = await bucket.of(part.bucket).use(async (client) => {
-      const { status } = await completeUpload(client, upload, part.etags);
+  const completed = (part: UploadedPart): Promise<boolean> =>
+    bucket.of(part.bucket).use(async (client) => {
+      const { status } = await completeUpload(client, { key: part.name, uploadId: part.uploadId }, part.etags);
       return status !== 404 || (await isWhole(client, part.name, part.size));
     });
+  const publish = async (part: UploadedPart): Promise<boolean> => {
+    let done = await completed(part);
+    // What another worker is just completing may be neither an upload nor an object for a moment.
+    for (let tries = 1; !done && tries <= LOOKS; tries++) {
+      await pause(backOff(tries), ctx.signal);
+      done = await completed(part);
+    }
     own.delete(part.uploadId);
     return done;
   };
