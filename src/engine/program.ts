@@ -96,7 +96,7 @@ export interface KeyedNode {
 }
 
 export interface KeyedSnapshot {
-  /** Encoded entries of one shard at the barrier, in chunks of at most about 1 MiB; the runtime yields between chunks. */
+  /** Encoded entries of one shard at the barrier, in chunks of at most about 256 KiB; the runtime yields between chunks. */
   chunks(shard: number): Iterable<Buffer>;
   /**
    * The same entries as pieces, in this order, of which a checkpoint writes only what changed since an earlier one. Absent

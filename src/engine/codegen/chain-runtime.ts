@@ -13,7 +13,7 @@ import { recordFailure } from "../record-failure.ts";
 import { shownMessage, shownRecord, without } from "../record-fields.ts";
 import { argumentProblem, keyProblem } from "../windows/argument.ts";
 import { overflowProblem } from "../windows/sum.ts";
-import { NOT_QUICK, writeQuickly } from "../json/write-value.ts";
+import { isPlainInt, NOT_QUICK, writeQuickly } from "../json/write-value.ts";
 import { keyText, recordKey } from "../windows/key.ts";
 import type { AggregateFunction } from "../plan.ts";
 
@@ -151,7 +151,7 @@ export class ChainRuntime {
   }
 
   text(value: unknown): string {
-    return JSON.stringify(value);
+    return typeof value === "number" && isPlainInt(value) ? String(value) : JSON.stringify(value);
   }
 
   parsed(text: string | undefined): unknown {

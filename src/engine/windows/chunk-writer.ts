@@ -1,4 +1,5 @@
-const CHUNK_BYTES = 1024 * 1024;
+/** What is encoded in one turn of the event loop: it must not take longer than a few milliseconds. */
+const CHUNK_BYTES = 256 * 1024;
 /** Every chunk begins so: watermark of the shard (f64), number of what it holds (u32). Little endian. */
 export const CHUNK_HEADER = 12;
 

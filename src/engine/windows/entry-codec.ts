@@ -11,6 +11,7 @@ import { CHUNK_HEADER, ChunkWriter } from "./chunk-writer.ts";
  */
 export const STATE_VERSION = 1;
 const NONE = 0xffffffff;
+const SHORT_TEXT = 32;
 
 /** Cells and texts of one entry, somewhere in a page. */
 export interface EntryValues {
@@ -49,6 +50,25 @@ export class EntryWriter extends ChunkWriter {
 
   private text(held: Held): void {
     const text = textOf(held);
+    if (text === undefined || !this.shortText(text)) this.longText(text);
+  }
+
+  /** Most are a number or a name: faster byte by byte than by calls into the runtime. */
+  private shortText(text: string): boolean {
+    const { length } = text;
+    if (length > SHORT_TEXT) return false;
+    this.room(4 + length);
+    const { buffer, at } = this;
+    for (let i = 0; i < length; i++) {
+      const c = text.charCodeAt(i);
+      if (c > 127) return false;
+      buffer[at + 4 + i] = c;
+    }
+    this.at = buffer.writeUInt32LE(length, at) + length;
+    return true;
+  }
+
+  private longText(text: string | undefined): void {
     const length = text === undefined ? 0 : Buffer.byteLength(text);
     this.room(4 + length);
     this.at = this.buffer.writeUInt32LE(text === undefined ? NONE : length, this.at);
