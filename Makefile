@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export CLUSTER
 STAMP := node_modules/.weir-installed
 
-.PHONY: help install demo test unit lint format check gen bench chaos install-yaml chart image cluster-up cluster-down kind-up kind-down e2e clean
+.PHONY: help install demo test unit lint format check gen bench chaos install-yaml rocksdb chart image cluster-up cluster-down kind-up kind-down e2e clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ bench: install ## Measure beside a real Flink (FLINK=0: without); prints tables,
 
 chaos: install ## The long form of the fault-injection tests
 	@WEIR_LONG=1 node scripts/test.ts chaos property
+
+rocksdb: install ## Build the addon for state.backend RocksDB (Debian: librocksdb-dev and g++)
+	@bash scripts/rocksdb/build.sh >/dev/null
 
 chart: install ## Package the Helm chart into dist/ (Helm, built with Go)
 	@"$$(bash scripts/servers/build-go.sh helm)" package charts/weir --destination dist

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the image from the Dockerfile and writes it to dist/weir.tar: with docker or podman where one of them runs, else
 # with buildah on a base made here (base.sh), which reaches no image registry.
-# usage: [IMAGE=NAME:TAG] [BASE=local|IMAGE] [BUILDER=docker|podman|buildah] build.sh
+# usage: [IMAGE=NAME:TAG] [ROCKSDB=0] [BASE=local|IMAGE] [BUILDER=docker|podman|buildah] build.sh
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$HERE/../.."
@@ -23,7 +23,7 @@ builder() {
 }
 
 arguments() { # the build's arguments, each on a line
-  printf '%s\n' --build-arg "VERSION=$VERSION" \
+  printf '%s\n' --build-arg "VERSION=$VERSION" --build-arg "ROCKSDB=${ROCKSDB:-1}" \
     --build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
     --build-arg "CREATED=$(git log -1 --format=%cI 2>/dev/null || echo 1970-01-01T00:00:00Z)"
 }
@@ -37,6 +37,7 @@ with_engine() { # docker or podman
 
 # The repository's node_modules stand in for `npm ci`; the locally made base has no npm.
 with_buildah() {
+  [ "${ROCKSDB:-1}" = 0 ] || bash scripts/rocksdb/build.sh >/dev/null
   local storage=$CACHE/storage base=${BASE:-local} id
   mkdir -p "$storage"
   exec 9>"$CACHE/storage.lock"

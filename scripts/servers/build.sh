@@ -9,6 +9,7 @@ need go "Go 1.26 or newer builds Kubernetes, Helm and Argo CD: https://go.dev/dl
 need java "a Java 17 runtime runs Kafka: apt-get install openjdk-17-jre-headless"
 need mvn "Maven fetches Kafka: apt-get install maven"
 bash packages.sh || status=1
+bash ../rocksdb/build.sh >/dev/null || status=1
 bash kafka/build.sh || status=1
 for program in kube coredns helm argocd helm-unittest kstatus kube-score helm3 versitygw; do
   bash build-go.sh $program || status=1

@@ -2,15 +2,16 @@
 # Installs the Debian packages that the tests' real servers come from, when this machine lets us; else says what to install.
 # usage: packages.sh [PACKAGE...]   (all of them without arguments)
 set -uo pipefail
-# package:a command that shows it is there (containernetworking-plugins has none in PATH, so a path)
+# package:a command that shows it is there, or a path where it has none in PATH
 ALL="containerd:containerd runc:runc containernetworking-plugins:/usr/lib/cni/bridge iptables:iptables conntrack:conntrack
   iproute2:ip mmdebstrap:mmdebstrap buildah:buildah openssl:openssl curl:curl jq:jq git:git prometheus:promtool redis-server:redis-server
-  postgresql-15:/usr/lib/postgresql/15/bin/postgres mariadb-server:mariadbd"
+  postgresql-15:/usr/lib/postgresql/15/bin/postgres mariadb-server:mariadbd
+  g++:g++ librocksdb-dev:/usr/include/rocksdb/db.h"
 missing=()
 for entry in $ALL; do
   package=${entry%%:*} command=${entry#*:}
   [ $# -gt 0 ] && [[ " $* " != *" $package "* ]] && continue
-  command -v "$command" >/dev/null || missing+=("$package")
+  command -v "$command" >/dev/null || [ -e "$command" ] || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

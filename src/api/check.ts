@@ -14,6 +14,7 @@ import type { MaintenanceWindowSpec } from "./maintenance-window.schema.ts";
 import { notImplemented } from "./not-implemented.ts";
 import type { Pipeline, PipelineNode } from "./pipeline.schema.ts";
 import type { Problem } from "./problem.ts";
+import { stateProblems } from "./state-check.ts";
 import type { StreamingJobSpec } from "./streaming-job.schema.ts";
 import { testProblems } from "./test-check.ts";
 import { windowProblems } from "./window-check.ts";
@@ -48,6 +49,7 @@ const jobChecks: readonly Check<StreamingJobSpec>[] = [
   noInlineCredentials,
   (spec) => (spec.pipeline === undefined ? [] : pipelineChecks.flatMap((check) => check(spec.pipeline as Pipeline))),
   positiveTimes,
+  stateProblems,
   (spec) => at("spec.savepoint.schedule", spec.savepoint?.schedule ? cronProblem(spec.savepoint.schedule) : null),
   (spec) => at("spec.savepoint.timeZone", spec.savepoint?.timeZone ? zoneProblem(spec.savepoint.timeZone) : null),
 ];

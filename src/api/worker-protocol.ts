@@ -91,6 +91,8 @@ export const startDocument = z.object({
    * its own, as a single one does.
    */
   exchange: z.object({ generation: z.number().int() }).optional(),
+  /** Keyed state is in RocksDB, with so much memory; absent where it is in the worker's own. */
+  rocksdb: z.object({ memoryBytes: z.number().min(1) }).optional(),
   /** Start with the sources paused (desiredState: Paused). */
   paused: z.boolean().default(false),
 });

@@ -3,6 +3,7 @@ import type { SinkWriter } from "./connectors/connector.ts";
 import type { LoadedFunction } from "./functions/loaded-function.ts";
 import type { LookupPort } from "./lookups/lookup-port.ts";
 import type { PlanBuffer } from "./plan.ts";
+import type { RocksState } from "./rocksdb/database.ts";
 
 /**
  * A program is a plan compiled for one slot: pure, synchronous computation between sources and sinks.
@@ -135,6 +136,8 @@ export interface ProgramOptions {
   readonly functions?: ReadonlyMap<string, LoadedFunction>;
   /** Who answers lookups, by node. */
   readonly lookups?: ReadonlyMap<string, LookupPort>;
+  /** Keeps keyed state in RocksDB; without it, it is in memory. The interpreter, an oracle, has it in memory always. */
+  readonly rocks?: RocksState;
   /** Takes what `peek` nodes show. */
   readonly peek?: (node: string, text: string) => void;
   /** Called for records that `onError: Fail` or a bug stops at, with the record's position in the message. */

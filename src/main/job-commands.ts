@@ -70,8 +70,8 @@ const explain: Command = {
 };
 
 function explainOne(job: JobObject, io: Terminal): boolean {
-  const { plan, refusal } = planJob(job.spec);
-  if (plan !== undefined) io.out(explainPlan(plan));
+  const { plan, refusal, effective } = planJob(job.spec);
+  if (plan !== undefined) io.out(explainPlan(plan, effective?.state.backend));
   if (refusal !== undefined) io.err(`${job.metadata.name}: ${refusal.reason}: ${refusal.message}`);
   return refusal === undefined;
 }

@@ -28,6 +28,9 @@ const CLOSING_MS = 2000;
 /** Kafka may be out of reach, and who deletes a job waits. */
 const DISCARD_MS = 5_000;
 
+/** On the pod's `/tmp`, an emptyDir: nothing in it need outlive the process. */
+const STATE_FOLDER = "/tmp/weir-state";
+
 /** Exit codes that the pod's restart policy (OnFailure) acts on. */
 const EXIT_DONE = 0;
 const EXIT_FAILED = 1;
@@ -164,6 +167,7 @@ async function runSlot(running: Running): Promise<number> {
     configMap: running.files.configMap,
     importModule: importModules(options.environment.WEIR_PLAN_DIR, running.files.resolvePath),
     listener: listenerOf(running),
+    stateFolder: running.files.resolvePath(STATE_FOLDER),
     hadState: running.mark.set,
     signal: running.abort.signal,
   });

@@ -25,6 +25,8 @@ export interface SlotSetting {
   readonly build?: SlotOptions["build"];
   readonly secret?: SlotOptions["secret"];
   readonly clock?: Clock;
+  /** For state in RocksDB. */
+  readonly stateFolder?: string;
   /** For plans with functions. */
   readonly importModule?: ImportModule;
 }
@@ -49,6 +51,7 @@ export function runSlot(of: SlotSetting): Promise<RunningSlot> {
     secret: of.secret ?? (() => undefined),
     configMap: () => undefined,
     listener: of.listener ?? {},
+    ...(of.stateFolder === undefined ? {} : { stateFolder: of.stateFolder }),
     ...(of.importModule === undefined ? {} : { importModule: of.importModule }),
     signal: new AbortController().signal,
   });

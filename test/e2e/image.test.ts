@@ -55,8 +55,13 @@ describe("the image", () => {
     const locked = new Set(
       Object.entries(packages).map(([path, { version: v }]) => `${path.split("node_modules/").at(-1)}@${v}`),
     );
-    const [runtime, ...libraries] = bill.components;
+    const [runtime, ...others] = bill.components;
     expect(runtime?.name).toBe("node");
+    const libraries = others.filter(({ purl }) => purl.startsWith("pkg:npm/"));
+    const native = others.filter(({ purl }) => purl.startsWith("pkg:deb/debian/")).map(({ name }) => name);
+    expect(libraries.length + native.length).toBe(others.length);
+    expect(native.some((name) => name.startsWith("librocksdb"))).toBe(true);
+    expect(image.files).toContain("app/rocksdb/weir-rocksdb.node");
     expect(libraries.map((c) => `${c.name}@${c.version}`).filter((id) => !locked.has(id))).toEqual([]);
     expect(libraries.filter((c) => c.hashes?.[0]?.content.length !== 128).map((c) => c.name)).toEqual([]);
     // What it loads for sure, and an addon that is copied beside the bundles.

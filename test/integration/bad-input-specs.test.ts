@@ -157,10 +157,23 @@ const refused: Readonly<Record<string, Refused>> = {
     reason: "InvalidPipeline",
     says: ['node "events" is a source, before which no buffer can stand'],
   },
-  "state in RocksDB": {
-    spec: { state: { backend: "RocksDB" } },
+  "state in RocksDB of an operator that is not there yet": {
+    spec: {
+      state: { backend: "RocksDB" },
+      ...pipeline(events, { ...perTenant, window: { session: { gap: "1s" } } }, out),
+    },
     reason: "NotImplemented",
-    says: ["spec.state.backend: this version keeps state in memory"],
+    says: ['state.backend RocksDB, node "per-tenant": this version keeps session windows in memory only'],
+  },
+  "a limit of memory for state that is in the worker's own": {
+    spec: { state: { memoryLimit: "64Mi" } },
+    reason: "InvalidSpec",
+    says: ["spec.state.memoryLimit: is for backend RocksDB"],
+  },
+  "a time to live for all state": {
+    spec: { state: { ttl: "1h" } },
+    reason: "NotImplemented",
+    says: ["spec.state.ttl: this version does not expire state by age"],
   },
 };
 
@@ -203,9 +216,9 @@ describe("a spec that a condition refuses", () => {
 
   it("is told in an Event, and in the columns of kubectl get", async () => {
     const columns = await cluster.kubectl(["get", "sj", "newcomer", "-o", "wide"]);
-    expect(columns.stdout).toMatch(/CREATED +False .*NotImplemented +spec\.state\.backend/);
+    expect(columns.stdout).toMatch(/CREATED +False .*NotImplemented +spec\.state\.ttl/);
     const described = async (): Promise<string> => (await cluster.kubectl(["describe", "sj", "newcomer"])).stdout;
-    await expect.poll(described, { timeout: 60_000 }).toMatch(/Warning +NotImplemented .*spec\.state\.backend/);
+    await expect.poll(described, { timeout: 60_000 }).toMatch(/Warning +NotImplemented .*spec\.state\.ttl/);
   });
 
   it("is forgotten as soon as a good one comes: the new job starts, the running one never stopped", async () => {

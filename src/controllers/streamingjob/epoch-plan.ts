@@ -1,6 +1,8 @@
 import { parseDuration } from "../../api/duration.ts";
 import type { EffectiveSpec } from "../../api/effective-spec.ts";
 import { LABEL, MANAGED_BY } from "../../api/group.ts";
+import { parseQuantity } from "../../api/quantity.ts";
+import { STATE_MEMORY } from "../../api/state-check.ts";
 import { startDocument } from "../../api/worker-protocol.ts";
 import type { StartDocument } from "../../api/worker-protocol.ts";
 import type { Plan } from "../../engine/plan.ts";
@@ -84,8 +86,13 @@ function startOf(action: ApplyPlan, effective: EffectiveSpec, place: EpochPlace)
       ...objectStoreOf(storage),
     },
     ...(action.exchange === undefined ? {} : { exchange: action.exchange }),
+    ...rocksdbOf(effective.state),
     paused: action.paused,
   });
+}
+
+function rocksdbOf({ backend, memoryLimit = STATE_MEMORY }: EffectiveSpec["state"]): object {
+  return backend === "RocksDB" ? { rocksdb: { memoryBytes: parseQuantity(memoryLimit) } } : {};
 }
 
 function objectStoreOf({ endpoint, region, secretRef }: EffectiveSpec["checkpoint"]["storage"]): object {

@@ -62,7 +62,7 @@ export class ChainWriter {
   readonly reads = new Map<string, readonly (readonly string[])[]>();
   /** Sinks to which some records go as the bytes that they came in. */
   readonly passed = new Set<string>();
-  private readonly graph: ProgramGraph;
+  protected readonly graph: ProgramGraph;
   private ids = 0;
 
   constructor(graph: ProgramGraph, tables: ChainTables) {
@@ -88,7 +88,7 @@ export class ChainWriter {
     );
   }
 
-  private reader(reader: Reader, at: At): string {
+  protected reader(reader: Reader, at: At): string {
     if (reader.kind === "sink") return this.sink(reader.sink, at);
     if (reader.kind === "buffer") return bufferSource(this, reader.buffer, at);
     const { node } = reader;
@@ -100,7 +100,7 @@ export class ChainWriter {
     return this.tables.nodes.get(node) ?? -1;
   }
 
-  private node(node: PlanNode, at: At, side: Side): string {
+  protected node(node: PlanNode, at: At, side: Side): string {
     switch (node.kind) {
       case "join":
         return joinSource(this, node, at, side);

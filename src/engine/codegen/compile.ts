@@ -41,25 +41,35 @@ import { sourceFunction } from "./source-function.ts";
 import type { ChainStart } from "./source-function.ts";
 import { topRowSource } from "./table-source.ts";
 import { fireSource } from "./fire-source.ts";
+import { AheadWriter, aheadFunction } from "./ahead.ts";
 import { keyedState } from "./keyed-state.ts";
 import type { KeyedState } from "./keyed-state.ts";
+import { isStored, storedState } from "./stored-state.ts";
+import type { StoredState } from "./stored-state.ts";
 
 /** What the generated module gives back: by node name, a function per source and one per aggregate. */
 interface Chains {
   readonly sources: Readonly<Record<string, (batch: Batch) => number>>;
   readonly fires: Readonly<Record<string, Fire>>;
+  /** By where the chain begins: notes which keys its records will ask for. */
+  readonly ahead: Readonly<Record<string, (batch: Batch) => void>>;
 }
 
 /** Compiles a plan: one generated function per chain, from a source to its sinks and keyed nodes, and one below each aggregate. */
 export function compile(plan: Plan, options: ProgramOptions): Program {
   const counters = nodeCounters(plan);
-  const stateOf = (node: PlanNode): KeyedState | undefined =>
-    node.kind === "keyedProcess" ? keyedProcess(node, options, counters) : keyedState(node);
+  const { rocks } = options;
+  const stateOf = (node: PlanNode): KeyedState | undefined => {
+    if (rocks !== undefined) return storedState(node, rocks);
+    return node.kind === "keyedProcess" ? keyedProcess(node, options, counters) : keyedState(node);
+  };
   const keyed = plan.nodes.map(stateOf).filter((state) => state !== undefined);
   const buffers = edgeBuffers(plan);
   const lookups = lookupQueues(plan, options);
   const time = new ProcessingTime(plan, keyed);
+  const stored = keyed.filter(isStored);
   const chains = chainsOf(plan, options, { keyed, counters, buffers, lookups, time });
+  const run = (name: string, batch: Batch): number => runChain(chains, name, { batch, stored });
   const watermarks = new Watermarks(plan, {
     advance: new Map(
       keyed.map((k) => [k.node, (watermark: number) => k.advance(watermark, chains.fires[k.node] ?? none)]),
@@ -67,9 +77,9 @@ export function compile(plan: Plan, options: ProgramOptions): Program {
     buffered: new Map([...buffers, ...[...lookups].map(([name, { time }]) => [name, time] as const)]),
     sinks: options.sinks,
   });
-  const queues = programBuffers(buffers, watermarks, (node, batch) => void chains.sources[node]?.(batch));
+  const queues = programBuffers(buffers, watermarks, (node, batch) => void run(node, batch));
   return {
-    inputs: new Map(plan.sources.map((s) => [s.node, inputOf(s, chains)])),
+    inputs: new Map(plan.sources.map((s) => [s.node, inputOf(s, run)])),
     keyed: [...keyed, ...lookups.values()],
     advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
     setIdle: (source, idle) => watermarks.setIdle(source, idle),
@@ -90,12 +100,27 @@ function keyedProcess(node: KeyedProcessNode, options: ProgramOptions, counters:
 /** For state that gives nothing when time passes. */
 const none: Fire = () => undefined;
 
-function inputOf(source: PlanSource, chains: Chains): ProgramInput {
-  const run = chains.sources[source.node] as (batch: Batch) => number;
+/** Where state is not all in memory, what a batch needs of it is read in one call before. */
+function runChain(
+  chains: Chains,
+  name: string,
+  { batch, stored }: { batch: Batch; stored: readonly StoredState[] },
+): number {
+  const process = chains.sources[name] as (batch: Batch) => number;
+  const cold = stored.filter(({ store }) => store.cold);
+  if (cold.length === 0) return process(batch);
+  chains.ahead[name]?.(batch);
+  for (const { store } of cold) store.fetch();
+  const newest = process(batch);
+  for (const { store } of cold) store.forgetAhead();
+  return newest;
+}
+
+function inputOf(source: PlanSource, run: (name: string, batch: Batch) => number): ProgramInput {
   const input = {
     maxEventTime: Number.NEGATIVE_INFINITY,
     process: (batch: Batch): void => {
-      input.maxEventTime = run(batch);
+      input.maxEventTime = run(source.node, batch);
     },
   };
   return input;
@@ -163,7 +188,8 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
     if (node.kind === "process") scope[`F${index.get(node.name)}`] = new RecordProcess(node, options);
   for (const sink of plan.sinks) scope[`S${index.get(sink.node)}`] = sinkOf(options, sink.node);
   const rowSinks = new Set(plan.sinks.map((s) => s.node).filter((node) => sinkOf(options, node).rows === true));
-  return generatedFunction<Chains>(chainSource(plan, index, rowSinks), scope);
+  const stored = new Set(keyed.filter(isStored).map((state) => state.node));
+  return generatedFunction<Chains>(chainSource(plan, tablesOf(plan, index, rowSinks), stored), scope);
 }
 
 function sinkOf(options: ProgramOptions, node: string): SinkWriter {
@@ -181,10 +207,10 @@ export function chainFacts(plan: Plan): Pick<ChainWriter, "reads" | "passed"> {
 }
 
 /** The generated text. */
-function chainSource(plan: Plan, index: ReadonlyMap<string, number>, rowSinks: ReadonlySet<string>): string {
+function chainSource(plan: Plan, tables: ChainTables, stored: ReadonlySet<string>): string {
   refuseOddNumbers(plan);
   const graph = programGraph(plan);
-  return writeChains(plan, new ChainWriter(graph, tablesOf(plan, index, rowSinks)), graph);
+  return writeChains(plan, new ChainWriter(graph, tables), graph, new AheadWriter(graph, tables, stored));
 }
 
 const tablesOf = (plan: Plan, nodes: ReadonlyMap<string, number>, rowSinks: ReadonlySet<string>): ChainTables => ({
@@ -193,9 +219,10 @@ const tablesOf = (plan: Plan, nodes: ReadonlyMap<string, number>, rowSinks: Read
   rowSinks,
 });
 
-function writeChains(plan: Plan, chain: ChainWriter, graph: ProgramGraph): string {
+function writeChains(plan: Plan, chain: ChainWriter, graph: ProgramGraph, ahead?: AheadWriter): string {
   const firing = plan.nodes.filter((n) => n.kind === "windowAggregate" || n.kind === "keyedAggregate");
   const starts = chainStarts(plan, graph);
+  const early = starts.filter((start) => ahead?.leads(start.node));
   const functions = [
     ...firing.map((n) => fireSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "topN").map((n) => topRowSource(chain, n)),
@@ -204,12 +231,14 @@ function writeChains(plan: Plan, chain: ChainWriter, graph: ProgramGraph): strin
     ...plan.nodes.filter((n) => n.kind === "lookup").map((n) => answeredSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "keyedProcess").map((n) => emitSource(chain, n)),
     ...starts.map((start) => sourceFunction(chain, start)),
+    ...(ahead === undefined ? [] : early.map((start) => aheadFunction(ahead, start))),
   ];
   const entry = (kind: string, name: string): string => `[${JSON.stringify(name)}]: ${kind}${chain.index(name)}`;
   return `${functions.join("\n")}
 return {
   sources: { ${starts.map((s) => entry("source", s.node)).join(", ")} },
   fires: { ${firing.map((n) => entry("fire", n.name)).join(", ")} },
+  ahead: { ${early.map((s) => entry("ahead", s.node)).join(", ")} },
 };`;
 }
 

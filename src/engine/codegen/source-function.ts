@@ -63,10 +63,10 @@ const paths = (fields: ProjectedFields): (readonly string[])[] => fields.all().m
 const ROW_BYTES = "if (row !== undefined && start < 0) { end = rowBytes(row); b = rowScratch.bytes; start = 0; }";
 
 /** What the tokenizer does not take, JSON.parse decides. */
-const parseSource = (picks: string): string =>
+export const parseSource = (picks: string): string =>
   `try { const value = R.parse(batch, i); ${picks} } catch (error) { problem = error; }`;
 
-function eventTimeSource(source: ChainStart, slot: ProjectedFields["slot"]): string {
+export function eventTimeSource(source: ChainStart, slot: ProjectedFields["slot"]): string {
   const path = source.eventTime?.field ?? null;
   if (path === null) return "";
   const { type, start, end, js } = slot(path);

@@ -1,5 +1,5 @@
 import type { DedupNode, TopNode } from "../windows/cells.ts";
-import type { KeyedProcessNode } from "../functions/process-node.ts";
+import type { KeyedPlanNode } from "../plan.ts";
 import type { At, ChainWriter, Fail } from "./chain.ts";
 import { keySource } from "./key-source.ts";
 import type { KeyNames } from "./key-source.ts";
@@ -14,7 +14,7 @@ interface Keyed {
   readonly step: (fail: Fail) => string;
 }
 
-export function keyed(chain: ChainWriter, node: DedupNode | TopNode | KeyedProcessNode, at: At): Keyed {
+export function keyed(chain: ChainWriter, node: KeyedPlanNode, at: At): Keyed {
   const n = chain.id();
   const keys: KeyNames = { buffer: `kb${n}`, start: `ks${n}`, end: `ke${n}` };
   const declared = [`${keys.buffer} = b`, `${keys.start} = 0`, `${keys.end} = 0`, `shard${n} = 0`];

@@ -20,7 +20,7 @@ import { withExchanges } from "./with-exchanges.ts";
  * The three graphs of a plan as text for `weir explain`: the nodes as the user drew them, the chains that run as one
  * function each, and the physical plan's facts.
  */
-export function explain(plan: Plan): string {
+export function explain(plan: Plan, backend: "Memory" | "RocksDB" = "Memory"): string {
   return [
     "Stream graph",
     ...[
@@ -35,7 +35,7 @@ export function explain(plan: Plan): string {
     "",
     ...exchangeLines(plan),
     "Physical plan",
-    ...physicalLines(plan).map(indent),
+    ...physicalLines(plan, backend).map(indent),
     "",
   ].join("\n");
 }
@@ -253,11 +253,12 @@ function keyLine(plan: Plan, { name, keying }: Extract<PlanNode, { keying: unkno
   return `${text}; above one worker records come through ${topics.join(" and ")} of ${plan.maxParallelism} partitions at ${brokers.join(", ")}, ${first.delivery ?? "AtLeastOnce"}`;
 }
 
-function physicalLines(plan: Plan): string[] {
+function physicalLines(plan: Plan, backend: string): string[] {
   const keyed = plan.nodes.filter(isKeyed);
   return [
     `version ${plan.version}, hash ${plan.hash.slice(0, 12)}, maxParallelism ${plan.maxParallelism}`,
     ...keyed.map((n) => keyLine(plan, n)),
+    ...(keyed.length > 0 && backend === "RocksDB" ? ["keyed state is in RocksDB"] : []),
     plan.parallelismLimit === null
       ? "any number of workers, as far as there are splits"
       : `at most ${plan.parallelismLimit.max} worker: ${plan.parallelismLimit.reason}`,

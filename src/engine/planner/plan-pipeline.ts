@@ -20,6 +20,7 @@ import { operation, sourceFields } from "./operations.ts";
 import { processOperation } from "./process-operation.ts";
 import { planHash } from "./plan-hash.ts";
 import { refuseUnsuitable } from "./sink-rules.ts";
+import { storedProblems } from "./state-backend.ts";
 import { streamGraph } from "./stream-graph.ts";
 import type { GraphNode, StreamGraph } from "./stream-graph.ts";
 
@@ -28,6 +29,8 @@ export interface PlanOptions {
   readonly maxParallelism: number;
   /** What sinks promise that say nothing themselves; at least once without it. */
   readonly delivery?: Delivery;
+  /** Where keyed state is kept; in memory without it. A plan is the same for both. */
+  readonly backend?: "Memory" | "RocksDB";
 }
 
 /**
@@ -99,6 +102,7 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
     ...(typeof exchanges === "string" || exchanges.length === 0 ? {} : { exchanges }),
     parallelismLimit: limitOf(keying, exchanges),
   } as const;
+  if (options.backend === "RocksDB") storedProblems(nodes).forEach(report);
   return { plan: { ...body, hash: planHash(body) }, errors };
 }
 

@@ -8,9 +8,11 @@ import { findState, recordOrigin, type RestoredState } from "../checkpoint/resto
 import type { Storage } from "../checkpoint/storage.ts";
 import type { ConnectorContext, SinkWriter, SourceContext, SourceFactory, Split } from "../connectors/connector.ts";
 import type { PlanSink, PlanSource } from "../plan.ts";
-import type { Program } from "../program.ts";
 import { lookupClient, type LookupClient } from "../lookups/lookup-client.ts";
 import { finishCommits } from "./finish-commits.ts";
+import type { Program, ProgramOptions } from "../program.ts";
+import { storedNodes } from "../planner/state-backend.ts";
+import { rocksState } from "../rocksdb/database.ts";
 import { noteLosses, type Losses } from "./losses.ts";
 import type { Problems } from "./problems.ts";
 import { identityOf, storageOpener, type SlotOptions } from "./slot-options.ts";
@@ -77,6 +79,7 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
       parameters: plan.parameters,
       functions,
       lookups,
+      ...openRocks(options, opened),
       ...(peek === undefined ? {} : { peek }),
     });
     if (restored !== undefined) await applyState(restored, program, sources, { options, writers, storage });
@@ -103,6 +106,19 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
     await close();
     throw e;
   }
+}
+
+function openRocks(
+  { start, plan, stateFolder }: SlotOptions,
+  opened: { close(): Promise<void> }[],
+): Pick<ProgramOptions, "rocks"> {
+  if (start.rocksdb === undefined) return {};
+  if (stateFolder === undefined)
+    throw new WeirError("INTERNAL", "a slot with state in RocksDB was given no folder for it");
+  const { memoryBytes } = start.rocksdb;
+  const rocks = rocksState({ folder: stateFolder, memoryBytes, nodes: storedNodes(plan).length });
+  opened.push({ close: () => Promise.resolve(rocks.close()) });
+  return { rocks };
 }
 
 function refuseTooManySlots({ plan, start, slot }: SlotOptions): void {

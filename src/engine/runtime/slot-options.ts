@@ -26,6 +26,8 @@ export interface SlotOptions {
   /** Imports a user's module; without it, a plan that has one is refused. */
   readonly importModule?: ImportModule;
   readonly listener: SlotListener;
+  /** A folder of this worker's own for state in RocksDB. It is emptied at the start: the checkpoint is what counts. */
+  readonly stateFolder?: string;
   /** Somebody remembers that this slot had completed a checkpoint in this epoch: it must not start without one. */
   readonly hadState?: boolean;
   /** Ends waiting for unreachable systems. */

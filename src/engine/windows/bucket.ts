@@ -114,6 +114,13 @@ export class Bucket {
     else for (let i = start, k = from; i < stop; i++, k++) keys[k] = bytes[i] as number;
   }
 
+  /** Forgets all keys, and keeps the room that they had. Whoever changes entries must know that they are gone. */
+  clear(): void {
+    this.n = 0;
+    this.table.fill(0);
+    this.texts = [];
+  }
+
   private growEntries(): void {
     const capacity = this.hashes.length * 2;
     this.hashes = grown(this.hashes, new Int32Array(capacity));

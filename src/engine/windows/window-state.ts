@@ -18,10 +18,16 @@ export type Rows = Pick<Bucket, "keys" | "keyAt" | "cells" | "texts">;
 /** Called for every row that is due: the entry's result goes down the row chain. `end` is the window's. */
 export type Fire = (rows: Rows, entry: number, shard: number, end: number) => void;
 
+/** What generated code asks before it changes an entry: whether its page was changed in this epoch. */
+export interface PageStamps {
+  readonly epoch: number;
+  touch(bucket: Bucket, page: number): void;
+}
+
 /** Epoch of accumulators that live as long as the merge of a window. */
 const MERGED = -2;
 
-interface Shard {
+export interface WindowShard {
   readonly index: number;
   /** Watermark at the restored barrier: what was late then is late now, whatever the other shards say. */
   floor: number;
@@ -41,15 +47,16 @@ export class WindowState implements KeyedNode {
   readonly stateVersion = STATE_VERSION;
   readonly stateSignature: string;
   readonly layout: CellLayout;
-  readonly snapshots = new Snapshots({ marked: true });
+  private readonly pages = new Snapshots({ marked: true });
+  readonly snapshots: PageStamps = this.pages;
   watermark = Number.NEGATIVE_INFINITY;
   /** Place in the order of arrival, for first and last of merged panes. */
   arrivals = 0;
-  private readonly panes: Panes;
+  protected readonly panes: Panes;
   private readonly paneMs: number;
   private readonly lateness: number;
-  private readonly owned = new Map<number, Shard>();
-  private readonly byIndex: (Shard | undefined)[] = [];
+  protected readonly owned = new Map<number, WindowShard>();
+  protected readonly byIndex: (WindowShard | undefined)[] = [];
   /** No pane is due to fire or to be dropped below this watermark. */
   private nextDue = Number.POSITIVE_INFINITY;
 
@@ -77,24 +84,28 @@ export class WindowState implements KeyedNode {
     return Math.max(...[...this.owned.values()].map((s) => s.floor));
   }
 
-  private open(index: number): Shard {
-    const shard: Shard = { index, floor: Number.NEGATIVE_INFINITY, buckets: new Map(), last: undefined };
+  protected open(index: number): WindowShard {
+    const shard: WindowShard = { index, floor: Number.NEGATIVE_INFINITY, buckets: new Map(), last: undefined };
     this.owned.set(index, shard);
     this.byIndex[index] = shard;
     return shard;
   }
 
-  private openBucket(shard: Shard, end: number): Bucket | undefined {
+  private openBucket(shard: WindowShard, end: number): Bucket | undefined {
     const now = Math.max(this.watermark, shard.floor);
     if (this.panes.last(end) - 1 + this.lateness <= now) return undefined;
-    const bucket = new Bucket(end, this.layout, false);
+    const bucket = this.newBucket(shard, end);
     shard.buckets.set(end, bucket);
     this.schedule(bucket, now);
     return bucket;
   }
 
+  protected newBucket(_shard: WindowShard, end: number): Bucket {
+    return new Bucket(end, this.layout, false);
+  }
+
   /** Notes when the pane is due next: for its next window, or to be dropped. */
-  private schedule(bucket: Bucket, now: number): void {
+  protected schedule(bucket: Bucket, now: number): void {
     const { first, last, stepMs } = this.panes;
     const begin = first(bucket.end);
     const end = last(bucket.end);
@@ -113,8 +124,8 @@ export class WindowState implements KeyedNode {
     this.drop(watermark);
   }
 
-  private passed(from: number, to: number): { shard: Shard; end: number }[] {
-    const due: { shard: Shard; end: number }[] = [];
+  private passed(from: number, to: number): { shard: WindowShard; end: number }[] {
+    const due: { shard: WindowShard; end: number }[] = [];
     for (const shard of this.owned.values()) {
       const ends = new Set<number>();
       for (const pane of shard.buckets.keys())
@@ -124,14 +135,14 @@ export class WindowState implements KeyedNode {
     return due.toSorted((a, b) => a.end - b.end || a.shard.index - b.shard.index);
   }
 
-  private fireWindow(shard: Shard, end: number, fire: Fire): void {
+  protected fireWindow(shard: WindowShard, end: number, fire: Fire): void {
     const [only, ...others] = this.panesIn(shard, end);
     if (only === undefined) return;
     const all = others.length === 0 ? only : this.merged([only, ...others], end);
     for (let e = 0; e < all.n; e++) fire(all, e, shard.index, end);
   }
 
-  private panesIn(shard: Shard, end: number): Bucket[] {
+  private panesIn(shard: WindowShard, end: number): Bucket[] {
     const start = this.panes.start(end);
     const single = end - start === this.paneMs;
     const within = single
@@ -157,13 +168,13 @@ export class WindowState implements KeyedNode {
 
   /** A record came into a pane of which windows have fired: those that are still kept fire its key again, at once. */
   refire(bucket: Bucket, entry: number, shardIndex: number, fire: Fire): void {
-    const shard = this.byIndex[shardIndex] as Shard;
+    const shard = this.byIndex[shardIndex] as WindowShard;
     const now = Math.max(this.watermark, shard.floor);
     for (const end of passedWindows(this.panes, bucket.end, now - this.lateness, now))
       this.fireKey(shard, end, { bucket, entry, fire });
   }
 
-  private fireKey(shard: Shard, end: number, of: { bucket: Bucket; entry: number; fire: Fire }): void {
+  private fireKey(shard: WindowShard, end: number, of: { bucket: Bucket; entry: number; fire: Fire }): void {
     const { bucket, entry, fire } = of;
     const panes = this.panesIn(shard, end);
     if (panes.length === 1) return fire(bucket, entry, shard.index, end);
@@ -176,15 +187,19 @@ export class WindowState implements KeyedNode {
     fire(all, 0, shard.index, end);
   }
 
-  private drop(watermark: number): void {
+  protected drop(watermark: number): void {
     this.nextDue = Number.POSITIVE_INFINITY;
     for (const shard of this.owned.values()) {
       for (const [end, bucket] of shard.buckets) {
-        if (this.panes.last(end) - 1 + this.lateness <= watermark) shard.buckets.delete(end);
+        if (this.panes.last(end) - 1 + this.lateness <= watermark) this.dropBucket(shard, bucket);
         else this.schedule(bucket, Math.max(watermark, shard.floor));
       }
       shard.last = undefined;
     }
+  }
+
+  protected dropBucket(shard: WindowShard, bucket: Bucket): void {
+    shard.buckets.delete(bucket.end);
   }
 
   shards(): readonly number[] {
@@ -197,7 +212,7 @@ export class WindowState implements KeyedNode {
       const buckets = [...shard.buckets.values()].toSorted((a, b) => a.end - b.end);
       shards.set(shard.index, { watermark: Math.max(this.watermark, shard.floor), buckets });
     }
-    return this.snapshots.begin(this.layout, shards);
+    return this.pages.begin(this.layout, shards);
   }
 
   restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
@@ -210,7 +225,7 @@ export class WindowState implements KeyedNode {
     for (const bucket of shard.buckets.values()) this.schedule(bucket, shard.floor);
   }
 
-  private add(shard: Shard, entry: DecodedEntry): void {
+  private add(shard: WindowShard, entry: DecodedEntry): void {
     let bucket = shard.buckets.get(entry.end);
     if (bucket === undefined) shard.buckets.set(entry.end, (bucket = new Bucket(entry.end, this.layout, false)));
     const { bytes, start, stop } = entry.key;

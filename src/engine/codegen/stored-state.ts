@@ -1,0 +1,32 @@
+import { WeirError } from "../../errors.ts";
+import { stateOf } from "../keyed-state/state-of.ts";
+import { storedProblem } from "../planner/state-backend.ts";
+import type { PlanNode } from "../plan.ts";
+import type { RocksState } from "../rocksdb/database.ts";
+import type { EntryStore } from "../rocksdb/entry-store.ts";
+import { RocksTable } from "../rocksdb/rocks-table.ts";
+import { RocksWindows } from "../rocksdb/rocks-windows.ts";
+import type { KeyedState } from "./keyed-state.ts";
+
+/** State of which a part is not in memory, and is read before the records that use it. */
+export interface StoredState extends KeyedState {
+  readonly store: EntryStore;
+}
+
+export const isStored = (state: KeyedState): state is StoredState =>
+  state instanceof RocksTable || state instanceof RocksWindows;
+
+/** The state of a node in RocksDB. Admission has refused what cannot be there; a plan that was written by hand is refused here. */
+export function storedState(node: PlanNode, rocks: RocksState): KeyedState | undefined {
+  const problem = storedProblem(node);
+  const refuse = (): never => {
+    throw new WeirError("SPEC_NOT_IMPLEMENTED", `state.backend RocksDB, node "${node.name}": ${problem}`);
+  };
+  if (problem !== undefined) refuse();
+  return stateOf<KeyedState>(node, {
+    sessions: refuse,
+    windows: (at) => new RocksWindows(at, rocks),
+    table: (options) => new RocksTable(options, rocks),
+    join: refuse,
+  });
+}

@@ -1,0 +1,137 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { loadAddon } from "./addon.ts";
+import type { Addon, DatabaseHandle, MemoryHandle, SnapshotHandle } from "./addon.ts";
+import type { PackedWrites } from "./packed-writes.ts";
+
+const CHUNK_BYTES = 512 * 1024;
+const NOTHING = Buffer.alloc(0);
+
+/** Which entries a scan gives, and what their chunks say. */
+export interface ScanRequest {
+  readonly watermark: number;
+  /** End of the window; 0 for a table. */
+  readonly end: number;
+  readonly prefix: Buffer;
+  /** An index in the order of arrival, and from which place in it; without it, entries come by key. */
+  readonly index?: { readonly prefix: Buffer; readonly first: Buffer };
+  /** Only what was written after that snapshot. */
+  readonly since?: number;
+  /** Only what arrived before so many others. */
+  readonly below?: number;
+  /** Only entries that are not gone, and were written later than this. */
+  readonly livingAfter?: number;
+}
+
+/** State of one node in RocksDB: a folder of its own, which holds nothing that a checkpoint does not have. */
+export class Database {
+  private readonly addon: Addon;
+  private readonly handle: DatabaseHandle;
+
+  constructor(addon: Addon, handle: DatabaseHandle) {
+    this.addon = addon;
+    this.handle = handle;
+  }
+
+  read(keys: Buffer, keyAt: Int32Array, n: number): Buffer {
+    return this.addon.read(this.handle, keys, keyAt, n);
+  }
+
+  write(operations: PackedWrites): void {
+    if (operations.length > 0) this.addon.write(this.handle, operations.bytes, operations.length);
+    operations.length = 0;
+  }
+
+  remove(prefix: Buffer): void {
+    this.addon.remove(this.handle, prefix);
+  }
+
+  /** Entries may go that were written no later, or are gone since before that snapshot. */
+  forget(time: number, goneBelow: number): void {
+    this.addon.forget(this.handle, time, goneBelow);
+  }
+
+  /** Keys that there are about. */
+  keys(): number {
+    return this.addon.property(this.handle, "rocksdb.estimate-num-keys");
+  }
+
+  snapshot(): DatabaseSnapshot {
+    return new DatabaseSnapshot(this.addon, this.addon.snapshot(this.handle));
+  }
+
+  close(): void {
+    this.addon.close(this.handle);
+  }
+}
+
+/** What was written before, whatever is written since. */
+export class DatabaseSnapshot {
+  private readonly addon: Addon;
+  private readonly handle: SnapshotHandle;
+
+  constructor(addon: Addon, handle: SnapshotHandle) {
+    this.addon = addon;
+    this.handle = handle;
+  }
+
+  *scan({ watermark, end, prefix, index, since = 0, below = Infinity, livingAfter }: ScanRequest): Generator<Buffer> {
+    const living = livingAfter === undefined ? [0, 0] : [1, 1];
+    const numbers = Float64Array.of(watermark, end, livingAfter ?? 0, since, below, ...living);
+    const [over, first, data] = index === undefined ? [prefix, prefix, NOTHING] : [index.prefix, index.first, prefix];
+    const scan = this.addon.scan(this.handle, over, first, data, Buffer.from(numbers.buffer));
+    try {
+      for (let chunk = this.addon.next(scan, CHUNK_BYTES); chunk; chunk = this.addon.next(scan, CHUNK_BYTES))
+        if (chunk.readUInt32LE(8) > 0) yield chunk;
+    } finally {
+      this.addon.endScan(scan);
+    }
+  }
+
+  release(): void {
+    this.addon.release(this.handle);
+  }
+}
+
+/** How a worker keeps state in RocksDB. */
+export interface RocksState {
+  /** The database of a node, empty; `share` of how many have the memory. */
+  open(node: string): Database;
+  /** Bytes of entries that one node may hold in the program's own memory. */
+  readonly cacheBytes: number;
+  close(): void;
+}
+
+export interface RocksOptions {
+  /** It is emptied: the local files are worth nothing once the process has ended. */
+  readonly folder: string;
+  readonly memoryBytes: number;
+  /** How many nodes share the memory. */
+  readonly nodes: number;
+}
+
+const MIB = 1024 * 1024;
+
+/** Half of the memory for blocks of the databases, a quarter for what is not yet in their files, a quarter for entries. */
+export function rocksState({ folder, memoryBytes, nodes }: RocksOptions): RocksState {
+  const addon = loadAddon();
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const writeBytes = memoryBytes / 4;
+  const memory: MemoryHandle = addon.memory(memoryBytes / 2, writeBytes);
+  const opened: Database[] = [];
+  return {
+    cacheBytes: memoryBytes / 4 / Math.max(1, nodes),
+    open: () => {
+      // One buffer fills while another is written out.
+      const bufferBytes = Math.max(MIB, writeBytes / 2 / Math.max(1, nodes));
+      const database = new Database(addon, addon.open(join(folder, String(opened.length)), memory, bufferBytes));
+      opened.push(database);
+      return database;
+    },
+    close: () => {
+      for (const database of opened) database.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,250 @@
+import type { KeyedNode, KeyedSnapshot, StatePiece } from "../program.ts";
+import { WRITTEN_AT } from "../keyed-state/keyed-table.ts";
+import type { TableOptions } from "../keyed-state/keyed-table.ts";
+import type { CellLayout } from "../windows/cells.ts";
+import { ChunkWriter } from "../windows/chunk-writer.ts";
+import { readChunk, STATE_VERSION } from "../windows/entry-codec.ts";
+import { murmur2 } from "../windows/murmur2.ts";
+import { requireRestorable } from "../windows/restorable.ts";
+import type { DatabaseSnapshot, RocksState, ScanRequest } from "./database.ts";
+import { ENTRY, EntryStore, shardPrefix } from "./entry-store.ts";
+import { PackedWrites } from "./packed-writes.ts";
+import type { KeyBytes } from "./packed-writes.ts";
+import type { StoredBucket } from "./stored-bucket.ts";
+
+/** Entries that are gone are kept for so many snapshots: a checkpoint that adds to an older one must say that they went. */
+const GONE_FOR = 1024;
+
+interface Shard {
+  readonly index: number;
+  floor: number;
+  readonly bucket: StoredBucket;
+}
+
+/**
+ * `KeyedTable` in RocksDB: only the keys in use are in memory. What is forgotten goes when the database rewrites its
+ * files; until then it counts as gone wherever it is read. Tables give no results by themselves when time passes, so the
+ * order of their keys means nothing, and saved state has them by key.
+ */
+export class RocksTable implements KeyedNode {
+  readonly node: string;
+  readonly stateVersion = STATE_VERSION;
+  readonly stateSignature: string;
+  readonly layout: CellLayout;
+  readonly store: EntryStore;
+  readonly snapshots: EntryStore["snapshots"];
+  watermark = Number.NEGATIVE_INFINITY;
+  /** Where the entry is that was asked for last. */
+  bucket: StoredBucket;
+  private readonly ttl: number;
+  private readonly owned = new Map<number, Shard>();
+  private readonly byIndex: (Shard | undefined)[] = [];
+  /** The end of time is not a time: a bounded input that ended forgets nothing. */
+  private time = Number.NEGATIVE_INFINITY;
+  private liveSnapshots = 0;
+  /** Keys that came and were not removed, also those that are forgotten. */
+  private known = 0;
+  /** What went before that snapshot may be forgotten. */
+  private goneBelow = 0;
+
+  constructor({ node, stateSignature, layout, ttlMs }: TableOptions, state: RocksState) {
+    this.node = node;
+    this.stateSignature = stateSignature;
+    this.layout = layout;
+    this.ttl = ttlMs;
+    const database = state.open(node);
+    const absent = (bucket: StoredBucket, e: number): void => {
+      bucket.cells[e * layout.cells + WRITTEN_AT] = Number.NaN;
+    };
+    this.store = new EntryStore({ database, layout, cacheBytes: state.cacheBytes, ordered: false, absent });
+    this.snapshots = this.store.snapshots;
+    this.bucket = this.store.bucket(0, Buffer.alloc(0));
+  }
+
+  private open(index: number): Shard {
+    const bucket = this.store.bucket(0, shardPrefix(ENTRY, index));
+    const shard: Shard = { index, floor: Number.NEGATIVE_INFINITY, bucket };
+    this.owned.set(index, shard);
+    this.byIndex[index] = shard;
+    return shard;
+  }
+
+  private now(shard: Shard): number {
+    return Math.max(this.time, shard.floor);
+  }
+
+  private alive(written: number, now: number): boolean {
+    return this.ttl === 0 ? !Number.isNaN(written) : written + this.ttl > now;
+  }
+
+  /** A record of the key comes soon. */
+  want(shardIndex: number, _ts: number, key: KeyBytes): void {
+    const { bytes, start, stop } = key;
+    const bucket = this.byIndex[shardIndex]?.bucket;
+    if (bucket?.cold !== true || bucket.find(bytes, start, stop, murmur2(bytes, start, stop)) >= 0) return;
+    this.store.want(bucket, key);
+  }
+
+  /** The entry of a key as it is, one that is gone where there is none. */
+  private find(shard: Shard, bytes: Uint8Array, start: number, stop: number): number {
+    this.store.room();
+    const { bucket } = shard;
+    this.bucket = bucket;
+    const hash = murmur2(bytes, start, stop);
+    const e = bucket.find(bytes, start, stop, hash);
+    return e >= 0 ? e : bucket.insert(bytes, start, stop, { hash, place: e });
+  }
+
+  /** The entry of a key, which may be changed now; a new one where there was none or it is forgotten. */
+  entry(shardIndex: number, bytes: Uint8Array, start: number, stop: number): number {
+    const shard = this.byIndex[shardIndex] ?? this.open(shardIndex);
+    return this.changeable(shard, this.find(shard, bytes, start, stop));
+  }
+
+  /** The entry of a key that is not there, or is forgotten; −1 for one that is there. */
+  fresh(shardIndex: number, bytes: Uint8Array, start: number, stop: number): number {
+    const shard = this.byIndex[shardIndex] ?? this.open(shardIndex);
+    const e = this.find(shard, bytes, start, stop);
+    const written = shard.bucket.cells[e * this.layout.cells + WRITTEN_AT] as number;
+    return this.alive(written, this.now(shard)) ? -1 : this.changeable(shard, e);
+  }
+
+  private changeable(shard: Shard, e: number): number {
+    const { cells, texts, initial } = this.layout;
+    const { bucket } = shard;
+    this.store.changed(bucket, e);
+    const written = bucket.cells[e * cells + WRITTEN_AT] as number;
+    if (this.alive(written, this.now(shard))) return e;
+    if (Number.isNaN(written)) this.known++;
+    bucket.cells.set(initial, e * cells);
+    bucket.cells[e * cells + WRITTEN_AT] = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < texts; i++) bucket.texts[e * texts + i] = undefined;
+    return e;
+  }
+
+  /** Notes that an entry is written: −∞, as `entry` makes it, is one that never was. */
+  written(shardIndex: number, e: number, ts: number): void {
+    const shard = this.byIndex[shardIndex] as Shard;
+    shard.bucket.cells[e * this.layout.cells + WRITTEN_AT] = Math.max(ts, this.now(shard));
+  }
+
+  /** Makes an entry count as gone. */
+  remove(shardIndex: number, e: number): void {
+    const { bucket } = this.byIndex[shardIndex] as Shard;
+    this.store.changed(bucket, e);
+    bucket.cells[e * this.layout.cells + WRITTEN_AT] = Number.NaN;
+    this.known--;
+  }
+
+  advance(watermark: number): void {
+    if (watermark <= this.watermark) return;
+    this.watermark = watermark;
+    if (watermark === Number.POSITIVE_INFINITY) return;
+    this.time = watermark;
+    this.forget();
+  }
+
+  /** What a snapshot has must stay in it. */
+  private forget(): void {
+    if (this.liveSnapshots > 0) return;
+    this.goneBelow = Math.max(0, this.store.number - GONE_FOR);
+    this.store.database.forget(this.ttl > 0 ? this.time - this.ttl : Number.NEGATIVE_INFINITY, this.goneBelow);
+  }
+
+  shards(): readonly number[] {
+    return [...this.owned.keys()].toSorted((a, b) => a - b);
+  }
+
+  beginSnapshot(): KeyedSnapshot {
+    this.store.flush();
+    const number = ++this.store.number;
+    const snapshot = this.store.database.snapshot();
+    this.liveSnapshots++;
+    const shards = new Map<number, ShardAtBarrier>();
+    for (const shard of this.owned.values()) {
+      const livingAfter = this.ttl === 0 ? Number.NEGATIVE_INFINITY : this.now(shard) - this.ttl;
+      const watermark = Math.max(this.watermark, shard.floor);
+      shards.set(shard.index, { number, watermark, bucket: shard.bucket, livingAfter });
+    }
+    return {
+      chunks: (shard) => allOf(snapshot, shards.get(shard)),
+      pieces: (shard) => piecesOf(snapshot, shards.get(shard), this.goneBelow),
+      release: () => {
+        snapshot.release();
+        this.liveSnapshots--;
+      },
+    };
+  }
+
+  restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
+    requireRestorable(this.node, { index, isOwned: this.owned.has(index), stateVersion });
+    const shard = this.open(index);
+    const writes = new PackedWrites();
+    const { cells: cellCount, texts: textCount } = this.layout;
+    for (const chunk of chunks) {
+      const floor = readChunk(chunk, this.layout, ({ key, cells, texts }) => {
+        // Of several forms of an entry the last one counts.
+        if (Number.isNaN(cells[WRITTEN_AT] as number)) return writes.delete(shard.bucket.prefix, key);
+        const value = { number: 0, seq: 0, cells, cellAt: 0, cellCount, texts, textAt: 0, textCount };
+        writes.entry(shard.bucket.prefix, key, value);
+      });
+      shard.floor = Math.max(shard.floor, floor);
+      this.store.database.write(writes);
+    }
+    this.store.isCold(shard.bucket);
+    this.known += this.count(shard);
+  }
+
+  private count({ bucket: { prefix } }: Shard): number {
+    const snapshot = this.store.database.snapshot();
+    let n = 0;
+    const all = { prefix, end: 0, watermark: 0 };
+    for (const chunk of snapshot.scan(all)) n += chunk.readUInt32LE(8);
+    snapshot.release();
+    return n;
+  }
+
+  /** With a time to live it is an estimate: a forgotten key counts until the database rewrites the files that have it. */
+  size(): number {
+    return this.ttl === 0 ? this.known : Math.min(this.known, this.store.estimatedKeys());
+  }
+}
+
+interface ShardAtBarrier {
+  readonly number: number;
+  readonly watermark: number;
+  readonly bucket: StoredBucket;
+  readonly livingAfter: number;
+}
+
+function living({ bucket, watermark, livingAfter }: ShardAtBarrier): ScanRequest {
+  return { prefix: bucket.prefix, end: 0, watermark, livingAfter };
+}
+
+function* allOf(snapshot: DatabaseSnapshot, at: ShardAtBarrier | undefined): Generator<Buffer> {
+  if (at === undefined) return;
+  yield* snapshot.scan(living(at));
+  yield new ChunkWriter(at.watermark).take();
+}
+
+/** All entries are one piece; another one has the shard's watermark in any case. */
+function* piecesOf(
+  snapshot: DatabaseSnapshot,
+  at: ShardAtBarrier | undefined,
+  goneBelow: number,
+): Generator<StatePiece> {
+  if (at === undefined) return;
+  const { number, watermark, bucket } = at;
+  yield {
+    of: bucket,
+    at: { snapshot: number, entries: 0 },
+    whole: () => snapshot.scan(living(at)),
+    // Entries that are gone are among those that changed: what is restored before them must go.
+    since: (earlier) => {
+      if (earlier.snapshot < goneBelow) return undefined;
+      return snapshot.scan({ prefix: bucket.prefix, end: 0, watermark, since: earlier.snapshot });
+    },
+  };
+  const head = (): Buffer[] => [new ChunkWriter(watermark).take()];
+  yield { at: { snapshot: number, entries: 0 }, whole: head, since: () => undefined };
+}

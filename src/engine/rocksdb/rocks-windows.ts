@@ -1,0 +1,186 @@
+import type { KeyedSnapshot, StatePiece } from "../program.ts";
+import type { Bucket } from "../windows/bucket.ts";
+import { Bucket as Rows } from "../windows/bucket.ts";
+import type { WindowNode } from "../windows/cells.ts";
+import { ChunkWriter } from "../windows/chunk-writer.ts";
+import { readChunk } from "../windows/entry-codec.ts";
+import type { DecodedEntry } from "../windows/entry-codec.ts";
+import { murmur2 } from "../windows/murmur2.ts";
+import { paneEnd } from "../windows/panes.ts";
+import type { PaneWindow } from "../windows/panes.ts";
+import { requireRestorable } from "../windows/restorable.ts";
+import { WindowState } from "../windows/window-state.ts";
+import type { Fire, PageStamps, WindowShard } from "../windows/window-state.ts";
+import type { DatabaseSnapshot, RocksState, ScanRequest } from "./database.ts";
+import { ENTRY, EntryStore, INDEX, indexKey, panePrefix } from "./entry-store.ts";
+import type { KeyBytes } from "./packed-writes.ts";
+import type { StoredBucket } from "./stored-bucket.ts";
+
+/**
+ * Tumbling windows in RocksDB: `WindowState` of which only the keys in use are in memory. A window that fits is fired
+ * from memory; another is read in the order in which its keys arrived, so that the rows are those of the Memory backend.
+ */
+export class RocksWindows extends WindowState {
+  readonly store: EntryStore;
+  override readonly snapshots: PageStamps;
+
+  constructor(node: WindowNode & { readonly window: PaneWindow }, state: RocksState) {
+    super(node);
+    const database = state.open(node.name);
+    const absent = (): void => undefined;
+    const { layout } = this;
+    this.store = new EntryStore({ database, layout, cacheBytes: state.cacheBytes, ordered: true, absent });
+    this.snapshots = this.store.snapshots;
+  }
+
+  override bucket(shardIndex: number, ts: number): Bucket | undefined {
+    this.store.room();
+    return super.bucket(shardIndex, ts);
+  }
+
+  /** A record of the key comes soon. */
+  want(shardIndex: number, ts: number, key: KeyBytes): void {
+    const { bytes, start, stop } = key;
+    const bucket = this.byIndex[shardIndex]?.buckets.get(paneEnd(this.panes, ts)) as StoredBucket | undefined;
+    if (bucket?.cold !== true || bucket.find(bytes, start, stop, murmur2(bytes, start, stop)) >= 0) return;
+    this.store.want(bucket, key);
+  }
+
+  protected override newBucket(shard: WindowShard, end: number): Bucket {
+    return this.store.bucket(end, panePrefix(ENTRY, shard.index, end));
+  }
+
+  protected override dropBucket(shard: WindowShard, bucket: Bucket): void {
+    super.dropBucket(shard, bucket);
+    this.store.drop(bucket as StoredBucket, panePrefix(INDEX, shard.index, bucket.end));
+  }
+
+  protected override fireWindow(shard: WindowShard, end: number, fire: Fire): void {
+    const bucket = shard.buckets.get(end) as StoredBucket | undefined;
+    if (bucket?.cold !== true) return super.fireWindow(shard, end, fire);
+    this.store.flush();
+    const snapshot = this.store.database.snapshot();
+    try {
+      for (const chunk of snapshot.scan(inOrder(bucket, this.watermark)))
+        for (const [rows, e] of this.rowsOf(chunk, end)) fire(rows, e, shard.index, end);
+    } finally {
+      snapshot.release();
+    }
+  }
+
+  private *rowsOf(chunk: Buffer, end: number): Generator<[Rows, number]> {
+    const rows = new Rows(end, this.layout, true);
+    readChunk(chunk, this.layout, (entry) => this.copy(rows, entry));
+    for (let e = 0; e < rows.n; e++) yield [rows, e];
+  }
+
+  private copy(rows: Bucket, { key: { bytes, start, stop }, cells, texts }: DecodedEntry): number {
+    const e = rows.obtain(bytes, start, stop, murmur2(bytes, start, stop));
+    rows.cells.set(cells, e * this.layout.cells);
+    for (let i = 0; i < this.layout.texts; i++) rows.texts[e * this.layout.texts + i] = texts[i];
+    return e;
+  }
+
+  override beginSnapshot(): KeyedSnapshot {
+    this.store.flush();
+    const number = ++this.store.number;
+    const snapshot = this.store.database.snapshot();
+    const shards = new Map<number, WindowsAtBarrier>();
+    for (const { index, floor, buckets } of this.owned.values()) {
+      const panes = [...buckets.values()].toSorted((a, b) => a.end - b.end) as StoredBucket[];
+      const watermark = Math.max(this.watermark, floor);
+      shards.set(index, { number, watermark, panes: panes.map((bucket) => ({ bucket, entries: bucket.arrived })) });
+    }
+    return {
+      chunks: (shard) => allOf(snapshot, shards.get(shard)),
+      pieces: (shard) => piecesOf(snapshot, shards.get(shard)),
+      release: () => snapshot.release(),
+    };
+  }
+
+  override restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
+    requireRestorable(this.node, { index, isOwned: this.owned.has(index), stateVersion });
+    const shard = this.open(index);
+    for (const chunk of chunks) {
+      this.store.room();
+      this.readAhead(shard, chunk);
+      const floor = readChunk(chunk, this.layout, (entry) => this.keep(shard, entry));
+      shard.floor = Math.max(shard.floor, floor);
+      this.store.forgetAhead();
+    }
+    for (const bucket of shard.buckets.values()) this.schedule(bucket, shard.floor);
+  }
+
+  private readAhead(shard: WindowShard, chunk: Buffer): void {
+    if (!this.store.cold) return;
+    readChunk(chunk, this.layout, ({ end, key }) => {
+      const bucket = shard.buckets.get(end) as StoredBucket | undefined;
+      if (bucket?.cold === true) this.store.want(bucket, key);
+    });
+    this.store.fetch();
+  }
+
+  private keep(shard: WindowShard, entry: DecodedEntry): void {
+    let bucket = shard.buckets.get(entry.end);
+    if (bucket === undefined) shard.buckets.set(entry.end, (bucket = this.newBucket(shard, entry.end)));
+    const e = this.copy(bucket, entry);
+    this.store.changed(bucket, e);
+  }
+
+  override size(): number {
+    let n = 0;
+    for (const { buckets } of this.owned.values())
+      for (const bucket of buckets.values()) n += (bucket as StoredBucket).arrived;
+    return n;
+  }
+}
+
+interface WindowsAtBarrier {
+  readonly number: number;
+  readonly watermark: number;
+  readonly panes: readonly PaneAtBarrier[];
+}
+
+interface PaneAtBarrier {
+  readonly bucket: StoredBucket;
+  /** Keys that had arrived. */
+  readonly entries: number;
+}
+
+function inOrder({ prefix, end }: StoredBucket, watermark: number, from = 0): ScanRequest {
+  const first = indexKey(prefix, from);
+  return { watermark, end, prefix, index: { prefix: first.subarray(0, prefix.length), first } };
+}
+
+function* allOf(snapshot: DatabaseSnapshot, at: WindowsAtBarrier | undefined): Generator<Buffer> {
+  if (at === undefined) return;
+  for (const { bucket } of at.panes) yield* snapshot.scan(inOrder(bucket, at.watermark));
+  yield new ChunkWriter(at.watermark).take();
+}
+
+/** One piece a window, and one that has the shard's watermark in any case. */
+function* piecesOf(snapshot: DatabaseSnapshot, at: WindowsAtBarrier | undefined): Generator<StatePiece> {
+  if (at === undefined) return;
+  const { number, watermark } = at;
+  for (const { bucket, entries } of at.panes) {
+    yield {
+      of: bucket,
+      at: { snapshot: number, entries },
+      whole: () => snapshot.scan(inOrder(bucket, watermark)),
+      since: (earlier) => changedOf(snapshot, { bucket, watermark, earlier }),
+    };
+  }
+  const head = (): Buffer[] => [new ChunkWriter(watermark).take()];
+  yield { at: { snapshot: number, entries: 0 }, whole: head, since: () => undefined };
+}
+
+/** Those that were there by key, then the new ones in their order. */
+function* changedOf(
+  snapshot: DatabaseSnapshot,
+  of: { bucket: StoredBucket; watermark: number; earlier: { snapshot: number; entries: number } },
+): Generator<Buffer> {
+  const { bucket, watermark, earlier } = of;
+  const { end, prefix } = bucket;
+  yield* snapshot.scan({ watermark, end, prefix, since: earlier.snapshot, below: earlier.entries });
+  yield* snapshot.scan(inOrder(bucket, watermark, earlier.entries));
+}

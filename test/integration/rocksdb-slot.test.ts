@@ -1,0 +1,147 @@
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
+import type { RestorePoint } from "../../src/api/worker-protocol.ts";
+import { compile } from "../../src/engine/codegen/compile.ts";
+import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
+import { loadAddon } from "../../src/engine/rocksdb/addon.ts";
+import { collected, type Collected } from "../builders/collected-sink.ts";
+import { runSlot, stopWithSavepoint } from "../builders/running-slot.ts";
+import { rocksFolder } from "../servers/rocksdb.ts";
+
+const rocks = rocksFolder();
+const KEYS = 1_000;
+/** Far more than a worker reads before it is stopped. */
+const RECORDS = 40_000;
+const fields = [
+  { path: "k", key: { prefix: "k", count: KEYS } },
+  { path: "ts", timestamp: {} },
+  { path: "v", uniform: { min: 0, max: 50 } },
+];
+const nodes: PipelineNode[] = [
+  {
+    name: "events",
+    source: { datagen: { splits: 4, rate: 0, count: RECORDS, eventRate: 2_000, fields } },
+    partitionedBy: "event.k",
+    eventTime: { field: "event.ts" },
+  },
+  { name: "counts", from: ["events"], keyBy: "event.k", aggregate: { n: "count()", last: "last(event.v)" } },
+  {
+    name: "windows",
+    from: ["events"],
+    keyBy: "event.k",
+    aggregate: { sum: "sum(event.v)" },
+    window: { tumbling: { size: "3s" } },
+  },
+  { name: "first", from: ["events"], keyBy: "event.k", dedup: {} },
+  { name: "highest", from: ["events"], keyBy: "event.k", topN: { size: 2, by: "event.v" } },
+  ...["counts", "windows", "first", "highest"].flatMap((name): PipelineNode[] => [
+    { name: `${name}-named`, from: [name], map: { from: `'${name}'`, row: "event" } },
+    { name: `${name}-out`, from: [`${name}-named`], sink: { blackhole: {} } },
+  ]),
+];
+const planned = planPipeline({ nodes }, { parameters: {}, maxParallelism: 8, backend: "RocksDB" });
+const plan = { ...planned, sinks: planned.sinks.map((sink) => ({ ...sink, connector: "collect" })) };
+
+/** Less than the state takes: entries go to the database and come back all the time. */
+const rocksdb = { memoryBytes: 256 * 1024 };
+const turns = async (n: number): Promise<void> => {
+  for (let i = 0; i < n; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+interface Worker {
+  readonly out: Collected;
+  readonly uri: string;
+  readonly backend: "Memory" | "RocksDB";
+  readonly slots?: number;
+  readonly slot?: number;
+  readonly epoch?: number;
+  readonly attempt?: number;
+  readonly restore?: RestorePoint;
+}
+
+const folderOf = (uri: string, slot = 0): string => join(rocks.path, `${uri.slice("memory://".length)}-${slot}`);
+
+function start({ out, backend, ...of }: Worker) {
+  const rocksOf = backend === "Memory" ? {} : { rocksdb };
+  const stateFolder = folderOf(of.uri, of.slot);
+  // Nobody runs ahead while another worker starts.
+  const paused = { paused: true, ...rocksOf };
+  return runSlot({ plan, connectors: out.connectors, build: compile, ...of, stateFolder, start: paused });
+}
+
+let expected: string[] = [];
+beforeAll(async () => {
+  const out = collected();
+  const slot = await start({ out, uri: "memory://undisturbed", backend: "Memory" });
+  slot.resume();
+  await slot.done;
+  expected = out.lines.toSorted();
+});
+
+describe("a slot whose state is in RocksDB", () => {
+  it("gives the rows of one in memory, over changes of the backend and of the number of workers", async () => {
+    const out = collected();
+    const uri = "memory://backends";
+    let restore: RestorePoint = { kind: "none" };
+    const moves = [
+      { backend: "RocksDB", slots: 1 },
+      { backend: "Memory", slots: 2 },
+      { backend: "RocksDB", slots: 3 },
+      { backend: "RocksDB", slots: 1 },
+    ] as const;
+    for (const [i, { backend, slots }] of moves.entries()) {
+      const open = (slot: number) => start({ out, uri, backend, slots, slot, epoch: i + 1, restore });
+      const running = await Promise.all(Array.from({ length: slots }, (_, slot) => open(slot)));
+      for (const slot of running) slot.resume();
+      if (i === moves.length - 1) {
+        await Promise.all(running.map((slot) => slot.done));
+        break;
+      }
+      await turns(1);
+      restore = await stopWithSavepoint(running, `${uri}/savepoint-${i}`);
+    }
+    const rows = out.lines.toSorted();
+    expect(rows.length).toBe(expected.length);
+    expect(rows.find((row, i) => row !== expected[i])).toBeUndefined();
+    expect(existsSync(folderOf(uri))).toBe(false);
+  });
+
+  it("starts from its checkpoint, whatever the files of the process before are worth", async () => {
+    const out = collected();
+    const uri = "memory://damaged";
+    let checkpointed = 0;
+    for (let attempt = 0; attempt < 4; attempt++) {
+      const slot = await start({ out, uri, backend: "RocksDB", attempt });
+      expect(slot.restored === null).toBe(attempt === 0);
+      slot.resume();
+      await turns(1);
+      if ((await slot.checkpoint()).ok) checkpointed++;
+      await turns(1);
+      await slot.stop("Cancel", false);
+      const folder = folderOf(uri);
+      expect(existsSync(folder)).toBe(false);
+      // As after a crash, and with a disk that lies.
+      mkdirSync(join(folder, "0"), { recursive: true });
+      for (const name of ["CURRENT", "MANIFEST-000005", "000012.sst"])
+        writeFileSync(join(folder, "0", name), "nonsense");
+    }
+    const last = await start({ out, uri, backend: "RocksDB", attempt: 4 });
+    expect(readdirSync(join(folderOf(uri), "0"))).not.toContain("000012.sst");
+    last.resume();
+    await last.done;
+    expect(checkpointed).toBe(4);
+    // What came after a checkpoint came again: the same rows, some of them twice.
+    expect([...new Set(out.lines)].toSorted()).toEqual([...new Set(expected)]);
+  });
+});
+
+it("says which file is missing and what to do where there is no addon", () => {
+  expect(() => loadAddon(["./nowhere.node"])).toThrow(
+    /rocksdb\/nowhere\.node.*ROCKSDB=0.*make rocksdb.*state\.backend/,
+  );
+  const broken = join(rocks.path, "broken.node");
+  writeFileSync(broken, "no library");
+  expect(() => loadAddon([`file://${broken}`])).toThrow(/does not load on this system.*make rocksdb/);
+});
