@@ -109,7 +109,8 @@ function runChain(
   const process = chains.sources[name] as (batch: Batch) => number;
   const cold = stored.filter(({ store }) => store.cold);
   if (cold.length === 0) return process(batch);
-  chains.ahead[name]?.(batch);
+  // Objects of a source have no bytes to look into twice: their keys are read one by one.
+  if (batch.rows === undefined) chains.ahead[name]?.(batch);
   for (const { store } of cold) store.fetch();
   const newest = process(batch);
   for (const { store } of cold) store.forgetAhead();
