@@ -1,4 +1,4 @@
-import { isNullKey, NO_ROW } from "../joins/row.ts";
+import { isNullKey, keptRow, NO_ROW } from "../joins/row.ts";
 import type { IncomingRow, Pair, RowAt } from "../joins/row.ts";
 import type { PlanNode } from "../plan.ts";
 
@@ -21,9 +21,7 @@ export class BroadcastTable {
   keep(): void {
     const key = this.key();
     if (key === undefined) return;
-    const { bytes, start, end } = this.row;
-    const own = Buffer.from(bytes.subarray(start, end));
-    this.rows.set(key, { bytes: own, start: 0, end: own.length });
+    this.rows.set(key, keptRow(this.row));
   }
 
   /** The chain below may make other bytes where `row` has its own, so these are copied. */
@@ -31,9 +29,7 @@ export class BroadcastTable {
     const key = this.key();
     const right = (key === undefined ? undefined : this.rows.get(key)) ?? NO_ROW;
     if (right === NO_ROW && !this.keepsUnmatched) return;
-    const { bytes, start, end, ts } = this.row;
-    const own = Buffer.from(bytes.subarray(start, end));
-    this.pair({ bytes: own, start: 0, end: own.length }, right, split, ts);
+    this.pair(keptRow(this.row), right, split, this.row.ts);
   }
 
   private key(): string | undefined {

@@ -1,9 +1,8 @@
 import type { KeyedSnapshot, StatePiece } from "../program.ts";
 import { RowWriter } from "./row-codec.ts";
-import type { SavedRow } from "./row-codec.ts";
 import type { RowLog } from "./row-log.ts";
-import { noRowAt } from "./row.ts";
-import type { RowAt, Side } from "./row.ts";
+import { bytesOfRow, noRowAt } from "./row.ts";
+import type { Side } from "./row.ts";
 
 /** Shorter logs are not worth a history: they are written anew each time. */
 const OWN_HISTORY = 1024;
@@ -101,16 +100,9 @@ function* rows(
     if (!wanted(i)) continue;
     log.read(i, row);
     const matched = at.marked[side] && log.wasMatched(i, at.snapshot);
-    writer.add({ side, ts: log.ts[i] as number, matched, key: log.keyOfRow(i), row: bytesOf(row) });
+    writer.add({ side, ts: log.ts[i] as number, matched, key: log.keyOfRow(i), row: bytesOfRow(row) });
     if (writer.full()) yield writer.take();
   }
-}
-
-/** Nobody changes a row, so one that came as an object can be written when its turn comes. */
-function bytesOf(at: RowAt): SavedRow["row"] {
-  if (at.row === undefined) return at;
-  const bytes = Buffer.from(JSON.stringify(at.row));
-  return { bytes, start: 0, end: bytes.length };
 }
 
 /** Rows that were written and have had a partner since. */

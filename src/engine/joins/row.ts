@@ -30,6 +30,20 @@ export interface RowAt {
 
 export const noRowAt = (): RowAt => ({ bytes: Buffer.alloc(0), start: 0, end: 0, row: undefined });
 
+/** A record as a state keeps it: a copy of its bytes, or itself, as nobody changes an object. */
+export function keptRow({ bytes, start, end, row }: RowAt): RowAt {
+  if (row !== undefined) return { ...noRowAt(), row };
+  const own = Buffer.from(bytes.subarray(start, end));
+  return { bytes: own, start: 0, end: own.length, row: undefined };
+}
+
+/** Where a kept record's JSON is; of an object it is made now. */
+export function bytesOfRow(at: RowAt): RowAt {
+  if (at.row === undefined) return at;
+  const bytes = Buffer.from(JSON.stringify(at.row));
+  return { bytes, start: 0, end: bytes.length };
+}
+
 /** The side that has no partner. Its bytes are `null`, so whoever reads a field of it finds none. */
 export const NO_ROW: RowAt = { bytes: Buffer.alloc(4, "null"), start: 0, end: 4, row: undefined };
 

@@ -4,7 +4,7 @@ import { givesUnmatched, joinSignature } from "./join-node.ts";
 import type { JoinNode } from "./join-node.ts";
 import { JOIN_STATE_VERSION, readRows, RowWriter } from "./row-codec.ts";
 import type { SavedRow } from "./row-codec.ts";
-import { NO_ROW } from "./row.ts";
+import { bytesOfRow, keptRow, NO_ROW } from "./row.ts";
 import type { IncomingRow, Pair, RowAt, Side } from "./row.ts";
 
 const NOTHING = Buffer.alloc(0);
@@ -70,12 +70,11 @@ export class TemporalJoin implements KeyedNode {
   /** Takes `row` in; false where it is late. */
   add(side: Side, index: number): boolean {
     const shard = this.shard(index);
-    const { key, keyStart, keyEnd, bytes, start, end, ts } = this.row;
+    const { key, keyStart, keyEnd, ts } = this.row;
     if (side === 0 && ts <= this.now(shard)) return false;
     const text = Buffer.from(key.subarray(keyStart, keyEnd)).toString();
     if (text === NULL && (side === 1 || !this.keepsUnmatched)) return true;
-    const own = Buffer.from(bytes.subarray(start, end));
-    this.keep(shard, side, { key: text, ts, row: { bytes: own, start: 0, end: own.length } });
+    this.keep(shard, side, { key: text, ts, row: keptRow(this.row) });
     return true;
   }
 
@@ -142,7 +141,7 @@ export class TemporalJoin implements KeyedNode {
       ] as const)
         for (const { key, ts, row } of rows) {
           const bytes = Buffer.from(key);
-          writer.add({ side, ts, matched: false, key: { bytes, start: 0, stop: bytes.length }, row });
+          writer.add({ side, ts, matched: false, key: { bytes, start: 0, stop: bytes.length }, row: bytesOfRow(row) });
           if (writer.full()) yield writer.take();
         }
       yield writer.take();
