@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import type { KeyedNode, KeyedSnapshot, StatePiece } from "../program.ts";
 import type { Increment } from "./increments.ts";
@@ -41,6 +42,9 @@ export function releaseCapture(capture: Capture): void {
   for (const node of capture.keyed) node.snapshot.release();
 }
 
+/** So long at a time it encodes while records wait. */
+const SLICE_MS = 2;
+
 export const stateFileName = (attempt: number): string => `state-a${attempt}.seg`;
 
 interface Place {
@@ -50,7 +54,7 @@ interface Place {
   readonly increment?: Increment;
 }
 
-/** The asynchronous phase: streams entries into one file, and yields to the event loop with every write. */
+/** The asynchronous phase: streams entries into one file, and yields to the event loop between chunks. */
 export async function writeKeyedState(
   storage: Storage,
   at: Place,
@@ -103,6 +107,7 @@ function stateFile(storage: Storage, { folder, attempt }: Place) {
   const name = stateFileName(attempt);
   let writer: SegmentWriter | undefined;
   let at = 0;
+  let lastTurn = performance.now();
   return {
     append: async (chunks: Iterable<Buffer>, signal: AbortSignal): Promise<Segment[]> => {
       const segments: Segment[] = [];
@@ -112,6 +117,10 @@ function stateFile(storage: Storage, { folder, attempt }: Place) {
         segments.push({ file: name, offset: at, length: chunk.length, crc32: crc32(chunk) });
         at += chunk.length;
         await writer.write(chunk);
+        // A storage gathers what is written, which is no reason to keep records waiting.
+        if (performance.now() - lastTurn < SLICE_MS) continue;
+        await turn();
+        lastTurn = performance.now();
       }
       return segments;
     },
