@@ -8,10 +8,13 @@ import { WireWriter } from "./wire.ts";
 export interface Call {
   readonly key: number;
   readonly version: number;
+  /** Brokers answer it before a login, too. */
+  readonly withoutLogin?: boolean;
 }
 
 interface Waiting {
   readonly correlation: number;
+  readonly call: Call;
   resolve(frame: Frame): void;
   reject(error: Error): void;
 }
@@ -52,7 +55,7 @@ export function openConnection(host: string, port: number, options: ConnectionOp
     const waiting: Waiting[] = [];
     const frames = frameReader(
       (frame) => {
-        heard = true;
+        heard ||= waiting[0]?.call.withoutLogin !== true;
         answer(waiting, frame, socket);
         if (retired && waiting.length === 0) aborted();
       },
@@ -92,7 +95,7 @@ export function openConnection(host: string, port: number, options: ConnectionOp
       if (!open || retired) return Promise.reject(new Error(`the connection to ${address} is closed`));
       const id = correlation++ & 0x7fff_ffff;
       return new Promise<Frame>((accept, refuse) => {
-        waiting.push({ correlation: id, resolve: accept, reject: refuse });
+        waiting.push({ correlation: id, call, resolve: accept, reject: refuse });
         const content = [body.take(), ...tail];
         const size = content.reduce((sum, part) => sum + part.length, 0);
         write(socket, [header(call, id, options.clientId, size), ...content]);

@@ -4,7 +4,7 @@ import { WireWriter, type WireReader } from "./wire.ts";
 /** Metadata 12 (Kafka 3.1) tells a topic from another of its name; brokers that do not know it are asked by version 8. */
 const METADATA: Call = { key: 3, version: 12 };
 const OLD_METADATA: Call = { key: 3, version: 8 };
-const API_VERSIONS: Call = { key: 18, version: 0 };
+const API_VERSIONS: Call = { key: 18, version: 0, withoutLogin: true };
 
 export interface Metadata {
   /** "host:port" by broker id. */
