@@ -44,10 +44,11 @@ function finish(draft: Draft, tellAll: (draft: Draft) => void): LifecycleDecisio
 function adopt(draft: Draft): void {
   const { newestPlan } = draft.input.observed;
   if (newestPlan === undefined || draft.status.epoch !== undefined) return;
-  const { epoch, slots, lineage } = newestPlan;
+  const { epoch, slots, lineage, exchange } = newestPlan;
   draft.status.epoch = epoch;
   draft.status.lineage = { id: lineage, hadState: true };
   draft.memory.restorePoint = { kind: "checkpoint", epoch, slots };
+  if (exchange !== undefined) draft.memory.exchange = exchange;
   tell(draft, "Warning", "StatusLost", `the status was lost; the job goes on from the checkpoints of epoch ${epoch}`);
 }
 

@@ -9,11 +9,13 @@ const NOTHING_TO_RESTORE: readonly string[] = ["SAVEPOINT_NOT_FOUND", "CHECKPOIN
 export function fail(draft: Draft, failure: WorkerFailure, exhausted: boolean): void {
   const { now, job } = draft.input;
   const named = draft.memory.launched?.ran === true ? undefined : draft.memory.launched?.replaced;
+  const { exchange } = draft.memory;
   leaveEpoch(draft);
   if (named !== undefined && NOTHING_TO_RESTORE.includes(failure.code)) {
     // A typing error in the place must not cost the job what is recorded of its own state.
     draft.memory.restorePoint = named.restorePoint;
     draft.memory.used = named.used;
+    draft.memory.exchange = exchange;
   }
   draft.status.failure = {
     code: failure.code.slice(0, 64),
@@ -59,6 +61,7 @@ function leaveEpoch(draft: Draft, restorePoint: "keep" | "newest" = "newest"): v
   if (launched !== undefined && restorePoint === "newest" && launched.ending !== true) {
     draft.memory.restorePoint = restoreAfter(launched);
   }
+  if (launched !== undefined) draft.memory.exchange = launched.exchange;
   delete draft.memory.launched;
   delete draft.memory.restart;
   delete draft.memory.savepoint;

@@ -93,7 +93,14 @@ export interface Observed {
   /** Epochs whose ConfigMap exists. */
   readonly plans: readonly number[];
   /** What the newest of them says of itself: all that is left when a status was lost. */
-  readonly newestPlan: { readonly epoch: number; readonly slots: number; readonly lineage: string } | undefined;
+  readonly newestPlan:
+    | {
+        readonly epoch: number;
+        readonly slots: number;
+        readonly lineage: string;
+        readonly exchange?: { readonly generation: number } | undefined;
+      }
+    | undefined;
   /** Workers whose pods this operator has made and its cache has seen, also when they are gone again: safe to lose. */
   readonly created: readonly WorkerIdentity[];
   /** Workers that the cluster has moved and whose pods are gone already; a memory: who loses it takes them for failed. */

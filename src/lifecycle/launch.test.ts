@@ -36,4 +36,31 @@ describe("the topics between workers", () => {
     scaled(world, 4);
     expect(launched(world)).toEqual({ epoch: 3, from: "checkpoint", generation: 1 });
   });
+
+  it("stay where a job starts from its checkpoints again after it was stopped or had failed", () => {
+    const world = lifecycleWorld(lifecycleSpec({ savepointUri: null }));
+    world.settle(8);
+    world.spec = { ...world.spec, desiredState: "Stopped" };
+    world.settle(8);
+    expect(world.status.state).toBe("STOPPED");
+    world.spec = { ...world.spec, desiredState: "Running" };
+    world.settle(8);
+    expect(launched(world)).toEqual({ epoch: 2, from: "checkpoint", generation: 1 });
+    for (const pod of world.pods)
+      pod.exit = { code: 1, reason: "Error", at: 0, failure: { code: "X", message: "x", restartable: false } };
+    for (const pod of world.pods) pod.phase = "Failed";
+    world.settle(3);
+    expect(world.status.state).toBe("FAILED");
+    world.generation++;
+    world.settle(8);
+    expect(launched(world)).toEqual({ epoch: 3, from: "checkpoint", generation: 1 });
+  });
+
+  it("stay where the status was lost", () => {
+    const world = lifecycleWorld();
+    world.settle(8);
+    world.status = { observedGeneration: -1 };
+    world.settle(8);
+    expect(launched(world)).toEqual({ epoch: 2, from: "checkpoint", generation: 1 });
+  });
 });

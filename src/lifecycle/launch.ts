@@ -26,7 +26,7 @@ export function openEpoch(
   const epoch = nextEpoch(draft);
   const copied = target.copyOf !== undefined && before !== undefined;
   const slots = target.slots ?? spec.parallelism;
-  const exchange = exchangeOf({ epoch, slots, restore }, before);
+  const exchange = exchangeOf({ epoch, slots, restore }, before === undefined ? draft.memory : before);
   const launched: Launched = {
     epoch,
     slots,
@@ -55,9 +55,9 @@ export function openEpoch(
  */
 function exchangeOf(
   { epoch, slots, restore }: Pick<Launched, "epoch" | "slots" | "restore">,
-  before: Launched | undefined,
+  before: Pick<Launched, "exchange">,
 ): Launched["exchange"] {
-  const kept = restore.kind === "checkpoint" ? before?.exchange : undefined;
+  const kept = restore.kind === "checkpoint" ? before.exchange : undefined;
   return kept ?? (slots > 1 ? { generation: epoch } : undefined);
 }
 

@@ -53,6 +53,8 @@ export const memory = z.object({
   fixed: z.object({ engine: z.string(), maxParallelism: z.number().int() }).optional(),
   /** Where the next epoch starts from. */
   restorePoint: restorePoint.optional(),
+  /** While nothing runs: the topics between workers in which the newest checkpoints hold positions. */
+  exchange: z.object({ generation: z.number().int() }).optional(),
   /** Why nothing runs, and the generation this was decided at. */
   ended: z
     .object({ reason: z.enum(["Stopped", "Completed", "Failed"]), code: z.string(), generation: z.number().int() })

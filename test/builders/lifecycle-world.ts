@@ -237,7 +237,9 @@ export type LifecycleWorld = ReturnType<typeof lifecycleWorld>;
 
 function newest(plans: ReadonlyMap<number, Action & { kind: "ApplyPlan" }>): LifecycleInput["observed"]["newestPlan"] {
   const plan = plans.get(Math.max(...plans.keys()));
-  return plan === undefined ? undefined : { epoch: plan.epoch, slots: plan.slots, lineage: plan.lineage };
+  if (plan === undefined) return undefined;
+  const { epoch, slots, lineage, exchange } = plan;
+  return { epoch, slots, lineage, exchange };
 }
 
 function newPod({ epoch, slot, attempt }: { epoch: number; slot: number; attempt: number }): WorldPod {

@@ -184,8 +184,8 @@ function newestPlan(plans: readonly EpochPlan[]): LifecycleInput["observed"]["ne
   const newest = plans.toSorted((a, b) => epochOf(b) - epochOf(a))[0];
   const text = newest?.data?.["start.json"];
   if (text === undefined) return undefined;
-  const { epoch, slots, lineage } = startDocument.parse(JSON.parse(text));
-  return { epoch, slots, lineage };
+  const { epoch, slots, lineage, exchange } = startDocument.parse(JSON.parse(text));
+  return { epoch, slots, lineage, exchange };
 }
 
 /** A spec that cannot even be read leaves the running epoch as it is: by the spec that its own plan carries. */
