@@ -10,7 +10,13 @@ import {
   wrapValue,
   type Marker,
 } from "../../src/engine/connectors/exchange/envelope.ts";
-import { savedUpstream, upstreamOf, type Upstream } from "../../src/engine/connectors/exchange/upstream.ts";
+import {
+  idleTogether,
+  savedUpstream,
+  upstreamOf,
+  type Upstream,
+} from "../../src/engine/connectors/exchange/upstream.ts";
+import { saidWatermarks } from "../../src/engine/runtime/said-watermarks.ts";
 import { murmur2, shardOf } from "../../src/engine/windows/murmur2.ts";
 
 const time = fc.oneof(fc.integer({ min: -5, max: 20 }), fc.constantFrom(Infinity, -Infinity, 0.5));
@@ -167,6 +173,29 @@ describe("how far time is behind an exchange", () => {
     later.hear({ ...end, epoch: 2, watermark: 9 });
     later.hear({ ...end, epoch: 2, watermark: 9, ended: true });
     expect(seen(later)).toEqual({ watermark: Infinity, idle: false, ended: true });
+  });
+
+  it("lets no partition go ahead of another that has not read yet what woke the first, and the other's older records", () => {
+    const quiet = { epoch: 1, slots: 1, slot: 0, watermark: 300, idle: true, ended: false, barrier: undefined };
+    const both = [upstreamOf(1), upstreamOf(1)] as const;
+    const [one, other] = both;
+    const times = saidWatermarks([0, 1], () => new Map(both.map((u, i) => [i, u.watermark])), -Infinity);
+    const at = (): number => {
+      times.rest(idleTogether(both) ? [0, 1] : [], [], 0);
+      return times.current();
+    };
+    for (const upstream of both) upstream.hear({ ...quiet, idle: false });
+    for (const upstream of both) upstream.hear(quiet);
+    expect([at(), times.idle()]).toEqual([300, true]);
+    one.hear({ ...quiet, watermark: 400, idle: false });
+    expect([at(), times.idle()]).toEqual([300, false]);
+    one.hear({ ...quiet, watermark: 400 });
+    expect([at(), times.idle()]).toEqual([300, false]);
+    one.hear({ ...quiet, epoch: 2, watermark: 500, idle: false });
+    one.hear({ ...quiet, epoch: 2, watermark: 500 });
+    expect([at(), times.idle()]).toEqual([300, false]);
+    other.hear({ ...quiet, epoch: 2, watermark: 500 });
+    expect([at(), times.idle()]).toEqual([500, true]);
   });
 
   it("has passed a barrier when every slot has written it, also where a fast slot has written the next", () => {

@@ -11,7 +11,7 @@ import { recordColumns } from "../kafka/record-batch.ts";
 import type { ExchangeConfig } from "./config.ts";
 import { decodeMarker, eventTimeAt, HEADER, kindOf } from "./envelope.ts";
 import type { ExchangePosition } from "./position.ts";
-import type { Upstream } from "./upstream.ts";
+import { idleTogether, type Upstream } from "./upstream.ts";
 
 const LIMITS = { maxRecords: MAX_BATCH_RECORDS, maxBytes: MAX_BATCH_BYTES };
 const REFRESH_MS = 30_000;
@@ -127,7 +127,7 @@ export function readExchange({ exchange, starts, cluster, ctx, checkpointed }: R
     passed: (id) => [...upstreams.values()].every((upstream) => upstream.passed(id)),
     finished: () => next >= n && [...upstreams.values()].every((upstream) => upstream.ended),
     finishedSplits: () => those((upstream) => upstream.ended),
-    idleSplits: () => those((upstream) => upstream.idle),
+    idleSplits: () => (idleTogether(upstreams.values()) ? those((upstream) => upstream.idle) : []),
     lag: () => lagOf(partitions),
     checkpointed,
     close: () => {

@@ -12,9 +12,21 @@ export interface Upstream {
   /** Nobody who has not ended reads anything now, and there is somebody. */
   readonly idle: boolean;
   readonly ended: boolean;
+  /** Whether both have heard the same of the same slots, how far ever time had come for either before. */
+  agrees(other: Upstream): boolean;
+  readonly heard: { readonly epoch: number; readonly slots: readonly (Heard | undefined)[] };
   /** Everybody's barrier `id` was heard. */
   passed(id: string): boolean;
   save(): SavedUpstream;
+}
+
+/**
+ * A slot says the same to all partitions: where one has heard something else than another, there is more to read in one
+ * of them, whose records may be older than what the other is at. So the partitions of a reader are idle together or not at all.
+ */
+export function idleTogether(upstreams: Iterable<Upstream>): boolean {
+  const [first, ...others] = [...upstreams].filter((upstream) => !upstream.ended);
+  return first?.idle === true && others.every((upstream) => upstream.agrees(first));
 }
 
 /** Infinity is "end", −Infinity null. */
@@ -33,7 +45,7 @@ export type SavedUpstream = z.infer<typeof savedUpstream>;
 /** One slot may write the next while another has not written the one before; and who waits for one looks now and then. */
 const BARRIERS = 4;
 
-interface Heard {
+export interface Heard {
   readonly watermark: number;
   readonly idle: boolean;
   readonly ended: boolean;
@@ -91,6 +103,16 @@ export function upstreamOf(readerEpoch: number, saved?: SavedUpstream): Upstream
     },
     get ended() {
       return isEnded();
+    },
+    get heard() {
+      return { epoch, slots };
+    },
+    agrees: ({ heard }) => {
+      const same = (a: Heard | undefined, b: Heard | undefined): boolean =>
+        a?.watermark === b?.watermark && a?.idle === b?.idle && a?.ended === b?.ended;
+      return (
+        heard.epoch === epoch && heard.slots.length === slots.length && slots.every((s, i) => same(s, heard.slots[i]))
+      );
     },
     passed: (id) => slots.length > 0 && barriers.get(id)?.size === slots.length,
     save: () => ({
