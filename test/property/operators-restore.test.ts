@@ -153,6 +153,25 @@ describe.each(["declared", "exchanged"] as const)("operators with keys that are 
   });
 });
 
+it("take no part again of a savepoint beside the work when others may have gone on", async () => {
+  const plan = allOperators("exchanged");
+  const uri = "memory://operators-again";
+  const { connectors } = collected();
+  const common = { plan, connectors: memoryExchanges(connectors), uri, slots: 2, build: compile, importModule };
+  const one = (slot: number, attempt = 0) =>
+    runSlot({ ...common, slot, attempt, start: { exchange: { generation: 1 } } });
+  const running = await Promise.all([one(0), one(1)]);
+  for (const slot of running) slot.pause();
+  const ask = (id: string) => ({ id, uri: `${uri}/${id}`, pause: false, drain: false });
+  await Promise.all(running.map((r) => r.savepoint(ask("first"))));
+  await running[1]?.stop("Cancel", false);
+  const again = await one(1, 1);
+  await expect(again.savepoint(ask("first"))).rejects.toThrow(/savepoint first cannot be taken again/);
+  const parts = await Promise.all([running[0]?.savepoint(ask("second")), again.savepoint(ask("second"))]);
+  expect(parts.map((p) => p?.slot)).toEqual([0, 1]);
+  await Promise.all([running[0]?.stop("Cancel", false), again.stop("Cancel", false)]);
+});
+
 it("go on beside a savepoint that does not pause them: it has all that came before, and nothing after, of every worker", async () => {
   const plan = allOperators("exchanged");
   const uri = "memory://operators-beside";

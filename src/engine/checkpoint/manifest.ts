@@ -70,6 +70,8 @@ export const manifestSchema = z.object({
   held: z.boolean().default(false),
   /** Whether the user had paused the sources, which may be otherwise than at the epoch's launch; absent in savepoints. */
   paused: z.boolean().optional(),
+  /** The last savepoint beside the work that this slot has made its cut for: since then others may have gone on. */
+  cut: name.optional(),
   planHash: name,
   maxParallelism: z.int(),
   sources: z.array(sourceState).max(1_000),

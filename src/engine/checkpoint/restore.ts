@@ -21,6 +21,8 @@ export interface RestoredState {
   readonly held: boolean;
   /** What the epoch's own checkpoint says of the user's pause; `undefined` goes by how the epoch was launched. */
   readonly paused?: boolean | undefined;
+  /** The epoch's own checkpoint was taken after the slot's cut for this savepoint. */
+  readonly cut?: string | undefined;
   /** Why an older checkpoint than the newest was taken. */
   readonly fellBack: string | undefined;
 }
@@ -61,8 +63,8 @@ async function fromSlot(
   const found = await newestCheckpoint({ storage, identity, decider, follows, of, acceptReplay });
   if (found === undefined) return undefined;
   const { id, part, fellBack } = found;
-  const { held, paused } = part.manifest;
-  return { uri: part.uri, checkpointId: id, parts: [part], allowNonRestoredState: false, held, paused, fellBack };
+  const { held, paused, cut } = part.manifest;
+  return { uri: part.uri, checkpointId: id, parts: [part], allowNonRestoredState: false, held, paused, cut, fellBack };
 }
 
 /** Records where this epoch came from, for a later epoch that finds a slot without a checkpoint. */

@@ -13,6 +13,7 @@ export interface Capture {
   readonly takenAt: number;
   readonly held: boolean;
   readonly paused?: boolean | undefined;
+  readonly cut?: string | undefined;
   readonly sources: readonly SourceState[];
   readonly keyed: readonly CapturedNode[];
 }
@@ -160,6 +161,7 @@ export async function writeManifest(
     takenAt: state.capture.takenAt,
     held: state.capture.held,
     ...(state.capture.paused === undefined ? {} : { paused: state.capture.paused }),
+    ...(state.capture.cut === undefined ? {} : { cut: state.capture.cut }),
     sources: [...state.capture.sources],
     keyed: state.keyed,
   };

@@ -22,7 +22,7 @@ export interface Barrier {
 export function takeBarrier(
   slot: OpenSlot,
   clock: Clock,
-  { id, held, paused }: { id?: number; held: boolean; paused?: boolean },
+  { id, held, paused, cut }: { id?: number; held: boolean; paused?: boolean; cut?: string | undefined },
 ): Barrier {
   if (slot.torn) throw new WeirError("WORKER_UNREACHABLE", "the slot has ended; its last checkpoint is what remains");
   const { tasks, program, sinks } = slot;
@@ -32,6 +32,7 @@ export function takeBarrier(
       takenAt: clock.now(),
       held,
       paused,
+      cut,
       sources: tasks.filter((t) => !t.broadcast).map((t) => t.state()),
       keyed: captureKeyed(program.keyed),
     },

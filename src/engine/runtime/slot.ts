@@ -45,6 +45,7 @@ export async function startSlot(given: SlotOptions): Promise<RunningSlot> {
   const retention = await openRetention(open.storage, identity, options.start.checkpoint.retain);
   const ending = endings(open);
   const once = exclusive();
+  const cuts: Parts["cuts"] = { last: open.restored?.cut };
   const checkpoints = checkpointer({
     slot: open,
     options,
@@ -53,7 +54,7 @@ export async function startSlot(given: SlotOptions): Promise<RunningSlot> {
     increments: newIncrements(),
     problems: found,
     exclusive: once,
-    holds: () => ({ held: heldForSavepoint(reading), paused: reading.held("user") }),
+    holds: () => ({ held: heldForSavepoint(reading), paused: reading.held("user"), cut: cuts.last }),
     settle: () => reading.settle(false),
     fail: ending.fail,
   });
@@ -78,7 +79,7 @@ export async function startSlot(given: SlotOptions): Promise<RunningSlot> {
   if (open.restored?.held === true) reading.hold("savepoint");
   checkpoints.start();
   reading.wake();
-  return runningSlot({ open, options, checkpoints, reading, ending, once, between });
+  return runningSlot({ open, options, checkpoints, reading, ending, once, between, cuts });
 }
 
 interface Parts {
@@ -89,9 +90,11 @@ interface Parts {
   readonly ending: Endings;
   readonly once: Exclusive;
   readonly between: Crossing;
+  /** The last savepoint beside the work that this slot has made its cut for, in whichever process. */
+  readonly cuts: { last: string | undefined };
 }
 
-function runningSlot({ open, options, checkpoints, reading, ending, once, between }: Parts): RunningSlot {
+function runningSlot({ open, options, checkpoints, reading, ending, once, between, cuts }: Parts): RunningSlot {
   const { restored } = open;
   const identity = identityOf(options);
   let drained = false;
@@ -127,7 +130,9 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
     reading.hold("crossing");
     if (how.pause) reading.hold("savepoint");
     if (how.drain && how.pause) endSources();
-    if ((await takenBefore({ options, identity }, at)) === undefined) await between.toBarrier(at.id);
+    if ((await takenBefore({ options, identity }, at)) !== undefined) return;
+    if (!how.pause && cuts.last === at.id) throw goneOn(at.id);
+    await between.toBarrier(at.id);
   };
   return {
     restored:
@@ -155,6 +160,7 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
           const settle = (): void => reading.settle(hold);
           return await writeSavepointPart({ slot: open, options, identity, settle }, where);
         });
+        if (!pause && between.any) cuts.last = where.id;
         if (!pause) await between.allCut(where.id);
         // What a savepoint covers must be committed before anybody may start from it.
         if (commits(open)) await checkpointOrThrow(checkpoints);
@@ -189,6 +195,11 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
     measure: meter({ ...open, clock: options.clock }),
     totals: () => totalsOf(open),
   };
+}
+
+function goneOn(id: string): WeirError {
+  const text = `savepoint ${id} cannot be taken again by a worker that has restarted: others may have gone on since its first part; take another savepoint`;
+  return new WeirError("CHECKPOINT_UNWRITABLE", text);
 }
 
 const heldForSavepoint = ({ held }: Reading): boolean => held("savepoint") || held("crossing");
