@@ -26,7 +26,7 @@ export function openEpoch(
   const epoch = nextEpoch(draft);
   const copied = target.copyOf !== undefined && before !== undefined;
   const slots = target.slots ?? spec.parallelism;
-  const exchange = exchangeOf({ epoch, slots, restore }, before === undefined ? draft.memory : before);
+  const exchange = exchangeOf({ now: draft.input.now, slots, restore }, before ?? draft.memory);
   const launched: Launched = {
     epoch,
     slots,
@@ -52,13 +52,14 @@ export function openEpoch(
 /**
  * A savepoint was taken with nothing on its way between workers, so what starts from it has new topics, or none for a
  * single worker. Checkpoints hold positions in the topics: whatever starts from those reads on in them, at any number.
+ * Generations are times, because epochs begin anew with a job of the same name: what a deleted one has left must not be read.
  */
 function exchangeOf(
-  { epoch, slots, restore }: Pick<Launched, "epoch" | "slots" | "restore">,
+  { now, slots, restore }: Pick<Launched, "slots" | "restore"> & { readonly now: number },
   before: Pick<Launched, "exchange">,
 ): Launched["exchange"] {
   const kept = restore.kind === "checkpoint" ? before.exchange : undefined;
-  return kept ?? (slots > 1 ? { generation: epoch } : undefined);
+  return kept ?? (slots > 1 ? { generation: Math.max(now, (before.exchange?.generation ?? 0) + 1) } : undefined);
 }
 
 function sameLineage(draft: Draft, lineage: string): { hadState?: boolean } {
