@@ -1,6 +1,7 @@
-import type { SourceContext, SourceFactory, SourceReader, Split } from "../connector.ts";
+import { WeirError } from "../../../errors.ts";
+import type { AssignedSplit, SourceContext, SourceFactory, SourceReader, Split } from "../connector.ts";
 import { openCluster, untilReached, type Cluster } from "../kafka/cluster.ts";
-import { partitionOf } from "../kafka/splits.ts";
+import { partitionOf, topicOf } from "../kafka/splits.ts";
 import type { ExchangeConfig } from "./config.ts";
 import { loadPosition } from "./position.ts";
 import { readExchange, type ExchangeStart } from "./reader.ts";
@@ -27,6 +28,7 @@ export const exchangeSource: SourceFactory = {
     const exchange = config as ExchangeConfig;
     const { topic, partitions } = exchange;
     const starts = assigned.map((each): ExchangeStart => {
+      refuseOtherTopic(each, topic);
       const saved = loadPosition(each);
       const { number } = partitionOf(each.split);
       // Nothing was deleted of a partition that has no position: who reads it has not completed a checkpoint.
@@ -40,6 +42,17 @@ export const exchangeSource: SourceFactory = {
     );
   },
 };
+
+/** A savepoint has no positions; a checkpoint's are in the topic that has what it has not read. */
+function refuseOtherTopic({ readBefore = [] }: AssignedSplit, topic: string): void {
+  const other = readBefore.map(topicOf).find((read) => read !== topic);
+  if (other === undefined) return;
+  throw new WeirError(
+    "RESTORE_REFUSED",
+    `the checkpoint has positions in topic "${other}", and the job's workers would hand each other records in "${topic}": ` +
+      `what was on its way would be lost; start the job from a savepoint`,
+  );
+}
 
 /** Brokers free whole segments, every few minutes: to tell them sooner would only make checkpoints slower. */
 const CLEAN_MS = 30_000;
