@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { collected } from "../../../test/builders/collected-sink.ts";
+import { memoryExchanges } from "../../../test/builders/memory-exchange.ts";
 import { runSlot, type SlotSetting } from "../../../test/builders/running-slot.ts";
 import { compile } from "../codegen/compile.ts";
 import { planPipeline } from "../planner/plan-pipeline.ts";
@@ -116,6 +117,46 @@ describe("a broadcast", () => {
     );
     for (const slot of await Promise.all(slots)) expect(await slot.done).toBe("finished");
     expect([out.lines.length, wrong(out.lines)]).toEqual([COUNT, []]);
+  });
+
+  it("is read also where the sources are held from the start, or records between workers could not be read", async () => {
+    await writeFile(join(folder, "a.ndjson"), JSON.stringify({ id: "t0", city: "c0" }));
+    const orders = {
+      datagen: { splits: 2, count: 100, fields: [{ path: "tenant", key: { prefix: "t", count: TENANTS } }] },
+    };
+    const select = { tenant: "left.tenant", city: "right.city" };
+    const plan = planPipeline(
+      {
+        connections: [{ name: "between", kafka: { brokers: ["nowhere:1"] } }],
+        nodes: [
+          { name: "orders", source: orders },
+          { name: "tenants", source: { file: { path: folder } } },
+          {
+            name: "placed",
+            from: ["orders"],
+            broadcast: { from: "tenants", leftKey: "left.tenant", rightKey: "right.id", type: "Left", select },
+          },
+          { name: "counted", from: ["placed"], keyBy: "event.tenant", aggregate: { n: "count()" } },
+          { name: "out", from: ["counted"], sink: { blackhole: {} } },
+        ],
+      },
+      { parameters: {}, maxParallelism: 4 },
+    );
+    expect(plan.exchanges).toHaveLength(1);
+    const start = { paused: true, exchange: { generation: 1 } };
+    const connectors = memoryExchanges(collected().connectors);
+    const common = {
+      plan,
+      connectors,
+      uri: "memory://broadcast-held",
+      slots: 2,
+      start,
+      checkpoint: { timeoutMs: 3_000 },
+    };
+    const slots = await Promise.all([0, 1].map((slot) => run({ ...common, slot })));
+    const where = { id: "s", uri: "memory://broadcast-held-savepoint", pause: true, drain: false };
+    const parts = await Promise.all(slots.map((slot) => slot.savepoint(where)));
+    expect(parts.map((part) => part.slot)).toEqual([0, 1]);
   });
 
   it("is no part of lag, and its source's state is not saved", async () => {

@@ -147,11 +147,14 @@ export function reading(
   };
 }
 
-/** What workers have written for each other is read on while sources are held: it is behind them. */
+/**
+ * What workers have written for each other is read on while sources are held: it is behind them. So are tables: a worker that
+ * starts while it is held could not read what others wrote before it has them.
+ */
 const heldOf =
-  ({ exchanged }: SourceTask): Unit["held"] =>
+  ({ exchanged, broadcast }: SourceTask): Unit["held"] =>
   (holds) =>
-    exchanged ? holds.has("stop") : holds.size > 0;
+    exchanged || broadcast ? holds.has("stop") : holds.size > 0;
 
 /** What a savepoint holds of lookups, whoever starts from it goes on with: it must not go on here as well. */
 const lookupHeld: Unit["held"] = (holds, draining) => (holds.has("savepoint") || holds.has("stop")) && !draining;
