@@ -1,6 +1,7 @@
 import { link, mkdtemp, readdir, readFile, rename, rm, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connectorContext, outRecord } from "../../../../test/builders/connector-context.ts";
 import type { SinkContext, SinkWriter } from "../connector.ts";
@@ -148,5 +149,41 @@ describe("the file sink with ExactlyOnce", () => {
     await neighbour.commit?.(1, other);
     expect(await visible()).toEqual([part(0, 2), part(1, 2), "part-node-lineage-e1-s1-a1-0.ndjson"]);
     await Promise.all([zombie, neighbour, writer].map((w) => w.close()));
+  });
+
+  it("publishes what each slot of the epoch before left, and removes nothing of it before", async () => {
+    const killed = await Promise.all([0, 1, 2].map((slot) => open({ slot })));
+    const handles: unknown[] = [];
+    for (const [slot, writer] of killed.entries()) {
+      put(writer, String(slot));
+      handles.push(await prepare(writer, 1));
+    }
+    const writer = await open({ epoch: 2 });
+    for (const handle of handles) {
+      await writer.recover?.(handle, false);
+      // Meanwhile a restore notes that the commits of this one are made.
+      await pause(50);
+    }
+    expect(await visible()).toHaveLength(3);
+    await Promise.all([...killed, writer].map((w) => w.close()));
+  });
+
+  it("removes nothing of whoever has followed it", async () => {
+    const zombie = await open();
+    put(zombie, "1");
+    const old = await prepare(zombie, 1);
+    const follower = await open({ attempt: 2 });
+    await follower.recover?.(old, false);
+    put(follower, "2");
+    const handle = await prepare(follower, 2);
+    put(follower, "3");
+    await follower.flush();
+    // It was stopped within its first commit.
+    await zombie.commit?.(1, old);
+    await zombie.flush();
+    await follower.commit?.(2, handle);
+    await follower.commit?.(3, await prepare(follower, 3));
+    expect(await visible()).toEqual([part(0), part(0, 2), part(1, 2)]);
+    await Promise.all([zombie, follower].map((w) => w.close()));
   });
 });

@@ -30,7 +30,10 @@ export function exactlyOnceParts<P extends { readonly name: string }>(
   return {
     ...writer,
     prepare: async () => ({ ...(await writer.cut()), by: own }),
-    commit: async (_checkpoint, handle) => await writer.publish(read(handle).parts),
+    commit: async (_checkpoint, handle) => {
+      await writer.publish(read(handle).parts);
+      writer.tidy();
+    },
     recover: async (handle, finished) => {
       const { parts, next, by } = read(handle);
       // A process that ended and came back under the same name does not use the name of a part again.

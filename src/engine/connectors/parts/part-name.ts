@@ -37,9 +37,9 @@ export function partNames(ctx: SinkContext): PartNames {
 }
 
 /**
- * Whether nobody will publish a part any more once this worker has committed: everything before this epoch is decided, and of
- * its own slot this worker is the only one.
+ * Whether nobody will publish a part any more once this worker has committed: everything before this epoch is decided, and
+ * so is what workers of its own slot did before it. Whoever followed it may be writing already: that is not its to remove.
  */
-export function isOrphan({ epoch, slot }: PartOwner, own: SinkContext): boolean {
-  return epoch < own.epoch || (epoch === own.epoch && slot === own.slot);
+export function isOrphan({ epoch, slot, attempt }: PartOwner, own: SinkContext): boolean {
+  return epoch < own.epoch || (epoch === own.epoch && slot === own.slot && attempt <= own.attempt);
 }

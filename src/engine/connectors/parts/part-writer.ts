@@ -29,6 +29,8 @@ export interface PartWriter<P> extends SinkWriter {
   cut(): Promise<{ readonly parts: readonly P[]; readonly next: number }>;
   /** Publishes parts that waited. */
   publish(parts: readonly P[]): Promise<void>;
+  /** After an own commit: removes what workers before this one left. Parts that are still to be recovered must not go. */
+  tidy(): void;
   /** Before any append: the next part has at least this number. */
   goOnFrom(number: number): void;
 }
@@ -140,8 +142,8 @@ export function partWriter<P extends { readonly name: string }>({
       await store.publish(parts);
       const published = new Set(parts.map((part) => part.name));
       waiting = waiting.filter((part) => !published.has(part.name));
-      enqueue(tidyUp);
     },
+    tidy: () => enqueue(tidyUp),
     goOnFrom: (number) => {
       next = Math.max(next, number);
     },
