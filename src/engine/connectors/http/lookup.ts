@@ -17,6 +17,9 @@ interface HttpLookupConfig {
 const CONNECTIONS = 64;
 const MOST_BYTES = 1024 * 1024;
 
+/** A dot or two as a part of a path, also escaped: a URL leaves it out, together with what is before it. */
+const LEADS_ELSEWHERE = /^[^?#]*(?<![^/\\])(?:\.|%2e){1,2}(?![^/\\?#])/i;
+
 /** One GET for each key: 200 has a row, 404, 410 and 204 have none. */
 export const httpLookup: LookupFactory = {
   open: (config, ctx) => backend(config as HttpLookupConfig, ctx),
@@ -31,9 +34,12 @@ function backend({ url, path, ...config }: HttpLookupConfig, ctx: ConnectorConte
   return {
     batch: 1,
     parallel: CONNECTIONS,
-    find: ([key], signal) => {
-      const place = path.replaceAll("{key}", () => partsOf(key).map(encodeURIComponent).join("/"));
-      return get(`${base}${place.startsWith("/") ? "" : "/"}${place}`, {
+    find: async ([key], signal) => {
+      // A text that is no Unicode has no escaped form.
+      const parts = partsOf(key).map((part) => encodeURIComponent(part.toWellFormed()));
+      const place = path.replaceAll("{key}", () => parts.join("/"));
+      if (LEADS_ELSEWHERE.test(place)) return [{ problem: `the key makes the path ${place}, which is that of another` }];
+      return await get(`${base}${place.startsWith("/") ? "" : "/"}${place}`, {
         dispatcher: agent,
         signal,
         headers: { accept: "application/json", ...authorization(config, ctx) },

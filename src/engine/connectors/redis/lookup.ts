@@ -43,17 +43,24 @@ function backend(config: RedisLookupConfig, ctx: ConnectorContext): LookupBacken
     parallel: 1,
     find: async (keys, signal) => {
       if (current?.isReady !== true) drop();
-      const client = (current ??= await connect());
-      signal.addEventListener("abort", drop, { once: true });
+      const client = current ?? (await connect());
+      if (signal.aborted) {
+        // Whoever asked again meanwhile has a connection of its own.
+        if (current !== client) client.destroy();
+        throw signal.reason;
+      }
+      current = client;
+      const leave = (): void => (current === client ? drop() : undefined);
+      signal.addEventListener("abort", leave, { once: true });
       try {
         const names = keys.map((key) => config.path.replaceAll("{key}", () => partsOf(key).join(":")));
         const values = await client.mGet(names);
         return values.map((text, i): Found => (text === null ? { rows: [] } : jsonRow(text, `"${names[i]}"`)));
       } catch (e) {
-        drop();
+        leave();
         throw e;
       } finally {
-        signal.removeEventListener("abort", drop);
+        signal.removeEventListener("abort", leave);
       }
     },
     close: () => {

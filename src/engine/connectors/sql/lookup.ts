@@ -54,14 +54,20 @@ function backend({ dialect, batch, find }: SqlLookup, config: SqlLookupConfig, c
     parallel: 1,
     find: async (keys, signal) => {
       if (current?.session.lost === true) await drop();
-      const at = (current ??= await connect());
+      const at = current ?? (await connect());
+      if (signal.aborted) {
+        // Whoever asked again meanwhile has a connection of its own.
+        if (current !== at) await at.session.close();
+        throw signal.reason;
+      }
+      current = at;
       // Nobody waits any more, so the connection is given up together with its statement.
       const leave = (): void => void (current === at ? drop() : at.session.close());
       signal.addEventListener("abort", leave, { once: true });
       try {
         return await findWhole(keys, config.keyColumns, (parts) => find(at, parts));
       } catch (e) {
-        await drop();
+        await (current === at ? drop() : at.session.close());
         throw e;
       } finally {
         signal.removeEventListener("abort", leave);
