@@ -24,9 +24,10 @@ export interface Program {
   setIdle(source: string, idle: boolean): void;
   /**
    * What the clock says, for windows of processing time: said before the first batch, and then whenever it has moved. A
-   * record that comes to such a window has this time. It never goes back, nor behind the windows that were restored.
+   * record that comes to such a window has this time. It never goes back, nor behind the windows that were restored. While
+   * windows are `held`, none is over.
    */
-  advanceProcessingTime(now: number): void;
+  advanceProcessingTime(now: number, held?: boolean): void;
   /** A bounded source ended: like a watermark of +∞ for it. */
   end(source: string): void;
   /** Queues between chains, and lookups, in topological order. */

@@ -83,8 +83,10 @@ export function compile(plan: Plan, options: ProgramOptions): Program {
     keyed: [...keyed, ...lookups.values()],
     advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
     setIdle: (source, idle) => watermarks.setIdle(source, idle),
-    advanceProcessingTime: (now) => {
-      if (time.isUsed) watermarks.advanceProcessingTime(time.advance(now));
+    advanceProcessingTime: (now, held = false) => {
+      if (!time.isUsed) return;
+      time.advance(now);
+      if (!held) watermarks.advanceProcessingTime(time.now);
     },
     end: (source) => watermarks.advance(source, Number.POSITIVE_INFINITY),
     buffers: inPlanOrder(plan, [...queues, ...programLookups(lookups, watermarks)]),

@@ -67,8 +67,10 @@ export function interpret(plan: Plan, options: ProgramOptions): Program {
     ],
     advanceWatermark: (source, watermark) => watermarks.advance(source, watermark),
     setIdle: (source, idle) => watermarks.setIdle(source, idle),
-    advanceProcessingTime: (now) => {
-      if (interpreter.time.isUsed) watermarks.advanceProcessingTime(interpreter.time.advance(now));
+    advanceProcessingTime: (now, held = false) => {
+      if (!interpreter.time.isUsed) return;
+      interpreter.time.advance(now);
+      if (!held) watermarks.advanceProcessingTime(interpreter.time.now);
     },
     end: (source) => watermarks.advance(source, Number.POSITIVE_INFINITY),
     buffers: inPlanOrder(plan, [

@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { collected, type Collected } from "../../../test/builders/collected-sink.ts";
 import { runSlot, type SlotSetting } from "../../../test/builders/running-slot.ts";
+import { manualClock } from "../../clock.ts";
 import { compile } from "../codegen/compile.ts";
 import type { ConnectorRegistry } from "../connectors/registry.ts";
 import type { LookupFactory } from "../lookups/lookup-backend.ts";
+import type { Plan } from "../plan.ts";
 import { planPipeline } from "../planner/plan-pipeline.ts";
 import type { RunningSlot } from "./slot.ts";
 
@@ -128,6 +130,33 @@ describe("a slot with a lookup", () => {
     expect([waiting(slot), results(out).records]).toEqual([held, 0]);
     slot.resume();
     expect(await slot.done).toBe("finished");
+    expect(results(out)).toEqual({ records: COUNT, counted: COUNT });
+  });
+
+  it("gives what is answered while its user holds the sources the time of the clock, also after a restart", async () => {
+    const outside = system();
+    outside.open = false;
+    const out = collected();
+    const uri = "memory://lookup-paused";
+    const byClock: Plan = {
+      ...plan,
+      nodes: plan.nodes.map((n) => (n.kind === "windowAggregate" ? { ...n, time: "processing" as const } : n)),
+    };
+    const clock = manualClock(50 * 3_600_000);
+    const of = { plan: byClock, connectors: outside.connectors(out), uri, clock };
+    const first = await run(of);
+    await expect.poll(() => waiting(first)).toBeGreaterThanOrEqual(40);
+    first.pause();
+    await first.checkpoint();
+    await first.stop("Cancel", false);
+    outside.open = true;
+    const second = await run({ ...of, attempt: 1 });
+    await expect.poll(() => waiting(second)).toBe(0);
+    expect(second.paused).toBe(true);
+    second.resume();
+    expect(await second.done).toBe("finished");
+    const starts = out.lines.flatMap((line) => /"windowStart":(\d+)/.exec(line)?.[1] ?? []);
+    expect([...new Set(starts)]).toEqual([String(50 * 3_600_000)]);
     expect(results(out)).toEqual({ records: COUNT, counted: COUNT });
   });
 
