@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Split } from "../connectors/connector.ts";
-import { dealSource, type DealtSource } from "./deal.ts";
+import { dealSource, restoreKeyed, type DealtSource } from "./deal.ts";
+import type { KeyedNode } from "../program.ts";
 import type { SlotIdentity } from "./layout.ts";
 import { manifestSchema, saveWatermark } from "./manifest.ts";
 import type { RestoredState } from "./restore.ts";
@@ -59,4 +60,19 @@ describe("a new epoch", () => {
     expect(dealt.assigned.map((a) => a.position)).toEqual([{ at: "a" }, undefined, { at: "c" }]);
     expect(dealt.assigned[1]?.readBefore).toEqual(["a", "c"]);
   });
+});
+
+it("lets go of chunks once they are restored", () => {
+  const state = checkpointOf(slotOf(0), deal("a", slotOf(0)));
+  const [{ manifest, uri } = { uri: "" }] = state.parts;
+  if (manifest === undefined) throw new Error("no part");
+  const head = { stateVersion: 1, stateSignature: "", watermark: saveWatermark(5), shards: [] };
+  const keyed = ["count", "gone"].map((node) => ({ ...head, node }));
+  const shards = new Map(keyed.map(({ node }) => [node, new Map([1, 2].map((shard) => [shard, [Buffer.of(shard)]]))]));
+  const restored: number[] = [];
+  const restore: KeyedNode["restore"] = (shard, chunks) => void restored.push(shard, ...chunks.map((c) => c[0] ?? 0));
+  const node = { node: "count", restore } as unknown as KeyedNode;
+  restoreKeyed([node], { ...state, parts: [{ uri, manifest: { ...manifest, keyed }, shards }] });
+  expect(restored).toEqual([1, 1, 2, 2]);
+  expect([...shards.values()].map((left) => left.size)).toEqual([0, 0]);
 });

@@ -102,16 +102,22 @@ function heldBy(splits: readonly Split[], saved: ReadonlyMap<string, SavedSplit>
 
 const listingOf = (splits: readonly Split[]): string => sha256(Buffer.from(JSON.stringify(splits.map((s) => s.id))));
 
-/** Gives keyed nodes the shards that this slot owns; the parts hold no others. */
+/**
+ * Gives keyed nodes the shards that this slot owns; the parts hold no others. What is restored is let go of: a slot knows for
+ * as long as it runs what it was restored from, and its state must not be in memory twice.
+ */
 export function restoreKeyed(keyed: readonly KeyedNode[], state: RestoredState): void {
   for (const { manifest, shards, uri } of state.parts) {
     for (const node of keyed) {
       const saved = manifest.keyed.find((k) => k.node === node.node);
       if (saved === undefined) continue;
-      for (const [shard, chunks] of shards.get(node.node) ?? []) {
+      const chunksOf = shards.get(node.node);
+      for (const [shard, chunks] of chunksOf ?? []) {
         restoreShard(node, { shard, chunks, version: saved.stateVersion, uri });
+        chunksOf?.delete(shard);
       }
     }
+    for (const unclaimed of shards.values()) unclaimed.clear();
   }
 }
 

@@ -5,7 +5,7 @@ import { WeirError } from "../../errors.ts";
 import { MANIFEST, SAVEPOINT_METADATA, type SlotIdentity } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { seal, sha256, unseal } from "./sealed.ts";
-import { loadPart, readDocument, readManifest, type LoadedPart } from "./snapshot-reader.ts";
+import { loadPart, readDocument, readManifest, verifySegments, type LoadedPart } from "./snapshot-reader.ts";
 import type { Storage } from "./storage.ts";
 
 /** Ties the parts of a savepoint together and is written last: without it there is no savepoint. Paths are relative. */
@@ -109,7 +109,7 @@ function refuseMixed(storage: Storage, first: Manifest, manifests: readonly Mani
 
 async function verifyPart(storage: Storage, part: SavepointPart): Promise<Manifest> {
   const { folder, manifest } = await readPart(storage, part);
-  await loadPart(storage, folder, manifest, () => true);
+  await verifySegments(storage, folder, manifest);
   return manifest;
 }
 

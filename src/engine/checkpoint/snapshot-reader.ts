@@ -10,8 +10,8 @@ import type { Storage } from "./storage.ts";
 export interface LoadedPart {
   readonly uri: string;
   readonly manifest: Manifest;
-  /** Node → shard → chunks as they were written. */
-  readonly shards: ReadonlyMap<string, ReadonlyMap<number, readonly Buffer[]>>;
+  /** Node → shard → chunks as they were written, until they are restored. */
+  readonly shards: ReadonlyMap<string, Map<number, readonly Buffer[]>>;
   /** Folder of a checkpoint whose commits may not all have been made. */
   readonly unfinished?: string;
 }
@@ -43,7 +43,7 @@ export async function loadPart(
   manifest: Manifest,
   mine: (shard: number) => boolean,
 ): Promise<LoadedPart> {
-  const nodes = new Map<string, ReadonlyMap<number, readonly Buffer[]>>();
+  const nodes = new Map<string, Map<number, readonly Buffer[]>>();
   for (const { node, shards } of manifest.keyed) {
     const loaded = new Map<number, readonly Buffer[]>();
     for (const { shard, segments } of shards.filter((s) => mine(s.shard))) {
@@ -54,6 +54,13 @@ export async function loadPart(
     nodes.set(node, loaded);
   }
   return { uri: `${storage.uri}/${folder}`, manifest, shards: nodes };
+}
+
+/** Checks every byte of a part, and keeps none: its state may be far larger than memory. */
+export async function verifySegments(storage: Storage, folder: string, { keyed }: Manifest): Promise<void> {
+  for (const { shards } of keyed)
+    for (const { segments } of shards)
+      for (const segment of segments) await readSegment(storage, folder, segment);
 }
 
 async function readSegment(storage: Storage, folder: string, segment: Segment): Promise<Buffer> {
