@@ -46,8 +46,9 @@ struct Forgetting : rocksdb::CompactionFilter {
   std::atomic<uint32_t> goneBelow{0};
   bool Filter(int, const rocksdb::Slice& key, const rocksdb::Slice& value, std::string*, bool*) const override {
     if (key.size() == 0 || key[0] != 0 || value.size() < kHeader + 8) return false;
-    double written = f64(value.data() + kHeader);
-    return written <= by.load() || (std::isnan(written) && u32(value.data()) < goneBelow.load());
+    double written = f64(value.data() + kHeader), until = by.load();
+    // Nothing is forgotten yet, or ever: the first cell may be no time at all, but the least number that there is.
+    return (until > -INFINITY && written <= until) || (std::isnan(written) && u32(value.data()) < goneBelow.load());
   }
   const char* Name() const override { return "weir.forgetting"; }
 };
@@ -182,6 +183,8 @@ napi_value Open(napi_env env, napi_callback_info info) {
   if (memory == nullptr) return nullptr;
   auto database = std::make_shared<Database>();
   rocksdb::Options o;
+  // The files go with the process: writing out what is in memory, at its end, would be for nothing.
+  o.avoid_flush_during_shutdown = true;
   o.create_if_missing = true;
   o.error_if_exists = true;
   o.info_log_level = rocksdb::ERROR_LEVEL;
