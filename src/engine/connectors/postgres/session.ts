@@ -42,6 +42,12 @@ export const postgres: Dialect = {
   },
 };
 
+/** With `$1`, `$2` for each question mark that does not stand in a name or text. */
+export function numbered(text: string): string {
+  let n = 0;
+  return text.replaceAll(/"[^"]*"|'[^']*'|\?/g, (found) => (found === "?" ? `$${++n}` : found));
+}
+
 function sessionOf(client: pg.Client, { table }: SqlSinkConfig, signal: AbortSignal): SqlSession {
   const target = qualified(postgres, tableNameOf(table));
   let lost = false;
@@ -49,9 +55,7 @@ function sessionOf(client: pg.Client, { table }: SqlSinkConfig, signal: AbortSig
   client.on("end", () => (lost = true));
 
   const query: SqlSession["query"] = async (text, parameters = []) => {
-    let n = 0;
-    const numbered = text.replaceAll("?", () => `$${++n}`);
-    const { rows, rowCount } = await client.query<Record<string, unknown>>(numbered, [...parameters]);
+    const { rows, rowCount } = await client.query<Record<string, unknown>>(numbered(text), [...parameters]);
     return { rows, changed: rowCount ?? 0 };
   };
   return {
