@@ -59,8 +59,7 @@ export async function loadPart(
 /** Checks every byte of a part, and keeps none: its state may be far larger than memory. */
 export async function verifySegments(storage: Storage, folder: string, { keyed }: Manifest): Promise<void> {
   for (const { shards } of keyed)
-    for (const { segments } of shards)
-      for (const segment of segments) await readSegment(storage, folder, segment);
+    for (const { segments } of shards) for (const segment of segments) await readSegment(storage, folder, segment);
 }
 
 async function readSegment(storage: Storage, folder: string, segment: Segment): Promise<Buffer> {

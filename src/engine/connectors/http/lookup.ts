@@ -38,7 +38,8 @@ function backend({ url, path, ...config }: HttpLookupConfig, ctx: ConnectorConte
       // A text that is no Unicode has no escaped form.
       const parts = partsOf(key).map((part) => encodeURIComponent(part.toWellFormed()));
       const place = path.replaceAll("{key}", () => parts.join("/"));
-      if (LEADS_ELSEWHERE.test(place)) return [{ problem: `the key makes the path ${place}, which is that of another` }];
+      if (LEADS_ELSEWHERE.test(place))
+        return [{ problem: `the key makes the path ${place}, which is that of another` }];
       return await get(`${base}${place.startsWith("/") ? "" : "/"}${place}`, {
         dispatcher: agent,
         signal,

@@ -16,7 +16,11 @@ it("leaves no connection open that came too late for its question", async () => 
       open.add(number);
       const close = (): Promise<void> => Promise.resolve(void open.delete(number));
       const column = { name: "id", type: "text", required: true, generated: false };
-      return { lost: false, close, describe: async () => ({ columns: [column], uniqueKeys: [] }) } as unknown as SqlSession;
+      return {
+        lost: false,
+        close,
+        describe: async () => ({ columns: [column], uniqueKeys: [] }),
+      } as unknown as SqlSession;
     },
   } as unknown as Dialect;
   const find = async (): Promise<[]> => [];
