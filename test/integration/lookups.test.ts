@@ -83,6 +83,17 @@ describe.each(["postgres", "mysql"] as const)("a lookup in %s", (kind) => {
     expect(text).toEqual(kind === "postgres" ? expect.stringMatching(/the key is none for the table.*many/) : []);
   });
 
+  it.runIf(kind === "mysql")(
+    "fails the record of a key that its column cannot be compared with, and no other",
+    async () => {
+      await server.query("CREATE TABLE old (sku varchar(40) CHARACTER SET latin1, n int)");
+      await server.query("INSERT INTO old VALUES ('a', 1)");
+      const [problem, found] = await ask(await client({ table: "old" }), "\u{1f600}", "a");
+      expect(problem).toMatch(/the key is none for the table: .*collations/);
+      expect(found).toEqual([{ sku: "a", n: 1 }]);
+    },
+  );
+
   it("asks for many keys at a time", async () => {
     const open = await client({}, { capacity: 5_000 });
     const found = await ask(open, ...Array.from({ length: 2_100 }, (_, i) => `n${i}`));

@@ -1,8 +1,8 @@
 import type { Found } from "../../lookups/lookup-backend.ts";
-import { rowsByKey, sqlLookup } from "../sql/lookup.ts";
+import { rowsByKey, sqlLookup, withoutRefused } from "../sql/lookup.ts";
 import type { LookedIn } from "../sql/lookup.ts";
 import type { Column } from "../sql/session.ts";
-import { mysql, quote } from "./session.ts";
+import { isKeyRefusal, mysql, quote } from "./session.ts";
 import { parameterOf } from "./values.ts";
 
 /** Keys of one statement; powers of two up to it are all that is ever prepared. */
@@ -14,6 +14,14 @@ const NUMBERS = /^(tinyint|smallint|mediumint|int|bigint|decimal|float|double|ye
  * that an index serves, which it would not for a join with a list.
  */
 async function find(at: LookedIn, keys: readonly (readonly unknown[])[]): Promise<readonly Found[]> {
+  try {
+    return await findAll(at, keys);
+  } catch (e) {
+    return await withoutRefused(e, { keys, find: (some) => find(at, some), isRefusal: isKeyRefusal });
+  }
+}
+
+async function findAll(at: LookedIn, keys: readonly (readonly unknown[])[]): Promise<readonly Found[]> {
   const { session, table, columns, keyColumns } = at;
   const fields = columns.map(({ name }) => `${literal(name)}, t.${quote(name)}`).join(", ");
   const equal = keyColumns.map(({ name }) => `t.${quote(name)} = ?`).join(" AND ");

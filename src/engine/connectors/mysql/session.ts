@@ -185,10 +185,20 @@ const namesIn = (value: unknown): string[] => (typeof value === "string" ? JSON.
 /** Errors of values that have a state of their own class, or the general one. */
 const REFUSALS = new Set([1048, 1062, 1136, 1264, 1265, 1292, 1364, 1366, 1406, 1452, 3140, 3819, 4025, 4078]);
 
-function refusalOf(e: unknown): RowRefused | undefined {
-  if (!(e instanceof Error) || !("errno" in e)) return undefined;
+function isRefusal(e: unknown): e is Error {
+  if (!(e instanceof Error) || !("errno" in e)) return false;
   const { errno, sqlState } = e as Error & { errno: number; sqlState?: string };
-  if (!REFUSALS.has(errno) && !/^2[23]/.test(sqlState ?? "")) return undefined;
+  return REFUSALS.has(errno) || /^2[23]/.test(sqlState ?? "");
+}
+
+/** Collations that cannot be compared, and values of times that are none: a key that no row of the column can have. */
+const KEY_REFUSALS = new Set([1267, 1270, 1271, 1525]);
+
+export const isKeyRefusal = (e: unknown): boolean =>
+  isRefusal(e) || (e instanceof Error && "errno" in e && KEY_REFUSALS.has(e.errno as number));
+
+function refusalOf(e: unknown): RowRefused | undefined {
+  if (!isRefusal(e)) return undefined;
   const column = /[Cc]olumn '([^']*)'|for column (?:`[^`]*`\.)*`([^`]*)`|[Ff]ield '([^']*)'/.exec(e.message);
   return new RowRefused(
     e.message,

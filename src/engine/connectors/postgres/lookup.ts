@@ -1,6 +1,5 @@
-import { messageOf } from "../../../errors.ts";
 import type { Found } from "../../lookups/lookup-backend.ts";
-import { rowsByKey, sqlLookup } from "../sql/lookup.ts";
+import { rowsByKey, sqlLookup, withoutRefused } from "../sql/lookup.ts";
 import type { LookedIn } from "../sql/lookup.ts";
 import { isRefusal, postgres, quote } from "./session.ts";
 
@@ -23,10 +22,7 @@ async function find(at: LookedIn, keys: readonly (readonly unknown[])[]): Promis
     );
     return rowsByKey(rows, keys.length);
   } catch (e) {
-    if (!isRefusal(e)) throw e;
-    if (keys.length === 1) return [{ problem: `the key is none for the table: ${messageOf(e)}` }];
-    const half = Math.ceil(keys.length / 2);
-    return [...(await find(at, keys.slice(0, half))), ...(await find(at, keys.slice(half)))];
+    return await withoutRefused(e, { keys, find: (some) => find(at, some), isRefusal });
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from "../../../errors.ts";
 import type { Found, LookupBackend, LookupFactory } from "../../lookups/lookup-backend.ts";
 import type { ConnectorContext } from "../connector.ts";
 import { qualified, tableNameOf } from "./session.ts";
@@ -113,4 +114,18 @@ export function rowsByKey(rows: readonly Readonly<Record<string, unknown>>[], ke
   const found = Array.from({ length: keys }, (): Buffer[] => []);
   for (const { n, row } of rows) found[Number(n)]?.push(Buffer.from(String(row)));
   return found.map((texts) => ({ rows: texts }));
+}
+
+type Keys = readonly (readonly unknown[])[];
+
+/** After an error that a key is to blame for: asks for the keys by halves, until that one alone has no answer. */
+export async function withoutRefused(
+  error: unknown,
+  of: { keys: Keys; find: (keys: Keys) => Promise<readonly Found[]>; isRefusal: (error: unknown) => boolean },
+): Promise<readonly Found[]> {
+  const { keys, find } = of;
+  if (!of.isRefusal(error)) throw error;
+  if (keys.length === 1) return [{ problem: `the key is none for the table: ${messageOf(error)}` }];
+  const half = Math.ceil(keys.length / 2);
+  return [...(await find(keys.slice(0, half))), ...(await find(keys.slice(half)))];
 }
