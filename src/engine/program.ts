@@ -117,6 +117,7 @@ export interface StatePiece {
   /**
    * What was added, changed or removed since the piece was at `earlier`: restored after what it was then, it gives what it
    * is now, in the same order. Nothing where nothing was; `undefined` where that is too long ago to tell.
+   * An empty buffer is nothing to save, and a moment to let others work.
    */
   since(earlier: PiecePosition): Iterable<Buffer> | undefined;
 }

@@ -293,7 +293,8 @@ describe.each(BACKENDS)("state in %s", (backend) => {
       sizes.push(0);
       for (const piece of snapshot.pieces?.(0) ?? []) {
         const earlier = piece.of === undefined ? undefined : positions.get(piece.of);
-        const chunks = [...((earlier === undefined ? undefined : piece.since(earlier)) ?? piece.whole())];
+        const found = [...((earlier === undefined ? undefined : piece.since(earlier)) ?? piece.whole())];
+        const chunks = found.filter((chunk) => chunk.length > 0);
         if (piece.of !== undefined) positions.set(piece.of, piece.at);
         written.push(...chunks.map((chunk) => Buffer.from(chunk)));
         sizes[round] = (sizes[round] ?? 0) + chunks.reduce((sum, chunk) => sum + chunk.readUInt32LE(8), 0);

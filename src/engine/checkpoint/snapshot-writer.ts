@@ -114,10 +114,12 @@ function stateFile(storage: Storage, { folder, attempt }: Place) {
       const segments: Segment[] = [];
       for (const chunk of chunks) {
         signal.throwIfAborted();
-        writer ??= await storage.writer(`${folder}/${name}`);
-        segments.push({ file: name, offset: at, length: chunk.length, crc32: crc32(chunk) });
-        at += chunk.length;
-        await writer.write(chunk);
+        if (chunk.length > 0) {
+          writer ??= await storage.writer(`${folder}/${name}`);
+          segments.push({ file: name, offset: at, length: chunk.length, crc32: crc32(chunk) });
+          at += chunk.length;
+          await writer.write(chunk);
+        }
         // A storage gathers what is written, which is no reason to keep records waiting.
         if (performance.now() - lastTurn < SLICE_MS) continue;
         await turn();

@@ -75,6 +75,7 @@ export class DatabaseSnapshot {
     this.handle = handle;
   }
 
+  /** With `since`, an empty buffer says that nothing was found for a while. */
   *scan({ watermark, end, prefix, index, since = 0, below = Infinity, livingAfter }: ScanRequest): Generator<Buffer> {
     const living = livingAfter === undefined ? [0, 0] : [1, 1];
     const numbers = Float64Array.of(watermark, end, livingAfter ?? 0, since, below, ...living);
@@ -83,6 +84,7 @@ export class DatabaseSnapshot {
     try {
       for (let chunk = this.addon.next(scan, CHUNK_BYTES); chunk; chunk = this.addon.next(scan, CHUNK_BYTES))
         if (chunk.readUInt32LE(8) > 0) yield chunk;
+        else if (since > 0) yield NOTHING;
     } finally {
       this.addon.endScan(scan);
     }

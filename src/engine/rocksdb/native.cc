@@ -408,9 +408,13 @@ uint32_t ordered(Scan& scan, size_t limit, std::string& out, rocksdb::Status& st
   return count;
 }
 
+// Few of many entries may have changed: so many are looked at in one call, about ten milliseconds.
+constexpr uint32_t LOOKS = 4096;
+
 uint32_t byKey(Scan& scan, size_t limit, std::string& out) {
   uint32_t count = 0;
-  for (; scan.it->Valid() && out.size() < limit; scan.it->Next()) {
+  uint32_t looks = scan.wanted.since > 0 ? LOOKS : UINT32_MAX;
+  for (; scan.it->Valid() && out.size() < limit && looks > 0; scan.it->Next(), looks--) {
     auto value = scan.it->value();
     if (!isWanted(scan.wanted, value)) continue;
     auto key = scan.it->key();
