@@ -19,6 +19,8 @@ export function readUntil(
   const records: ReadRecord[] = [];
   return new Promise((resolve, reject) => {
     let scheduled: NodeJS.Immediate | undefined;
+    /** What comes later is for whoever reads next. */
+    let done = false;
     const pump = (): void => {
       scheduled = undefined;
       try {
@@ -27,14 +29,16 @@ export function readUntil(
           each(batch);
           for (let i = 0; i < batch.n; i++) records.push(recordOf(batch, i));
         }
-        if (enough(records)) resolve(records);
-        else if (batch !== undefined) wake();
+        if (enough(records)) {
+          done = true;
+          resolve(records);
+        } else if (batch !== undefined) wake();
       } catch (error) {
         reject(error as Error);
       }
     };
     const wake = (): void => {
-      scheduled ??= setImmediate(pump);
+      if (!done) scheduled ??= setImmediate(pump);
     };
     reader.onReady(wake);
     wake();
