@@ -34,6 +34,7 @@ export function jobFacts(ground: Ground, namespace: string, happenings: Happenin
   const text = JSON.stringify(facts)
     .replaceAll(namespace, "here")
     .replaceAll((job?.metadata.uid ?? "none").slice(0, 8), "uid")
+    .replaceAll(/"generation":\d+/g, '"generation":"*"')
     .replaceAll(/\b(start|stop|scale|savepoint|delete|recover|upgrade|restart)-(\d+)-[0-9a-z]+/g, "$1-$2-*");
   return JSON.parse(text) as Facts;
 }
