@@ -27,7 +27,9 @@ describe("a reader of the installation pages, on a real node", () => {
   it("installs with Helm, upgrades beside a running job without restarting its workers, and uninstalls", async () => {
     await reader.follow("install/helm.md");
     const job = ["streamingjob/realtime-etl", "-n", "weir-system", "--timeout=120s"];
-    await node.kubectl(["wait", ...job, "--for=jsonpath={.status.parallelism.ready}=4"]); // the sample's policy
+    // The sample's policy does it, too, unless the backlog is gone before it is there.
+    await node.kubectl(["annotate", "streamingjob/realtime-etl", "-n", "weir-system", "weir.dev/scale=4@here"]);
+    await node.kubectl(["wait", ...job, "--for=jsonpath={.status.parallelism.ready}=4"]);
     const before = await workers();
     const [upgrade = "", images = "", restart = ""] = commandsOf("install/upgrade.md");
     await reader.run(upgrade);
