@@ -75,8 +75,10 @@ export interface NodeCounters {
  */
 export interface KeyedNode {
   readonly node: string;
-  /** Version of the state's serializer; a restore of an older one goes through `migrate`. */
+  /** Version of the state's serializer, saved with it. */
   readonly stateVersion: number;
+  /** Why `restore` cannot bring state of another version into its own form; without it, it reads the own version only. */
+  unreadable?(stateVersion: number): string | undefined;
   /** Changes when the key expression, window or aggregates change incompatibly: compared at restore. */
   readonly stateSignature: string;
   /**

@@ -4,6 +4,8 @@ import { expect, it } from "vitest";
 import type { PipelineNode } from "../../api/pipeline.schema.ts";
 import { memorySink } from "../../../test/builders/memory-sink.ts";
 import { compile } from "../codegen/compile.ts";
+import { loadedFunction } from "../functions/loaded-function.ts";
+import { functionsOf } from "../functions/plan-functions.ts";
 import { planPipeline } from "../planner/plan-pipeline.ts";
 import type { KeyedNode } from "../program.ts";
 import { incompatibility, type RunningJob } from "./compatibility.ts";
@@ -18,15 +20,21 @@ interface Job {
   readonly splits: number;
   readonly partitionedBy: string | undefined;
   readonly stateVersion: number | undefined;
+  /** What node "own" runs. */
+  readonly code: Readonly<Record<string, unknown>>;
 }
 type Change = (job: Job) => Partial<Job>;
 
 const window = { tumbling: { size: "10s" }, allowedLateness: "1s" };
+const pairs = { interval: { before: "1s", after: "1s" }, leftKey: "left.k", rightKey: "right.k" };
 const BEFORE: Job = {
   nodes: [
     { name: "big", from: ["events"], filter: "event.v > 5" },
     { name: "counts", from: ["big"], keyBy: "event.k", aggregate: { n: "count()", most: "max(event.v)" }, ttl: "1h" },
     { name: "windows", from: ["big"], keyBy: "event.k", window, aggregate: { n: "count()" } },
+    { name: "best", from: ["big"], keyBy: "event.k", topN: { size: 3, by: "event.v" } },
+    { name: "own", from: ["big"], keyBy: "event.k", process: { function: "own" } },
+    { name: "pairs", from: ["events", "big"], join: pairs },
   ],
   name: "orders",
   lineage: "a-1",
@@ -34,6 +42,7 @@ const BEFORE: Job = {
   splits: 4,
   partitionedBy: undefined,
   stateVersion: undefined,
+  code: { onRecord: () => undefined },
 };
 
 const set =
@@ -59,6 +68,7 @@ interface Case {
 
 const otherState = (node: string, saved: string, now: string): string =>
   `node ${node} keeps other state now (saved ${saved}, now ${now}); rename the node to start it empty, or change it back`;
+const otherForm = (why: string): string => `node "own", function "own" (/own.mjs): ${why}`;
 const gone = (nodes: string): string =>
   `the job no longer has node ${nodes}; bring it back under its name, or set startFrom.allowNonRestoredState to drop its state`;
 
@@ -123,6 +133,40 @@ const CASES: readonly Case[] = [
     refused: otherState("windows", "window=tumbling/10000/0", "trigger=record"),
   },
   {
+    what: "what a node keeps: `aggregate` became `dedup`",
+    now: set("counts", { aggregate: undefined, ttl: undefined, dedup: {} }),
+    refused: otherState("counts", "trigger=record; most=max(event.v); n=count()", "dedup=key"),
+  },
+  {
+    what: "the size or order of `topN`",
+    now: set("best", { topN: { size: 5, by: "event.v" } }),
+    refused: otherState("best", "top=3/Descending", "top=5/Descending"),
+  },
+  {
+    what: "which records a join pairs",
+    now: set("pairs", { join: { ...pairs, interval: { before: "2s", after: "1s" } } }),
+    refused: otherState("pairs", "join=interval/1000/1000", "join=interval/2000/1000"),
+  },
+  {
+    what: "the code of a function",
+    now: () => ({ code: { onRecord: () => undefined, onTimer: () => undefined } }),
+  },
+  {
+    what: "a function, to a newer `stateVersion` with `migrate`",
+    now: () => ({ code: { onRecord: () => undefined, stateVersion: 2, migrate: () => undefined } }),
+  },
+  {
+    what: "the same, without `migrate`",
+    now: () => ({ code: { onRecord: () => undefined, stateVersion: 2 } }),
+    refused: otherForm("the saved state has version 1, the function stateVersion 2; export migrate beside onRecord"),
+  },
+  {
+    what: "a function, to an older `stateVersion`",
+    before: () => ({ code: { onRecord: () => undefined, stateVersion: 2 } }),
+    now: () => ({ code: BEFORE.code }),
+    refused: otherForm("the saved state has version 2, the function stateVersion 1; bring back the function that wrote it"),
+  },
+  {
     what: "`partitionedBy` added or removed at the source of a keyed node",
     now: declared,
     refused: otherState("counts", "shards=local", "shards=declared"),
@@ -169,9 +213,11 @@ function built(job: Job): { running: RunningJob; keyed: readonly KeyedNode[] } {
   const { partitionedBy } = job;
   const events = partitionedBy === undefined ? source : { ...source, partitionedBy };
   const { maxParallelism, name, lineage, splits, stateVersion } = job;
-  const plan = planPipeline({ nodes: [events, ...withSinks(job.nodes)] }, { parameters: {}, maxParallelism });
+  const functions = [{ name: "own", module: { path: "/own.mjs" } }];
+  const plan = planPipeline({ functions, nodes: [events, ...withSinks(job.nodes)] }, { parameters: {}, maxParallelism });
   const sinks = new Map(plan.sinks.map(({ node }) => [node, memorySink().writer]));
-  const { keyed } = compile(plan, { slot: 0, slots: 1, parameters: {}, sinks });
+  const own = [...functionsOf(plan)].map(([of, f]) => [of, loadedFunction(f, { value: job.code, url: "" })] as const);
+  const { keyed } = compile(plan, { slot: 0, slots: 1, parameters: {}, sinks, functions: new Map(own) });
   if (stateVersion !== undefined)
     for (const node of keyed) Object.defineProperty(node, "stateVersion", { value: stateVersion });
   const who = { namespace: "default", jobUid: "u", epoch: 1, attempt: 0, slot: 0, slots: 1 };

@@ -2,7 +2,7 @@ import { WeirError } from "../../errors.ts";
 import type { KeyedNode } from "../program.ts";
 import type { SlotIdentity } from "./layout.ts";
 import type { RestoredState } from "./restore.ts";
-import type { Manifest } from "./manifest.ts";
+import type { KeyedState, Manifest } from "./manifest.ts";
 
 /** What is about to run, as far as saved state must fit it. */
 export interface RunningJob {
@@ -71,14 +71,17 @@ function changedState(manifest: Manifest, job: RunningJob): string | undefined {
       const change = changeOf(saved.stateSignature, node.stateSignature);
       return `node ${saved.node} keeps other state now (${change}); rename the node to start it empty, or change it back`;
     }
-    if (saved.stateVersion > node.stateVersion) {
-      return `node ${saved.node} has state of version ${saved.stateVersion}, this worker reads up to ${node.stateVersion}; run a newer Weir`;
-    }
-    if (saved.stateVersion < node.stateVersion) {
-      return `node ${saved.node} has state of version ${saved.stateVersion}, this worker reads from ${node.stateVersion} on; run the Weir that wrote it`;
-    }
+    const unreadable = saved.stateVersion === node.stateVersion ? undefined : otherVersion(saved, node);
+    if (unreadable !== undefined) return unreadable;
   }
   return undefined;
+}
+
+function otherVersion({ stateVersion: saved }: KeyedState, reader: KeyedNode): string | undefined {
+  const { node, stateVersion: own } = reader;
+  if (reader.unreadable !== undefined) return reader.unreadable(saved);
+  const found = `node ${node} has state of version ${saved}, this worker reads`;
+  return saved > own ? `${found} up to ${own}; run a newer Weir` : `${found} from ${own} on; run the Weir that wrote it`;
 }
 
 /** `saved window=tumbling/1000/0, now window=tumbling/2000/0`: the parts of a signature that differ. */

@@ -12,7 +12,7 @@ import type { LoadedFunction } from "./loaded-function.ts";
 import { functionOf } from "./process-node.ts";
 import type { KeyedProcessNode } from "./process-node.ts";
 import { stateAccess, timerAccess } from "./state-access.ts";
-import { stateForm } from "./state-form.ts";
+import { stateForm, unreadableForm } from "./state-form.ts";
 
 /** Takes what a function gave: output (0 is the plain one), record, time and shard. */
 export type Emit = (output: number, value: unknown, ts: number, shard: number) => void;
@@ -110,6 +110,10 @@ export class KeyedProcess implements KeyedNode {
 
   beginSnapshot(): KeyedSnapshot {
     return this.store.beginSnapshot();
+  }
+
+  unreadable(stateVersion: number): string | undefined {
+    return unreadableForm(this.fn, this.node, stateVersion);
   }
 
   restore(shard: number, chunks: readonly Buffer[], stateVersion: number): void {

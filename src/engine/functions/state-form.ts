@@ -9,16 +9,23 @@ import type { LoadedFunction } from "./loaded-function.ts";
 /** Brings a saved entry into the form that the function keeps now; undefined where nothing is left of it. */
 export type StateForm = (entry: KeyEntry) => KeyEntry | undefined;
 
+const nameOf = (fn: LoadedFunction, node: string): string => `node "${node}", function "${fn.name}" (${fn.file})`;
+
+/** Why a function has no way to read state of version `from`. */
+export function unreadableForm(fn: LoadedFunction, node: string, from: number): string | undefined {
+  const { stateVersion, migrate } = fn;
+  if (from === stateVersion || (from < stateVersion && migrate !== undefined)) return undefined;
+  const way = from > stateVersion ? "bring back the function that wrote it" : "export migrate beside onRecord";
+  return `${nameOf(fn, node)}: the saved state has version ${from}, the function stateVersion ${stateVersion}; ${way}`;
+}
+
 /** How state of version `from` becomes the function's own. Refuses what it has no way to read. */
 export function stateForm(fn: LoadedFunction, node: string, from: number): StateForm {
-  const { stateVersion, migrate } = fn;
-  if (from === stateVersion) return (entry) => entry;
-  const at = `node "${node}", function "${fn.name}" (${fn.file})`;
-  const versions = `the saved state has version ${from}, the function stateVersion ${stateVersion}`;
-  if (from > stateVersion)
-    throw new WeirError("RESTORE_REFUSED", `${at}: ${versions}; bring back the function that wrote it`);
-  if (migrate === undefined)
-    throw new WeirError("RESTORE_REFUSED", `${at}: ${versions}; export migrate beside onRecord`);
+  const unreadable = unreadableForm(fn, node, from);
+  if (unreadable !== undefined) throw new WeirError("RESTORE_REFUSED", unreadable);
+  const { migrate } = fn;
+  if (from === fn.stateVersion || migrate === undefined) return (entry) => entry;
+  const at = nameOf(fn, node);
   return (entry) => {
     try {
       return withState(entry, migrate(stateOf(entry), from));
