@@ -12,6 +12,7 @@ import { lookupProblems } from "./lookup-check.ts";
 import { instantProblem, zoneProblem } from "./instant.ts";
 import type { MaintenanceWindowSpec } from "./maintenance-window.schema.ts";
 import { notImplemented } from "./not-implemented.ts";
+import { outsideProblems, storageProblems } from "./outside-check.ts";
 import type { Pipeline, PipelineNode } from "./pipeline.schema.ts";
 import type { Problem } from "./problem.ts";
 import { stateProblems } from "./state-check.ts";
@@ -33,6 +34,7 @@ const inNode = (node: PipelineNode, field: string): string => `spec.pipeline.nod
 const pipelineChecks: readonly Check<Pipeline>[] = [
   ({ nodes }) => checkGraph(nodes),
   connectionsExist,
+  outsideProblems,
   functionProblems,
   ({ nodes }) => nodes.flatMap(fieldNames),
   ({ nodes }) => nodes.flatMap(windowProblems),
@@ -50,6 +52,7 @@ const jobChecks: readonly Check<StreamingJobSpec>[] = [
   (spec) => (spec.pipeline === undefined ? [] : pipelineChecks.flatMap((check) => check(spec.pipeline as Pipeline))),
   positiveTimes,
   stateProblems,
+  storageProblems,
   (spec) => at("spec.savepoint.schedule", spec.savepoint?.schedule ? cronProblem(spec.savepoint.schedule) : null),
   (spec) => at("spec.savepoint.timeZone", spec.savepoint?.timeZone ? zoneProblem(spec.savepoint.timeZone) : null),
 ];
