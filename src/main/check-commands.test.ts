@@ -45,6 +45,37 @@ describe("weir lint", () => {
     expect(code).toBe(0);
   });
 
+  it("finds policies of several files that want the same of one job, as the operator does", async () => {
+    const place = mkdtempSync(join(folder, "policies-"));
+    const policy = (name: string, spec: string, namespace = "default"): void =>
+      writeFileSync(
+        join(place, `${name}.yaml`),
+        `{apiVersion: weir.dev/v1alpha1, kind: ControlPolicy, metadata: {name: ${name}, namespace: ${namespace}}, spec: ${spec}}`,
+      );
+    const rule = `{name: r, condition: "event.type == 'metrics'", action: scale, params: {parallelism: 2}}`;
+    policy("a", `{jobs: [etl], rules: [${rule}]}`);
+    policy("b", `{selector: {matchLabels: {team: data}}, rules: [${rule}]}`);
+    policy("c", `{jobs: [etl], priority: 1, rules: [${rule}]}`);
+    policy("d", `{jobs: [etl], rules: [${rule}]}`, "elsewhere");
+    policy("off", `{jobs: [etl], mode: Disabled, rules: [${rule}]}`);
+    expect((await weir("lint", place)).out).toMatch(/^0 errors, 0 warnings in 5 objects of 5 files/);
+    writeFileSync(
+      join(place, "job.yaml"),
+      `{apiVersion: weir.dev/v1alpha1, kind: StreamingJob, metadata: {name: etl, namespace: default, labels: {team: data}},
+spec: {pipeline: {nodes: [{name: in, source: {datagen: {}}}, {name: out, from: [in], sink: {blackhole: {}}}]}}}`,
+    );
+    policy("e", "{jobs: [elsewhere], stopWhen: \"event.type == 'failed'\"}");
+    policy("f", "{jobs: [elsewhere], stopWhen: \"event.type == 'failed'\"}");
+    const { out, code } = await weir("lint", place);
+    expect(out.replaceAll(`${place}/`, "").split("\n")).toEqual([
+      expect.stringMatching(/^b\.yaml:1:\d+: error: spec\.priority: job "etl" has two policies .* "a" and "b"; .*\[POLICY_CONFLICT\]$/),
+      expect.stringMatching(/^f\.yaml:1:\d+: error: spec\.priority: job "elsewhere" has two policies .* "e" and "f"; /),
+      "2 errors, 0 warnings in 8 objects of 8 files",
+      "",
+    ]);
+    expect(code).toBe(1);
+  });
+
   it("fails for warnings only when it is asked to", async () => {
     expect((await weir("lint", fixture("warnings"))).code).toBe(0);
     expect((await weir("lint", "--strict", fixture("warnings"))).code).toBe(1);

@@ -13,7 +13,7 @@ export function conflicts(rules: readonly CompiledRule[], job: string): PolicyPr
   const first = new Map<string, CompiledRule>();
   const found = new Map<string, PolicyProblem>();
   for (const rule of rules.toSorted((a, b) => (a.policy.name < b.policy.name ? -1 : 1))) {
-    if (!exclusive.has(rule.action)) continue;
+    if (!exclusive.has(rule.action) || rule.policy.spec.mode === "Disabled") continue;
     const key = `${rule.action}/${rule.policy.spec.priority ?? 0}`;
     const other = first.get(key) ?? rule;
     first.set(key, other);

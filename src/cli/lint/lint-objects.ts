@@ -29,6 +29,8 @@ export interface SoundJob {
 export interface Linted {
   readonly findings: readonly Finding[];
   readonly jobs: readonly SoundJob[];
+  /** Objects of any kind in which there is no error. */
+  readonly sound: readonly LocatedObject[];
   /** Objects of Weir's kinds. */
   readonly checked: number;
   /** Objects of other kinds: they are Kubernetes' business. */
@@ -39,6 +41,7 @@ export interface Linted {
 export function lintObjects(files: readonly TextFile[], admit: Admit): Linted {
   const findings: Finding[] = [];
   const jobs: SoundJob[] = [];
+  const sound: LocatedObject[] = [];
   let checked = 0;
   let others = 0;
   for (const file of files) {
@@ -47,10 +50,13 @@ export function lintObjects(files: readonly TextFile[], admit: Admit): Linted {
     const own = read.objects.filter((object) => String(object.value["apiVersion"]).startsWith(`${GROUP}/`));
     checked += own.length;
     others += read.objects.length - own.length;
-    for (const [i, object] of own.entries())
-      findings.push(...twice(object, own.slice(0, i)), ...lintObject(object, admit, jobs));
+    for (const [i, object] of own.entries()) {
+      const found = lintObject(object, admit, jobs);
+      if (!found.some(({ severity }) => severity === "error")) sound.push(object);
+      findings.push(...twice(object, own.slice(0, i)), ...found);
+    }
   }
-  return { findings, jobs, checked, others };
+  return { findings, jobs, sound, checked, others };
 }
 
 function lintObject(object: LocatedObject, admit: Admit, jobs: SoundJob[]): Finding[] {

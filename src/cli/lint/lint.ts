@@ -4,6 +4,7 @@ import { findingText, inOrder } from "./finding.ts";
 import type { Finding } from "./finding.ts";
 import type { Admit } from "./lint-objects.ts";
 import { lintObjects } from "./lint-objects.ts";
+import { policyConflicts } from "./policy-conflicts.ts";
 import type { TextFile } from "./read-files.ts";
 
 export interface LintReport {
@@ -15,9 +16,10 @@ export interface LintReport {
 
 /** Everything that admission would refuse, what may not be meant, and the tests that do not hold. */
 export async function lint(files: readonly TextFile[], admit: Admit): Promise<LintReport> {
-  const { findings, jobs, checked, others } = lintObjects(files, admit);
+  const { findings, jobs, sound, checked, others } = lintObjects(files, admit);
   const failed = (await Promise.all(jobs.map(testFindings))).flat();
-  return { findings: inOrder([...findings, ...failed]), files: files.length, objects: checked, others };
+  const all = [...findings, ...policyConflicts(sound), ...failed];
+  return { findings: inOrder(all), files: files.length, objects: checked, others };
 }
 
 export function tell({ findings, files, objects, others }: LintReport, io: Terminal): void {
