@@ -68,7 +68,9 @@ spec: {pipeline: {nodes: [{name: in, source: {datagen: {}}}, {name: out, from: [
     policy("f", "{jobs: [elsewhere], stopWhen: \"event.type == 'failed'\"}");
     const { out, code } = await weir("lint", place);
     expect(out.replaceAll(`${place}/`, "").split("\n")).toEqual([
-      expect.stringMatching(/^b\.yaml:1:\d+: error: spec\.priority: job "etl" has two policies .* "a" and "b"; .*\[POLICY_CONFLICT\]$/),
+      expect.stringMatching(
+        /^b\.yaml:1:\d+: error: spec\.priority: job "etl" has two policies .* "a" and "b"; .*\[POLICY_CONFLICT\]$/,
+      ),
       expect.stringMatching(/^f\.yaml:1:\d+: error: spec\.priority: job "elsewhere" has two policies .* "e" and "f"; /),
       "2 errors, 0 warnings in 8 objects of 8 files",
       "",

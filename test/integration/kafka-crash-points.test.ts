@@ -22,7 +22,15 @@ let folder = "";
 beforeAll(async () => {
   kafka = await startKafka();
 });
-afterAll(() => kafka.close());
+/** Over all tests of the file, and what an independent consumer found at the end of each. */
+const figures = { deaths: 0, topics: 0, records: 0, lost: 0, duplicated: 0, outOfOrder: 0 };
+afterAll(async () => {
+  const { deaths, topics, records, lost, duplicated, outOfOrder } = figures;
+  console.log(
+    `kafka: ${deaths} deaths around a commit, ${records} records in ${topics} topics: ${lost} lost, ${duplicated} twice, ${outOfOrder} out of order`,
+  );
+  await kafka?.close();
+});
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "weir-crash-"));
 });
@@ -68,6 +76,7 @@ async function die(topic: CountedTopic, epoch: Epoch, point: CrashPoint): Promis
   if (running.length === epoch.slots) await expect(running[0]?.done).rejects.toThrow();
   for (const slot of running) slot.crash();
   await Promise.all(running.map((slot) => slot.stop("Cancel", false)));
+  figures.deaths++;
 }
 
 async function toTheEnd(topic: CountedTopic, epoch: Epoch): Promise<void> {
@@ -78,6 +87,8 @@ async function toTheEnd(topic: CountedTopic, epoch: Epoch): Promise<void> {
   await Promise.all(running.map((slot) => slot.stop("Checkpoint", topic.repartitioned === true)));
   for (const to of [topic.to, ...(topic.also === undefined ? [] : [topic.also])]) {
     const seen = await javaSequences(kafka.brokers[0] ?? "", to);
+    figures.topics++;
+    for (const of of ["records", "lost", "duplicated", "outOfOrder"] as const) figures[of] += seen[of];
     expect(seen, to).toEqual({ records: RECORDS, keys: KEYS, lost: 0, duplicated: 0, outOfOrder: 0 });
   }
 }
@@ -90,7 +101,6 @@ describe("a job with an exactly-once Kafka sink", () => {
       for (const point of CRASH_POINTS) await die(topic, epoch, point);
     }
     await toTheEnd(topic, epoch);
-    console.log(`${ROUNDS * CRASH_POINTS.length} crashes at ${CRASH_POINTS.length} points: 0 violations`);
   });
 
   it("loses and repeats nothing when it is rescaled from the checkpoints of a job that died", async () => {

@@ -164,7 +164,9 @@ const CASES: readonly Case[] = [
     what: "a function, to an older `stateVersion`",
     before: () => ({ code: { onRecord: () => undefined, stateVersion: 2 } }),
     now: () => ({ code: BEFORE.code }),
-    refused: otherForm("the saved state has version 2, the function stateVersion 1; bring back the function that wrote it"),
+    refused: otherForm(
+      "the saved state has version 2, the function stateVersion 1; bring back the function that wrote it",
+    ),
   },
   {
     what: "`partitionedBy` added or removed at the source of a keyed node",
@@ -214,7 +216,10 @@ function built(job: Job): { running: RunningJob; keyed: readonly KeyedNode[] } {
   const events = partitionedBy === undefined ? source : { ...source, partitionedBy };
   const { maxParallelism, name, lineage, splits, stateVersion } = job;
   const functions = [{ name: "own", module: { path: "/own.mjs" } }];
-  const plan = planPipeline({ functions, nodes: [events, ...withSinks(job.nodes)] }, { parameters: {}, maxParallelism });
+  const plan = planPipeline(
+    { functions, nodes: [events, ...withSinks(job.nodes)] },
+    { parameters: {}, maxParallelism },
+  );
   const sinks = new Map(plan.sinks.map(({ node }) => [node, memorySink().writer]));
   const own = [...functionsOf(plan)].map(([of, f]) => [of, loadedFunction(f, { value: job.code, url: "" })] as const);
   const { keyed } = compile(plan, { slot: 0, slots: 1, parameters: {}, sinks, functions: new Map(own) });

@@ -81,7 +81,9 @@ function otherVersion({ stateVersion: saved }: KeyedState, reader: KeyedNode): s
   const { node, stateVersion: own } = reader;
   if (reader.unreadable !== undefined) return reader.unreadable(saved);
   const found = `node ${node} has state of version ${saved}, this worker reads`;
-  return saved > own ? `${found} up to ${own}; run a newer Weir` : `${found} from ${own} on; run the Weir that wrote it`;
+  return saved > own
+    ? `${found} up to ${own}; run a newer Weir`
+    : `${found} from ${own} on; run the Weir that wrote it`;
 }
 
 /** `saved window=tumbling/1000/0, now window=tumbling/2000/0`: the parts of a signature that differ. */
