@@ -16,23 +16,23 @@ interface Metadata {
 type Policy = PolicyView & { readonly spec: ControlPolicySpec; readonly object: LocatedObject };
 
 /**
- * Policies of all files that want the same of one job, as the operator would say it of each later one. A job that only a
+ * Policies of all files that want the same of one job, as the operator would say it of each later one, once. A job that only a
  * policy names counts, too: it is in the cluster already, or in another folder.
  */
 export function policyConflicts(sound: readonly LocatedObject[]): Finding[] {
-  const found = new Map<LocatedObject, Finding>();
-  for (const [namespace, near] of Map.groupBy(sound, namespaceOf)) {
+  return [...Map.groupBy(sound, namespaceOf)].flatMap(([namespace, near]) => {
     const policies = policiesIn(near, namespace);
-    for (const { name, labels = {} } of jobsIn(near, policies)) {
-      const own = policies.filter((policy) => selects(policy.spec, name, labels));
-      for (const { policy, code, message } of conflicts(compileRules(own).rules, name)) {
-        const object = own.find((p) => p.name === policy)?.object;
-        if (object === undefined || found.has(object)) continue;
-        found.set(object, finding(object, { code, path: "spec.priority", message }));
-      }
-    }
-  }
-  return [...found.values()];
+    const found = jobsIn(near, policies).flatMap((job) => conflictsOver(job, policies));
+    return [...new Map(found.toReversed().map((f) => [f.object, f])).values()];
+  });
+}
+
+function conflictsOver({ name, labels = {} }: Metadata, policies: readonly Policy[]): Finding[] {
+  const own = policies.filter((policy) => selects(policy.spec, name, labels));
+  return conflicts(compileRules(own).rules, name).flatMap(({ policy, code, message }) => {
+    const object = own.find((p) => p.name === policy)?.object;
+    return object === undefined ? [] : [finding(object, { code, path: "spec.priority", message })];
+  });
 }
 
 /** Of objects that are there twice, in two variants, the first. */
