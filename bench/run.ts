@@ -21,7 +21,8 @@ import { workloads } from "./workloads/all-workloads.ts";
 const options = optionsOf(process.env);
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
-const kafka = await startKafka();
+// Nobody kills this broker, so nothing waits for its session to lapse.
+const kafka = await startKafka({ "broker.session.timeout.ms": "60000" });
 const peers: Peer[] = [];
 try {
   const weir = await startWeir(options.runs);
@@ -36,6 +37,8 @@ try {
   say(machine(names));
   const rows: Row[] = [];
   for (const workload of wanted) rows.push(await rowOf(bench, workload));
+  console.log(`${machine(names)}; ${options.records} records, median of ${options.runs}\n`);
+  if (rows.length > 0) console.log(`${rowTable(names, rows)}\n`);
   const figures: Figure[] = workerMemory(rows);
   if (chosen(options, "figures")) {
     // The machine is Weir's alone from here on.
@@ -46,8 +49,6 @@ try {
     say(`starting ${options.jobs} idle jobs`);
     figures.push(...(await operatorIdle(options.jobs)));
   }
-  console.log(`${machine(names)}; ${options.records} records, median of ${options.runs}\n`);
-  if (rows.length > 0) console.log(`${rowTable(names, rows)}\n`);
   if (figures.length > 0) console.log(`${figureTable(figures)}\n`);
 } finally {
   for (const peer of peers) await peer.close();

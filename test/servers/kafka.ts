@@ -6,7 +6,8 @@ import { execFile } from "node:child_process";
 import { appendFileSync, cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { setTimeout as delay } from "node:timers/promises";
+import { inspect, promisify } from "node:util";
 import { Admin, Producer, compatibilityPartitioner } from "@platformatic/kafka";
 import { freePorts } from "./free-ports.ts";
 import { startSecondBroker, type SecondBroker } from "./kafka-second-broker.ts";
@@ -178,7 +179,8 @@ function adminOf(
     createTopic: (name, partitions, settings = {}, replicas = 1) =>
       withAdmin(brokers, async (admin) => {
         const configs = Object.entries(settings).map(([key, value]) => ({ name: key, value }));
-        await admin.createTopics({ topics: [name], partitions, replicas, configs });
+        const create = () => admin.createTopics({ topics: [name], partitions, replicas, configs });
+        await whileFenced(create);
       }),
     deleteTopic: (name) => withAdmin(brokers, (admin) => admin.deleteTopics({ topics: [name] })),
     addPartitions: (name, total) =>
@@ -220,6 +222,19 @@ function adminOf(
         return new Map(entries.filter(([, offset]) => offset >= 0));
       }),
   };
+}
+
+/** A broker that the machine held up for its whole session takes no topics until its next heartbeat. */
+async function whileFenced(create: () => Promise<unknown>): Promise<void> {
+  for (let left = 60; ; left--) {
+    try {
+      await create();
+      return;
+    } catch (e) {
+      if (left === 0 || !inspect(e, { depth: 6 }).includes("currently fenced")) throw e;
+      await delay(500);
+    }
+  }
 }
 
 let transactions = 0;
