@@ -158,6 +158,49 @@ describe("the S3 sink with ExactlyOnce", () => {
     await Promise.all([zombie, neighbour, writer].map((w) => w.close()));
   });
 
+  it("completes what each slot of the epoch before left, and aborts nothing of it before", async () => {
+    const prefix = newPrefix();
+    const killed = await Promise.all([0, 1, 2].map((slot) => begin(prefix, { slot })));
+    const handles: unknown[] = [];
+    for (const [slot, writer] of killed.entries()) {
+      put(writer, String(slot));
+      handles.push(await prepare(writer, 1));
+    }
+    const writer = await begin(prefix, { epoch: 2 });
+    for (const handle of handles) {
+      await writer.recover?.(handle, false);
+      // What it would abort by now would be gone.
+      await writer.flush();
+    }
+    expect([...(await objects(prefix)).values()].toSorted()).toEqual(["0\n", "1\n", "2\n"]);
+    await Promise.all([...killed, writer].map((w) => w.close()));
+  });
+
+  it("aborts nothing of whoever has followed it, when it wakes up within its first commit", async () => {
+    const prefix = newPrefix();
+    const zombie = await begin(prefix);
+    put(zombie, "1");
+    const old = await prepare(zombie, 1);
+    const follower = await begin(prefix, { attempt: 2 });
+    await follower.recover?.(old, false);
+    put(follower, "2");
+    const handle = await prepare(follower, 2);
+    put(follower, "3");
+    await follower.flush();
+    await zombie.commit?.(1, old);
+    await zombie.flush();
+    await follower.commit?.(2, handle);
+    await follower.commit?.(3, await prepare(follower, 3));
+    expect(await objects(prefix)).toEqual(
+      new Map([
+        [name(0), "1\n"],
+        [name(0, 2), "2\n"],
+        [name(1, 2), "3\n"],
+      ]),
+    );
+    await Promise.all([zombie, follower].map((w) => w.close()));
+  });
+
   it("waits for a store that is away and for credentials, says so without them, and goes on", async () => {
     const prefix = newPrefix();
     const context = connectorContext();
