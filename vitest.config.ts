@@ -39,6 +39,7 @@ export default defineConfig({
           ...patient,
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
+          testTimeout: LONG ? LONG_MS : 600_000,
           fileParallelism: false,
         },
       },
