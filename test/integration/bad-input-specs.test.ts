@@ -160,10 +160,12 @@ const refused: Readonly<Record<string, Refused>> = {
   "state in RocksDB of an operator that is not there yet": {
     spec: {
       state: { backend: "RocksDB" },
-      ...pipeline(events, { ...perTenant, window: { session: { gap: "1s" } } }, out),
+      ...pipeline(events, { ...perTenant, window: { global: { trigger: { every: "1s" } } } }, out),
     },
     reason: "NotImplemented",
-    says: ['state.backend RocksDB, node "per-tenant": this version keeps session windows in memory only'],
+    says: [
+      'state.backend RocksDB, node "per-tenant": this version keeps an aggregate that gives results by time in memory only',
+    ],
   },
   "a limit of memory for state that is in the worker's own": {
     spec: { state: { memoryLimit: "64Mi" } },

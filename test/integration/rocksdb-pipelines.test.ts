@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import type { Batch } from "../../src/engine/batch.ts";
 import { compile } from "../../src/engine/codegen/compile.ts";
 import { interpret } from "../../src/engine/interpreter/interpret.ts";
-import type { Plan } from "../../src/engine/plan.ts";
+import type { Plan, PlanNode } from "../../src/engine/plan.ts";
 import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
 import { storedNodes, storedProblems } from "../../src/engine/planner/state-backend.ts";
 import type { Program, ProgramOptions } from "../../src/engine/program.ts";
@@ -47,6 +47,7 @@ function sidesOf(plan: Plan, cacheBytes: number): readonly Side[] {
 
 it("keeps state in RocksDB as in memory and as the interpreter does, over savepoints from one to the other", () => {
   const seen = { pipelines: 0, nodes: 0, rows: 0, savepoints: 0 };
+  const kinds = new Map<string, number>();
   for (let seed = 1; seen.pipelines < PIPELINES; seed++) {
     const r = random(seed);
     const pipeline = randomPipeline(r);
@@ -56,6 +57,7 @@ it("keeps state in RocksDB as in memory and as the interpreter does, over savepo
     if (plan.nodes.some((node) => node.kind === "lookup")) continue;
     seen.pipelines++;
     seen.nodes += storedNodes(plan).length;
+    for (const kind of storedNodes(plan).map(kindOf)) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
     // Most of them drop what is in memory all the time.
     const sides = sidesOf(plan, r.chance(0.8) ? r.below(3_000) : 1e9);
     try {
@@ -65,10 +67,15 @@ it("keeps state in RocksDB as in memory and as the interpreter does, over savepo
     }
     rocks.close();
   }
-  console.log(`state in RocksDB: ${JSON.stringify(seen)}, 0 differences`);
+  console.log(`state in RocksDB: ${JSON.stringify({ ...seen, ...Object.fromEntries(kinds) })}, 0 differences`);
   expect(seen.rows).toBeGreaterThan(PIPELINES * 10);
   expect(seen.savepoints).toBeGreaterThan(PIPELINES);
 });
+
+function kindOf(node: PlanNode): string {
+  if (node.kind === "windowAggregate") return `${node.window.type} window`;
+  return node.kind === "join" ? `${node.times.type} join` : node.kind;
+}
 
 function run(
   plan: Plan,

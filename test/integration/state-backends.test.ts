@@ -1,59 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
-import { compile } from "../../src/engine/codegen/compile.ts";
-import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
-import type { KeyedNode, PiecePosition, Program } from "../../src/engine/program.ts";
-import { batchOf } from "../builders/memory-batch.ts";
-import { memorySink } from "../builders/memory-sink.ts";
+import type { Program } from "../../src/engine/program.ts";
+import { BACKENDS, backendRigs, increments, keys, send, stateOf } from "../builders/backend-rig.ts";
+import type { Event } from "../builders/backend-rig.ts";
 import { restarted } from "../builders/restarted-programs.ts";
-import { rocksFolder } from "../servers/rocksdb.ts";
 
-/** What every backend of keyed state must do: the same cases for all of them. */
-const BACKENDS = ["Memory", "RocksDB", "RocksDB without a cache"] as const;
-type Backend = (typeof BACKENDS)[number];
-const rocks = rocksFolder();
-
-type Row = Readonly<Record<string, unknown>>;
-interface Rig {
-  /** Programs share sinks, as workers share an output. */
-  start(backend: Backend): Program;
-  /** Rows since they were taken last. */
-  take(): Row[];
-}
-
-/** One keyed node over events `{k, ts, v}`; what it gives is kept. */
-function rig(node: Partial<PipelineNode>): Rig {
-  const nodes: PipelineNode[] = [
-    { name: "events", source: { datagen: {} }, partitionedBy: "event.k", eventTime: { field: "event.ts" } },
-    { name: "state", from: ["events"], keyBy: "event.k", ...node },
-    { name: "out", from: ["state"], sink: { blackhole: {} } },
-  ];
-  const plan = planPipeline({ nodes }, { parameters: {}, maxParallelism: 64 });
-  const { writer, written } = memorySink();
-  const sinks = new Map([["out", writer]]);
-  return {
-    start: (backend) => {
-      const state = backend === "Memory" ? {} : { rocks: rocks.state(backend === "RocksDB" ? {} : { cacheBytes: 0 }) };
-      return compile(plan, { slot: 0, slots: 1, parameters: {}, sinks, ...state });
-    },
-    take: () => written.splice(0).map(({ value }) => JSON.parse(value) as Row),
-  };
-}
-
-interface Event {
-  readonly k: string;
-  readonly ts?: number;
-  readonly v?: unknown;
-}
-
-function send(program: Program, events: readonly Event[], split = 0): void {
-  const lines = events.map(({ k, ts = 0, v = 0 }) => JSON.stringify({ k, ts, v }));
-  for (let i = 0; i < lines.length; i += 500)
-    program.inputs.get("events")?.process(batchOf(lines.slice(i, i + 500), split));
-}
-
-const stateOf = ({ keyed }: Program): KeyedNode => keyed[0] as KeyedNode;
-const keys = (n: number): string[] => Array.from({ length: n }, (_, i) => `key-${i}`);
+const rig = backendRigs();
 
 describe.each(BACKENDS)("state in %s", (backend) => {
   it("keeps a value of each of many keys", () => {
@@ -280,8 +232,7 @@ describe.each(BACKENDS)("state in %s", (backend) => {
   ] satisfies [string, Partial<PipelineNode>][])("tells for %s what changed since an earlier checkpoint", (_, node) => {
     const { start, take } = rig(node);
     const program = start(backend);
-    const written: Buffer[] = [];
-    const positions = new Map<object, PiecePosition>();
+    const checkpoints = increments();
     const sizes: number[] = [];
     for (const round of [0, 1, 2, 3]) {
       const some = round === 0 ? keys(4_000) : [...keys(4_000).slice(round * 100, round * 100 + 50), `new-${round}`];
@@ -289,22 +240,12 @@ describe.each(BACKENDS)("state in %s", (backend) => {
         program,
         some.map((k) => ({ k, ts: 1_000, v: round })),
       );
-      const snapshot = stateOf(program).beginSnapshot();
-      sizes.push(0);
-      for (const piece of snapshot.pieces?.(0) ?? []) {
-        const earlier = piece.of === undefined ? undefined : positions.get(piece.of);
-        const found = [...((earlier === undefined ? undefined : piece.since(earlier)) ?? piece.whole())];
-        const chunks = found.filter((chunk) => chunk.length > 0);
-        if (piece.of !== undefined) positions.set(piece.of, piece.at);
-        written.push(...chunks.map((chunk) => Buffer.from(chunk)));
-        sizes[round] = (sizes[round] ?? 0) + chunks.reduce((sum, chunk) => sum + chunk.readUInt32LE(8), 0);
-      }
-      snapshot.release();
+      sizes.push(checkpoints.take(program));
     }
     expect(sizes).toEqual([4_000, 51, 51, 51]);
     take();
     const restored = start(backend);
-    stateOf(restored).restore(0, written, stateOf(program).stateVersion);
+    stateOf(restored).restore(0, checkpoints.written, stateOf(program).stateVersion);
     for (const p of [program, restored]) {
       send(
         p,

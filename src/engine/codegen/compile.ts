@@ -25,6 +25,7 @@ import { ProcessingTime } from "../processing-time.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 import type { ProgramGraph } from "../program-graph.ts";
 import type { NodeCounters, Program, ProgramInput, ProgramOptions } from "../program.ts";
+import { RocksProcess } from "../rocksdb/rocks-process.ts";
 import { Watermarks } from "../watermarks.ts";
 import { murmur2, shardOf } from "../windows/murmur2.ts";
 import { addSum, overflows } from "../windows/sum.ts";
@@ -60,8 +61,8 @@ export function compile(plan: Plan, options: ProgramOptions): Program {
   const counters = nodeCounters(plan);
   const { rocks } = options;
   const stateOf = (node: PlanNode): KeyedState | undefined => {
-    if (rocks !== undefined) return storedState(node, rocks);
-    return node.kind === "keyedProcess" ? keyedProcess(node, options, counters) : keyedState(node);
+    if (node.kind === "keyedProcess") return keyedProcess(node, options, counters);
+    return rocks === undefined ? keyedState(node) : storedState(node, rocks);
   };
   const keyed = plan.nodes.map(stateOf).filter((state) => state !== undefined);
   const buffers = edgeBuffers(plan);
@@ -96,6 +97,7 @@ export function compile(plan: Plan, options: ProgramOptions): Program {
 
 function keyedProcess(node: KeyedProcessNode, options: ProgramOptions, counters: Parts["counters"]): KeyedProcess {
   const own = counters.get(node.name) as NodeCounters;
+  if (options.rocks !== undefined) return new RocksProcess(node, { options, counters: own }, options.rocks);
   return new KeyedProcess(node, { options, store: new FunctionState(node.ttlMs), counters: own });
 }
 

@@ -1,6 +1,6 @@
 import type { KeyedAggregateNode, Slot as CellSlot, WindowNode } from "../windows/cells.ts";
 import { isText, layoutOf, merges } from "../windows/cells.ts";
-import { SESSION_START } from "../windows/session-state.ts";
+import { SESSION_START } from "../windows/sessions.ts";
 import type { ChainWriter } from "./chain.ts";
 import { leaf, tree } from "./shape.ts";
 import type { Leaf, Slot } from "./shape.ts";

@@ -3,18 +3,21 @@ import { stateOf } from "../keyed-state/state-of.ts";
 import { storedProblem } from "../planner/state-backend.ts";
 import type { PlanNode } from "../plan.ts";
 import type { RocksState } from "../rocksdb/database.ts";
-import type { EntryStore } from "../rocksdb/entry-store.ts";
+import { RocksProcess } from "../rocksdb/rocks-process.ts";
+import { RocksSessions } from "../rocksdb/rocks-sessions.ts";
 import { RocksTable } from "../rocksdb/rocks-table.ts";
 import { RocksWindows } from "../rocksdb/rocks-windows.ts";
+import type { ReadAhead } from "../rocksdb/value-store.ts";
 import type { KeyedState } from "./keyed-state.ts";
 
 /** State of which a part is not in memory, and is read before the records that use it. */
 export interface StoredState extends KeyedState {
-  readonly store: EntryStore;
+  readonly store: ReadAhead;
 }
 
-export const isStored = (state: KeyedState): state is StoredState =>
-  state instanceof RocksTable || state instanceof RocksWindows;
+const STORED = [RocksTable, RocksWindows, RocksSessions, RocksProcess];
+
+export const isStored = (state: KeyedState): state is StoredState => STORED.some((kind) => state instanceof kind);
 
 /** The state of a node in RocksDB. Admission has refused what cannot be there; a plan that was written by hand is refused here. */
 export function storedState(node: PlanNode, rocks: RocksState): KeyedState | undefined {
@@ -24,7 +27,7 @@ export function storedState(node: PlanNode, rocks: RocksState): KeyedState | und
   };
   if (problem !== undefined) refuse();
   return stateOf<KeyedState>(node, {
-    sessions: refuse,
+    sessions: (at, gapMs) => new RocksSessions(at, gapMs, rocks),
     windows: (at) => new RocksWindows(at, rocks),
     table: (options) => new RocksTable(options, rocks),
     join: refuse,

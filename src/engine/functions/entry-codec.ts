@@ -7,7 +7,7 @@ import type { Field } from "./stored-value.ts";
 /**
  * Saved state of functions, format 1. A chunk is: watermark of the shard (f64), number of entries (u32), format (u8),
  * entries. An entry is the length (u32) and the bytes of a JSON list: key, when it was written, fields by name as
- * [name, kind, value], timers as [name, time]. Little endian.
+ * [name, kind, value], timers as [name, time]. In an increment, a key without fields and timers has gone. Little endian.
  */
 const FORMAT = 1;
 const HEADER = 13;
@@ -22,12 +22,16 @@ export class EntryWriter {
     this.watermark = watermark;
   }
 
-  add(text: string): void {
-    const entry = Buffer.from(text);
+  add(text: string | Buffer): void {
+    const entry = typeof text === "string" ? Buffer.from(text) : text;
     const length = Buffer.allocUnsafe(4);
     length.writeUInt32LE(entry.length);
     this.parts.push(length, entry);
     this.bytes += 4 + entry.length;
+  }
+
+  empty(): boolean {
+    return this.parts.length === 0;
   }
 
   full(): boolean {
@@ -89,7 +93,7 @@ export function readChunk(chunk: Buffer, epoch: number, each: (entry: KeyEntry) 
       const start = at + 4;
       at = start + chunk.readUInt32LE(at);
       if (at > chunk.length) throw new RangeError("it ends in the middle of an entry");
-      each(entryOf(JSON.parse(chunk.toString("utf8", start, at)) as SavedEntry, epoch));
+      each(savedEntry(chunk.toString("utf8", start, at), epoch));
     }
     if (at !== chunk.length) throw new RangeError("bytes after the last entry");
     return watermark === Infinity ? -Infinity : watermark; // as in checkpoint/manifest.ts: an end is not restored
@@ -100,6 +104,9 @@ export function readChunk(chunk: Buffer, epoch: number, each: (entry: KeyEntry) 
     });
   }
 }
+
+/** Of what `entryText` gave. */
+export const savedEntry = (text: string, epoch: number): KeyEntry => entryOf(JSON.parse(text) as SavedEntry, epoch);
 
 function entryOf([key, writtenAt, fields, timers]: SavedEntry, epoch: number): KeyEntry {
   const entry = newEntry(key, epoch);

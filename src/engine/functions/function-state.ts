@@ -4,7 +4,7 @@ import { Timers } from "../windows/timers.ts";
 import { EntryWriter, entryText, readChunk } from "./entry-codec.ts";
 import { byTime, inOrder } from "./function-store.ts";
 import type { DueAt, FunctionStore } from "./function-store.ts";
-import { entryCopy, isForgotten, isLive, newEntry } from "./key-entry.ts";
+import { entryCopy, isForgotten, isGone, isLive, newEntry } from "./key-entry.ts";
 import type { KeyEntry } from "./key-entry.ts";
 import type { StateForm } from "./state-form.ts";
 
@@ -89,7 +89,7 @@ export class FunctionState implements FunctionStore {
   settle(index: number, key: string): void {
     const { entries } = this.open(index);
     const entry = entries.get(key);
-    if (entry !== undefined && entry.fields.size === 0 && entry.timers.size === 0) entries.delete(key);
+    if (entry !== undefined && isGone(entry)) entries.delete(key);
   }
 
   advance(watermark: number): void {
@@ -164,8 +164,8 @@ export class FunctionState implements FunctionStore {
       throw new WeirError("INTERNAL", `shard ${index} of a function's state is restored twice`);
     const shard = this.open(index);
     const add = (saved: KeyEntry): void => {
-      const entry = form(saved);
-      if (entry === undefined) return;
+      const entry = isGone(saved) ? undefined : form(saved);
+      if (entry === undefined) return void shard.entries.delete(saved.key);
       shard.entries.set(entry.key, entry);
       for (const [name, time] of entry.timers) shard.timers.add(time, { shard: index, key: entry.key, name, time });
     };

@@ -34,3 +34,6 @@ export const isForgotten = ({ writtenAt }: KeyEntry, ttlMs: number, now: number)
 /** Whether there is anything of it worth keeping. */
 export const isLive = (entry: KeyEntry, ttlMs: number, now: number): boolean =>
   entry.timers.size > 0 || (entry.fields.size > 0 && !isForgotten(entry, ttlMs, now));
+
+/** Whether nothing is left in it. A checkpoint that adds to an earlier one says so of a key that went. */
+export const isGone = ({ fields, timers }: KeyEntry): boolean => fields.size === 0 && timers.size === 0;

@@ -32,7 +32,7 @@ export class KeyedProcess implements KeyedNode {
   emit: Emit = () => undefined;
   private readonly emissions: Emissions;
   private readonly fn: LoadedFunction;
-  private readonly store: FunctionStore;
+  private readonly keys: FunctionStore;
   private readonly counters: NodeCounters;
   private readonly fails: boolean;
   private readonly call: KeyCall;
@@ -43,7 +43,7 @@ export class KeyedProcess implements KeyedNode {
     this.fn = functionOf(node, options);
     this.stateVersion = this.fn.stateVersion;
     this.stateSignature = stateSignature(node);
-    this.store = store;
+    this.keys = store;
     this.counters = counters;
     this.fails = node.onError === "Fail";
     this.emissions = new Emissions(node.outputs);
@@ -77,15 +77,15 @@ export class KeyedProcess implements KeyedNode {
   }
 
   advance(watermark: number): void {
-    if (watermark <= this.store.watermark) return;
-    this.store.advance(watermark);
-    for (const timer of this.store.due()) this.fire(timer);
+    if (watermark <= this.keys.watermark) return;
+    this.keys.advance(watermark);
+    for (const timer of this.keys.due()) this.fire(timer);
   }
 
   /** Like an aggregate's result, a timer that fails has no record to send to `dead`. */
   private fire(due: DueAt): void {
     const { shard, key, name, time } = due;
-    this.store.own(shard, key).timers.delete(name);
+    this.keys.own(shard, key).timers.delete(name);
     this.call.begin({ shard, key }, time, time);
     const { onTimer } = this.fn;
     const failure = onTimer === undefined ? this.noTimer(name) : this.run(onTimer, { name, time });
@@ -101,15 +101,15 @@ export class KeyedProcess implements KeyedNode {
   }
 
   get watermark(): number {
-    return this.store.watermark;
+    return this.keys.watermark;
   }
 
   shards(): readonly number[] {
-    return this.store.shards();
+    return this.keys.shards();
   }
 
   beginSnapshot(): KeyedSnapshot {
-    return this.store.beginSnapshot();
+    return this.keys.beginSnapshot();
   }
 
   unreadable(stateVersion: number): string | undefined {
@@ -117,11 +117,11 @@ export class KeyedProcess implements KeyedNode {
   }
 
   restore(shard: number, chunks: readonly Buffer[], stateVersion: number): void {
-    this.store.restore(shard, chunks, stateForm(this.fn, this.node, stateVersion));
+    this.keys.restore(shard, chunks, stateForm(this.fn, this.node, stateVersion));
   }
 
   size(): number {
-    return this.store.size();
+    return this.keys.size();
   }
 }
 

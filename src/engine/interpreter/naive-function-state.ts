@@ -1,7 +1,7 @@
 import { EntryWriter, entryText, readChunk } from "../functions/entry-codec.ts";
 import { byTime } from "../functions/function-store.ts";
 import type { DueAt, FunctionStore } from "../functions/function-store.ts";
-import { isForgotten, isLive, newEntry } from "../functions/key-entry.ts";
+import { isForgotten, isGone, isLive, newEntry } from "../functions/key-entry.ts";
 import type { KeyEntry } from "../functions/key-entry.ts";
 import type { StateForm } from "../functions/state-form.ts";
 import type { KeyedSnapshot } from "../program.ts";
@@ -106,8 +106,9 @@ export class NaiveFunctionState implements FunctionStore {
   restore(index: number, chunks: readonly Buffer[], form: StateForm): void {
     const shard = this.open(index);
     const add = (saved: KeyEntry): void => {
-      const entry = form(saved);
-      if (entry !== undefined) shard.entries.set(entry.key, entry);
+      const entry = isGone(saved) ? undefined : form(saved);
+      if (entry === undefined) shard.entries.delete(saved.key);
+      else shard.entries.set(entry.key, entry);
     };
     for (const chunk of chunks) shard.floor = Math.max(shard.floor, readChunk(chunk, 0, add));
   }

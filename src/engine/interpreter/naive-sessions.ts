@@ -1,7 +1,7 @@
 import type { WindowNode } from "../windows/cells.ts";
 import { layoutOf, stateSignature } from "../windows/cells.ts";
 import { mergeEntry } from "../windows/merge.ts";
-import { SESSION_START } from "../windows/session-state.ts";
+import { SESSION_START } from "../windows/sessions.ts";
 import { fold, newEntry } from "./naive-entry.ts";
 import type { NaiveEntry, NaiveRecord } from "./naive-entry.ts";
 import { NaiveState } from "./naive-state.ts";

@@ -10,13 +10,10 @@ export function storedProblem(node: PlanNode): string | undefined {
     case "keyedAggregate":
       if (node.trigger.type !== "time") return undefined;
       return `this version keeps an aggregate that gives results by time in memory only; ${LATER}`;
-    case "windowAggregate":
-      if (node.window.type === "tumbling") return undefined;
-      return `this version keeps ${node.window.type} windows in memory only; use tumbling windows, or ${LATER}`;
     case "join":
       return `this version keeps the rows of a join in memory only; ${LATER}`;
+    case "windowAggregate":
     case "keyedProcess":
-      return `this version keeps the state of functions in memory only; ${LATER}`;
     case "dedup":
     case "topN":
       return undefined;

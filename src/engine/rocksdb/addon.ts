@@ -23,7 +23,7 @@ export interface Addon {
   forget(database: DatabaseHandle, time: number, goneBelow: number): void;
   snapshot(database: DatabaseHandle): SnapshotHandle;
   release(snapshot: SnapshotHandle): void;
-  /** `numbers` are doubles: watermark, end, forgotten by, since, below, living only, has a time. */
+  /** `numbers` are doubles: watermark, end, forgotten by, since, below, living only, has a time, pairs. */
   scan(snapshot: SnapshotHandle, prefix: Buffer, first: Buffer, data: Buffer, numbers: Buffer): ScanHandle;
   next(scan: ScanHandle, bytes: number): Buffer | undefined;
   endScan(scan: ScanHandle): void;

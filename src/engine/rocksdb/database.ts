@@ -6,6 +6,8 @@ import type { PackedWrites } from "./packed-writes.ts";
 
 const CHUNK_BYTES = 512 * 1024;
 const NOTHING = Buffer.alloc(0);
+/** Behind what every chunk begins with. */
+const PAIRS_AT = 12;
 
 /** Which entries a scan gives, and what their chunks say. */
 export interface ScanRequest {
@@ -21,6 +23,19 @@ export interface ScanRequest {
   readonly below?: number;
   /** Only entries that are not gone, and were written later than this. */
   readonly livingAfter?: number;
+}
+
+export interface PairsRequest {
+  readonly first?: Buffer;
+  readonly since?: number;
+  /** How much is read at once, about. */
+  readonly bytes?: number;
+}
+
+/** Parts of one buffer, which nobody changes. */
+export interface StoredPair {
+  readonly key: Buffer;
+  readonly value: Buffer;
 }
 
 /** State of one node in RocksDB: a folder of its own, which holds nothing that a checkpoint does not have. */
@@ -78,7 +93,7 @@ export class DatabaseSnapshot {
   /** With `since`, an empty buffer says that nothing was found for a while. */
   *scan({ watermark, end, prefix, index, since = 0, below = Infinity, livingAfter }: ScanRequest): Generator<Buffer> {
     const living = livingAfter === undefined ? [0, 0] : [1, 1];
-    const numbers = Float64Array.of(watermark, end, livingAfter ?? 0, since, below, ...living);
+    const numbers = Float64Array.of(watermark, end, livingAfter ?? 0, since, below, ...living, 0);
     const [over, first, data] = index === undefined ? [prefix, prefix, NOTHING] : [index.prefix, index.first, prefix];
     const scan = this.addon.scan(this.handle, over, first, data, Buffer.from(numbers.buffer));
     try {
@@ -90,9 +105,33 @@ export class DatabaseSnapshot {
     }
   }
 
+  /** What is below a prefix, by key, without it; from `first` on, only what was written after the snapshot `since`; part by part. */
+  *pairs(
+    prefix: Buffer,
+    { first = prefix, since = 0, bytes = CHUNK_BYTES }: PairsRequest = {},
+  ): Generator<Iterable<StoredPair>> {
+    const numbers = Float64Array.of(0, 0, 0, since, Infinity, 0, 0, 1);
+    const scan = this.addon.scan(this.handle, prefix, first, NOTHING, Buffer.from(numbers.buffer));
+    try {
+      for (let chunk = this.addon.next(scan, bytes); chunk; chunk = this.addon.next(scan, bytes)) yield pairsOf(chunk);
+    } finally {
+      this.addon.endScan(scan);
+    }
+  }
+
   release(): void {
     this.addon.release(this.handle);
   }
+}
+
+function* pairsOf(chunk: Buffer): Generator<StoredPair> {
+  let at = PAIRS_AT;
+  const part = (): Buffer => {
+    const start = at + 4;
+    at = start + chunk.readUInt32LE(at);
+    return chunk.subarray(start, at);
+  };
+  while (at < chunk.length) yield { key: part(), value: part() };
 }
 
 /** How a worker keeps state in RocksDB. */

@@ -49,6 +49,8 @@ export class EntryStore {
   private readonly aheadAt: number[] = [];
   private aheadValues: Buffer | undefined;
   private name = Buffer.alloc(256);
+  /** What is stored of the key that is inserted next, where that is known. */
+  private found: StoredAt | undefined;
 
   constructor(options: StoreOptions) {
     this.options = options;
@@ -159,7 +161,8 @@ export class EntryStore {
   /** A key came into a bucket: what is stored of it comes along. */
   inserted(bucket: StoredBucket, e: number): void {
     bucket.seqs[e] = 0;
-    const found = bucket.cold ? this.stored(bucket, e) : undefined;
+    const found = this.found ?? (bucket.cold ? this.stored(bucket, keyOf(bucket, e)) : undefined);
+    this.found = undefined;
     this.weigh(bucket, e, found === undefined ? 0 : this.load(bucket, e, found));
     if (found === undefined) {
       if (this.options.ordered) bucket.seqs[e] = bucket.arrived++;
@@ -167,9 +170,18 @@ export class EntryStore {
     }
   }
 
-  /** Where the stored value of an entry is; nothing where there is none. */
-  private stored(bucket: StoredBucket, e: number): { from: Buffer; at: number } | undefined {
-    const length = this.nameOf(bucket.prefix, bucket.keys, bucket.keyAt[e] as number, bucket.keyAt[e + 1] as number);
+  /** The entry of a key, here or in the database; a negative number where there is none. */
+  existing(bucket: StoredBucket, key: KeyBytes, hash: number): number {
+    const { bytes, start, stop } = key;
+    const place = bucket.find(bytes, start, stop, hash);
+    if (place >= 0 || !bucket.cold) return place;
+    this.found = this.stored(bucket, key);
+    return this.found === undefined ? place : bucket.insert(bytes, start, stop, { hash, place });
+  }
+
+  /** Where the stored value of a key is; nothing where there is none. */
+  private stored(bucket: StoredBucket, { bytes, start, stop }: KeyBytes): StoredAt | undefined {
+    const length = this.nameOf(bucket.prefix, bytes, start, stop);
     const { name, aheadValues } = this;
     if (aheadValues !== undefined) {
       const a = this.ahead.find(name, 0, length, murmur2(name, 0, length));
@@ -191,7 +203,7 @@ export class EntryStore {
     return length;
   }
 
-  private load(bucket: StoredBucket, e: number, { from, at }: { from: Buffer; at: number }): number {
+  private load(bucket: StoredBucket, e: number, { from, at }: StoredAt): number {
     const { cells, texts, accumulators } = this.layout;
     bucket.seqs[e] = from.readUInt32LE(at + 4);
     let place = at + VALUE_HEADER;
@@ -233,6 +245,18 @@ export class EntryStore {
     this.aheadValues = undefined;
   }
 }
+
+/** A value that was read, behind its length. */
+interface StoredAt {
+  readonly from: Buffer;
+  readonly at: number;
+}
+
+const keyOf = ({ keys, keyAt }: StoredBucket, e: number): KeyBytes => ({
+  bytes: keys,
+  start: keyAt[e] as number,
+  stop: keyAt[e + 1] as number,
+});
 
 const FLUSH_BYTES = 1024 * 1024;
 

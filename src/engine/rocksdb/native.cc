@@ -75,7 +75,7 @@ struct Snapshot {
 struct Wanted {
   double watermark, end, forgottenBy, since, below;
   size_t prefix;
-  bool ordered, livingOnly, hasTime;
+  bool ordered, livingOnly, hasTime, pairs;
 };
 
 // The iterator goes first: it reads below the bound, of the snapshot.
@@ -356,7 +356,7 @@ napi_value ScanOf(napi_env env, napi_callback_info info) {
   scan->upper = after(scan->prefix);
   scan->bound = rocksdb::Slice(scan->upper);
   const auto* n = reinterpret_cast<const double*>(args.bytes(4).data());
-  scan->wanted = {n[0], n[1], n[2], n[3], n[4], scan->prefix.size(), !scan->data.empty(), n[5] == 1, n[6] == 1};
+  scan->wanted = {n[0], n[1], n[2], n[3], n[4], scan->prefix.size(), !scan->data.empty(), n[5] == 1, n[6] == 1, n[7] == 1};
   rocksdb::ReadOptions options;
   options.snapshot = snapshot->at;
   options.fill_cache = false;
@@ -374,7 +374,15 @@ bool isWanted(const Wanted& w, const rocksdb::Slice& value) {
   return !std::isnan(written) && !(written <= w.forgottenBy);
 }
 
+// An entry as it is saved; or, of pairs, key and value as they are, each behind its length.
 void entry(const Wanted& w, const rocksdb::Slice& key, const rocksdb::Slice& value, std::string& out) {
+  if (w.pairs) {
+    put(out, static_cast<uint32_t>(key.size()));
+    out.append(key.data(), key.size());
+    put(out, static_cast<uint32_t>(value.size()));
+    out.append(value.data(), value.size());
+    return;
+  }
   put(out, w.end);
   put(out, static_cast<uint32_t>(key.size()));
   out.append(key.data(), key.size());

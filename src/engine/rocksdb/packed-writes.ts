@@ -10,8 +10,12 @@ const DELETE = 1;
 
 /** Puts and deletes on their way into one call of the addon: bytes that grow as they are needed. */
 export class PackedWrites {
-  bytes = Buffer.allocUnsafeSlow(256 * 1024);
+  bytes: Buffer;
   length = 0;
+
+  constructor(bytes = 256 * 1024) {
+    this.bytes = Buffer.allocUnsafeSlow(bytes);
+  }
 
   room(bytes: number): void {
     if (this.length + bytes <= this.bytes.length) return;
@@ -65,7 +69,18 @@ export class PackedWrites {
     this.length += 4 + length;
   }
 
-  delete(prefix: Uint8Array, key: KeyBytes): void {
+  /** Bytes that are no entry, behind the header that every value has. */
+  value(key: Uint8Array, number: number, bytes: Uint8Array): void {
+    this.key(PUT, key, NO_KEY);
+    this.room(4 + VALUE_HEADER + bytes.length);
+    let at = this.bytes.writeUInt32LE(VALUE_HEADER + bytes.length, this.length);
+    at = this.bytes.writeUInt32LE(number, at);
+    at = this.bytes.writeUInt32LE(0, at);
+    this.bytes.set(bytes, at);
+    this.length = at + bytes.length;
+  }
+
+  delete(prefix: Uint8Array, key = NO_KEY): void {
     this.key(DELETE, prefix, key);
   }
 }
@@ -75,6 +90,8 @@ export interface KeyBytes {
   readonly start: number;
   readonly stop: number;
 }
+
+const NO_KEY: KeyBytes = { bytes: new Uint8Array(0), start: 0, stop: 0 };
 
 export interface EntryValue {
   /** Of the snapshot after which it is written. */

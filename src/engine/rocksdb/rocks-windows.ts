@@ -4,12 +4,13 @@ import { Bucket as Rows } from "../windows/bucket.ts";
 import type { WindowNode } from "../windows/cells.ts";
 import { ChunkWriter } from "../windows/chunk-writer.ts";
 import { readChunk } from "../windows/entry-codec.ts";
-import type { DecodedEntry } from "../windows/entry-codec.ts";
+import type { DecodedEntry, EntryKey } from "../windows/entry-codec.ts";
+import { mergeEntry } from "../windows/merge.ts";
 import { murmur2 } from "../windows/murmur2.ts";
 import { paneEnd } from "../windows/panes.ts";
 import type { PaneWindow } from "../windows/panes.ts";
 import { requireRestorable } from "../windows/restorable.ts";
-import { WindowState } from "../windows/window-state.ts";
+import { MERGED, WindowState } from "../windows/window-state.ts";
 import type { Fire, PageStamps, WindowShard } from "../windows/window-state.ts";
 import type { DatabaseSnapshot, RocksState, ScanRequest } from "./database.ts";
 import { ENTRY, EntryStore, INDEX, indexKey, panePrefix } from "./entry-store.ts";
@@ -17,8 +18,9 @@ import type { KeyBytes } from "./packed-writes.ts";
 import type { StoredBucket } from "./stored-bucket.ts";
 
 /**
- * Tumbling windows in RocksDB: `WindowState` of which only the keys in use are in memory. A window that fits is fired
- * from memory; another is read in the order in which its keys arrived, so that the rows are those of the Memory backend.
+ * Windows in RocksDB: `WindowState` of which only the keys in use are in memory. A window that fits is fired from memory;
+ * another is read, or merged of its panes, in the order in which its keys arrived, so that the rows are those of the
+ * Memory backend.
  */
 export class RocksWindows extends WindowState {
   readonly store: EntryStore;
@@ -55,17 +57,56 @@ export class RocksWindows extends WindowState {
     this.store.drop(bucket as StoredBucket, panePrefix(INDEX, shard.index, bucket.end));
   }
 
+  protected override findIn(pane: Bucket, key: EntryKey, hash: number): number {
+    return this.store.existing(pane as StoredBucket, key, hash);
+  }
+
   protected override fireWindow(shard: WindowShard, end: number, fire: Fire): void {
-    const bucket = shard.buckets.get(end) as StoredBucket | undefined;
-    if (bucket?.cold !== true) return super.fireWindow(shard, end, fire);
+    const panes = this.panesIn(shard, end) as StoredBucket[];
+    if (!panes.some(({ cold }) => cold)) return super.fireWindow(shard, end, fire);
+    const [only, ...others] = panes;
+    if (only !== undefined && others.length === 0) return this.fireStored(only, { shard, end, fire });
+    const all = this.store.bucket(end, panePrefix(ENTRY, shard.index, MERGE));
+    this.mergeStored(panes, all);
+    if (all.cold) this.fireStored(all, { shard, end, fire });
+    else for (let e = 0; e < all.n; e++) fire(all, e, shard.index, end);
+    this.store.drop(all, panePrefix(INDEX, shard.index, MERGE));
+  }
+
+  private fireStored(bucket: StoredBucket, { shard, end, fire }: Firing): void {
+    this.eachStored(bucket, (chunk) => {
+      for (const [rows, e] of this.rowsOf(chunk, end)) fire(rows, e, shard.index, end);
+    });
+  }
+
+  /** Everything of a bucket, in the order of arrival. */
+  private eachStored(bucket: StoredBucket, each: (chunk: Buffer) => void): void {
     this.store.flush();
     const snapshot = this.store.database.snapshot();
     try {
-      for (const chunk of snapshot.scan(inOrder(bucket, this.watermark)))
-        for (const [rows, e] of this.rowsOf(chunk, end)) fire(rows, e, shard.index, end);
+      for (const chunk of snapshot.scan(inOrder(bucket, this.watermark))) each(chunk);
     } finally {
       snapshot.release();
     }
+  }
+
+  /** As in memory, pane after pane; a result that does not fit goes to the database like any other entry. */
+  private mergeStored(panes: readonly StoredBucket[], all: StoredBucket): void {
+    for (const pane of panes)
+      this.eachStored(pane, (chunk) => {
+        this.store.room();
+        if (all.cold) readChunk(chunk, this.layout, ({ key }) => this.store.want(all, key));
+        this.store.fetch();
+        readChunk(chunk, this.layout, (entry) => this.mergeDecoded(all, entry));
+        this.store.forgetAhead();
+      });
+  }
+
+  private mergeDecoded(all: StoredBucket, { key: { bytes, start, stop }, cells, texts }: DecodedEntry): void {
+    const e = all.obtain(bytes, start, stop, murmur2(bytes, start, stop));
+    const into = { cells: all.cells, cellAt: e * this.layout.cells, texts: all.texts, textAt: e * this.layout.texts };
+    mergeEntry(this.layout, into, { cells, cellAt: 0, texts, textAt: 0 }, MERGED);
+    this.store.changed(all, e);
   }
 
   private *rowsOf(chunk: Buffer, end: number): Generator<[Rows, number]> {
@@ -124,6 +165,7 @@ export class RocksWindows extends WindowState {
     let bucket = shard.buckets.get(entry.end);
     if (bucket === undefined) shard.buckets.set(entry.end, (bucket = this.newBucket(shard, entry.end)));
     const e = this.copy(bucket, entry);
+    this.noteArrivals(entry);
     this.store.changed(bucket, e);
   }
 
@@ -133,6 +175,15 @@ export class RocksWindows extends WindowState {
       for (const bucket of buckets.values()) n += (bucket as StoredBucket).arrived;
     return n;
   }
+}
+
+/** In place of the end of a pane: what a result is merged in, until it is given. */
+const MERGE = Number.NEGATIVE_INFINITY;
+
+interface Firing {
+  readonly shard: WindowShard;
+  readonly end: number;
+  readonly fire: Fire;
 }
 
 interface WindowsAtBarrier {

@@ -32,6 +32,22 @@ export class ChunkWriter {
     this.buffer = bigger;
   }
 
+  /** Adds what is in its saved form already. */
+  raw(bytes: Uint8Array): void {
+    this.room(bytes.length);
+    this.buffer.set(bytes, this.at);
+    this.at += bytes.length;
+    this.count++;
+  }
+
+  /** What was added so far, which is taken back: the bytes are good until something is added again. */
+  only(): Buffer {
+    const bytes = this.buffer.subarray(CHUNK_HEADER, this.at);
+    this.at = CHUNK_HEADER;
+    this.count = 0;
+    return bytes;
+  }
+
   /** The chunk so far; the writer goes on with a new one. */
   take(): Buffer {
     this.buffer.writeDoubleLE(this.watermark, 0);

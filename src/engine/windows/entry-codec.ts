@@ -96,29 +96,40 @@ export function readChunk(chunk: Buffer, layout: CellLayout, each: (entry: Decod
 function decode(chunk: Buffer, layout: CellLayout, each: (entry: DecodedEntry) => void): number {
   const watermark = chunk.readDoubleLE(0);
   const entries = chunk.readUInt32LE(8);
-  const entry: DecodedEntry = {
-    end: 0,
-    key: { bytes: chunk, start: 0, stop: 0 },
-    cells: new Float64Array(layout.cells),
-    texts: [],
-  };
+  const entry = newDecoded(layout);
   let at = CHUNK_HEADER;
   for (let n = 0; n < entries; n++) {
-    entry.end = chunk.readDoubleLE(at);
-    entry.key.start = at + 12;
-    entry.key.stop = at = at + 12 + chunk.readUInt32LE(at + 8);
-    for (let i = 0; i < layout.cells; i++, at += 8) entry.cells[i] = chunk.readDoubleLE(at);
-    for (let i = 0; i < layout.texts; i++) {
-      const length = chunk.readUInt32LE(at);
-      at += 4;
-      entry.texts[i] = undefined;
-      if (length === NONE) continue;
-      const text = chunk.toString("utf8", at, at + length);
-      entry.texts[i] = layout.accumulators[i]?.decode(text) ?? text;
-      at += length;
-    }
+    at = readEntry(chunk, at, { layout, entry });
     each(entry);
   }
   if (at !== chunk.length) throw new RangeError("bytes after the last entry");
   return watermark === Infinity ? -Infinity : watermark; // as in checkpoint/manifest.ts: an end is not restored
+}
+
+export const newDecoded = (layout: CellLayout): DecodedEntry => ({
+  end: 0,
+  key: { bytes: Buffer.alloc(0), start: 0, stop: 0 },
+  cells: new Float64Array(layout.cells),
+  texts: [],
+});
+
+/** Reads one entry into `entry`; gives where it ends. */
+export function readEntry(bytes: Buffer, from: number, of: { layout: CellLayout; entry: DecodedEntry }): number {
+  const { layout, entry } = of;
+  entry.end = bytes.readDoubleLE(from);
+  entry.key.bytes = bytes;
+  entry.key.start = from + 12;
+  let at = from + 12 + bytes.readUInt32LE(from + 8);
+  entry.key.stop = at;
+  for (let i = 0; i < layout.cells; i++, at += 8) entry.cells[i] = bytes.readDoubleLE(at);
+  for (let i = 0; i < layout.texts; i++) {
+    const length = bytes.readUInt32LE(at);
+    at += 4;
+    entry.texts[i] = undefined;
+    if (length === NONE) continue;
+    const text = bytes.toString("utf8", at, at + length);
+    entry.texts[i] = layout.accumulators[i]?.decode(text) ?? text;
+    at += length;
+  }
+  return at;
 }

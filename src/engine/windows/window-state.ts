@@ -3,7 +3,7 @@ import { Bucket } from "./bucket.ts";
 import type { CellLayout, WindowNode } from "./cells.ts";
 import { layoutOf, stateSignature } from "./cells.ts";
 import { readChunk, STATE_VERSION } from "./entry-codec.ts";
-import type { DecodedEntry } from "./entry-codec.ts";
+import type { DecodedEntry, EntryKey } from "./entry-codec.ts";
 import { mergeEntry } from "./merge.ts";
 import { murmur2 } from "./murmur2.ts";
 import { paneEnd, panesOf, passedWindows } from "./panes.ts";
@@ -25,7 +25,7 @@ export interface PageStamps {
 }
 
 /** Epoch of accumulators that live as long as the merge of a window. */
-const MERGED = -2;
+export const MERGED = -2;
 
 export interface WindowShard {
   readonly index: number;
@@ -142,7 +142,7 @@ export class WindowState implements KeyedNode {
     for (let e = 0; e < all.n; e++) fire(all, e, shard.index, end);
   }
 
-  private panesIn(shard: WindowShard, end: number): Bucket[] {
+  protected panesIn(shard: WindowShard, end: number): Bucket[] {
     const start = this.panes.start(end);
     const single = end - start === this.paneMs;
     const within = single
@@ -181,10 +181,15 @@ export class WindowState implements KeyedNode {
     const [start, stop] = [bucket.keyAt[entry] as number, bucket.keyAt[entry + 1] as number];
     const all = new Bucket(end, this.layout, true);
     for (const pane of panes) {
-      const e = pane.find(bucket.keys, start, stop, bucket.hashes[entry] as number);
+      const e = this.findIn(pane, { bytes: bucket.keys, start, stop }, bucket.hashes[entry] as number);
       if (e >= 0) this.mergeInto(all, pane, e);
     }
     fire(all, 0, shard.index, end);
+  }
+
+  /** The entry of a key in another pane; negative where there is none. */
+  protected findIn(pane: Bucket, { bytes, start, stop }: EntryKey, hash: number): number {
+    return pane.find(bytes, start, stop, hash);
   }
 
   protected drop(watermark: number): void {
@@ -232,8 +237,13 @@ export class WindowState implements KeyedNode {
     const e = bucket.obtain(bytes, start, stop, murmur2(bytes, start, stop));
     bucket.cells.set(entry.cells, e * this.layout.cells);
     for (let i = 0; i < this.layout.texts; i++) bucket.texts[e * this.layout.texts + i] = entry.texts[i];
+    this.noteArrivals(entry);
+  }
+
+  /** What comes after a restore has come later than what was restored. */
+  protected noteArrivals({ cells }: DecodedEntry): void {
     for (const { order } of this.layout.slots)
-      if (order >= 0) this.arrivals = Math.max(this.arrivals, entry.cells[order] as number);
+      if (order >= 0) this.arrivals = Math.max(this.arrivals, cells[order] as number);
   }
 
   size(): number {

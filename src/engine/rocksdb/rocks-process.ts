@@ -1,0 +1,25 @@
+import { KeyedProcess } from "../functions/keyed-process.ts";
+import type { KeyedProcessParts } from "../functions/keyed-process.ts";
+import type { KeyedProcessNode } from "../functions/process-node.ts";
+import type { RocksState } from "./database.ts";
+import type { KeyBytes } from "./packed-writes.ts";
+import { RocksFunctions } from "./rocks-functions.ts";
+import type { ValueStore } from "./value-store.ts";
+
+/** A process node whose keys are in RocksDB. */
+export class RocksProcess extends KeyedProcess {
+  readonly store: ValueStore;
+  private readonly functions: RocksFunctions;
+
+  constructor(node: KeyedProcessNode, parts: Omit<KeyedProcessParts, "store">, state: RocksState) {
+    const functions = new RocksFunctions(node.name, node.ttlMs, state);
+    super(node, { ...parts, store: functions });
+    this.functions = functions;
+    this.store = functions.store;
+  }
+
+  /** A record of the key comes soon. */
+  want(shard: number, _ts: number, { bytes, start, stop }: KeyBytes): void {
+    this.functions.want(shard, Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString());
+  }
+}

@@ -1,0 +1,139 @@
+import { NO_TEXT, VALUE_HEADER } from "./packed-writes.ts";
+import type { PackedWrites } from "./packed-writes.ts";
+import type { ValueStore } from "./value-store.ts";
+
+/** What an object takes beside its name and its bytes, about; and what its bytes are taken for until they are known. */
+const OBJECT_BYTES = 200;
+const UNKNOWN_BYTES = 256;
+/** A big object counts as many. */
+const BIG_BITS = 12;
+
+/** How objects are bytes in the database. */
+export interface ValueCodec<T> {
+  /** Bytes that are good until the next call. */
+  encode(value: T): Uint8Array;
+  /** Nothing where the bytes say that the object is gone. */
+  decode(bytes: Buffer, name: string): T | undefined;
+  /** What stays in the place of one that is gone, so that a checkpoint can tell; absent where nothing must. */
+  readonly gone?: Uint8Array;
+}
+
+interface Held<T> {
+  value: T | undefined;
+  changed: boolean;
+  bytes: number;
+}
+
+/** Shard and text of a name, as one string and as a key of the database: names of a shard are in order of their text's bytes. */
+export const nameOf = (shard: number, text: string): string => String.fromCharCode(shard) + text;
+
+/** Objects of one kind by name, of which those in use are in memory. */
+export class StoredMap<T> {
+  private readonly store: ValueStore;
+  private readonly kind: number;
+  private readonly codec: ValueCodec<T>;
+  private readonly held = new Map<string, Held<T>>();
+  private readonly changed = new Map<string, Held<T>>();
+  private readonly wanted = new Set<string>();
+
+  constructor(store: ValueStore, kind: number, codec: ValueCodec<T>) {
+    this.store = store;
+    this.kind = kind;
+    this.codec = codec;
+  }
+
+  /** Names that are held, some of which name nothing. */
+  get size(): number {
+    return this.held.size;
+  }
+
+  get(name: string): T | undefined {
+    const held = this.held.get(name);
+    if (held !== undefined) return held.value;
+    // What was never written out is nowhere else.
+    if (!this.store.cold) return undefined;
+    return this.read([name])[0];
+  }
+
+  /** The object is this one now, or was changed. */
+  put(name: string, value: T): void {
+    this.change(name, value);
+  }
+
+  delete(name: string): void {
+    this.change(name, undefined);
+  }
+
+  private change(name: string, value: T | undefined): void {
+    let held = this.held.get(name);
+    if (held === undefined) held = this.hold(name, value, UNKNOWN_BYTES);
+    held.value = value;
+    if (held.changed) return;
+    held.changed = true;
+    this.changed.set(name, held);
+    this.store.changes += 1 + (held.bytes >> BIG_BITS);
+  }
+
+  private hold(name: string, value: T | undefined, bytes: number): Held<T> {
+    const held = { value, changed: false, bytes: OBJECT_BYTES + name.length * 2 + bytes * 2 };
+    this.held.set(name, held);
+    this.store.bytes += held.bytes;
+    return held;
+  }
+
+  /** It will be asked for soon. */
+  want(name: string): void {
+    if (!this.held.has(name)) this.wanted.add(name);
+  }
+
+  fetch(): void {
+    if (this.wanted.size === 0) return;
+    this.read([...this.wanted]);
+    this.wanted.clear();
+  }
+
+  /** Reads names that are not held, in one call. */
+  private read(names: readonly string[]): (T | undefined)[] {
+    const keys = names.map((name) => this.keyOf(name));
+    const keyAt = new Int32Array(keys.length + 1);
+    for (const [i, key] of keys.entries()) keyAt[i + 1] = (keyAt[i] as number) + key.length;
+    const found = this.store.database.read(Buffer.concat(keys), keyAt, keys.length);
+    let at = 0;
+    return names.map((name) => {
+      const length = found.readUInt32LE(at);
+      at += 4;
+      if (length === NO_TEXT) return this.hold(name, undefined, 0).value;
+      const bytes = found.subarray(at + VALUE_HEADER, (at += length));
+      return this.hold(name, this.codec.decode(bytes, name), bytes.length).value;
+    });
+  }
+
+  private keyOf(name: string): Buffer {
+    const text = name.slice(1);
+    const key = Buffer.allocUnsafe(3 + Buffer.byteLength(text));
+    key[0] = this.kind;
+    key.writeUInt16BE(name.charCodeAt(0), 1);
+    key.write(text, 3);
+    return key;
+  }
+
+  /** Puts what was changed into `writes`. */
+  write(writes: PackedWrites, number: number): void {
+    const { codec } = this;
+    for (const [name, held] of this.changed) {
+      const bytes = held.value === undefined ? codec.gone : codec.encode(held.value);
+      const key = this.keyOf(name);
+      if (bytes === undefined) writes.delete(key);
+      else writes.value(key, number, bytes);
+      held.changed = false;
+      const now = OBJECT_BYTES + name.length * 2 + (bytes?.length ?? 0) * 2;
+      this.store.bytes += now - held.bytes;
+      held.bytes = now;
+    }
+    this.changed.clear();
+  }
+
+  clear(): void {
+    this.held.clear();
+  }
+}

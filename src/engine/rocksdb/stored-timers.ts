@@ -1,0 +1,135 @@
+import type { Database } from "./database.ts";
+import { PackedWrites } from "./packed-writes.ts";
+
+/** Timers that are in memory at most, and how many are read at once. */
+const MOST_IN_FRONT = 512;
+const PART = 256;
+const TIME_BYTES = 8;
+const READ_BYTES = 16 * 1024;
+const WRITE_BYTES = 16 * 1024;
+
+interface Timer {
+  readonly at: number;
+  readonly id: string;
+}
+
+/**
+ * What is due when, by time and then by id: the first ones in memory, the others in the database, which keeps them in order.
+ * Ids may be in it several times, and after what they name is gone. No snapshot has it: what is restored sets its timers.
+ */
+export class StoredTimers {
+  private readonly database: Database;
+  private readonly prefix: Buffer;
+  private readonly writes = new PackedWrites(1024);
+  /** In order, the first one last. */
+  private front: Timer[] = [];
+  /** Of which those that are here came later and are in no order. */
+  private unsorted = false;
+  /** All of the database come after this one; nothing is there where it is absent. */
+  private rest: Timer | undefined;
+
+  constructor(database: Database, prefix: Buffer) {
+    this.database = database;
+    this.prefix = prefix;
+  }
+
+  /** The earliest time; +∞ where there is none. */
+  get next(): number {
+    return this.first()?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  add(at: number, id: string): void {
+    const timer = { at, id };
+    if (this.rest !== undefined && compare(timer, this.rest) > 0) return this.store([timer]);
+    const first = this.front.at(-1);
+    this.unsorted ||= first !== undefined && compare(timer, first) > 0;
+    this.front.push(timer);
+    if (this.front.length > MOST_IN_FRONT) this.spill();
+  }
+
+  /** Takes the first if it is due by then. */
+  take(by: number): Timer | undefined {
+    const first = this.first();
+    return first !== undefined && first.at <= by ? this.front.pop() : undefined;
+  }
+
+  private first(): Timer | undefined {
+    if (this.front.length === 0 && this.rest !== undefined) this.refill();
+    this.sort();
+    return this.front.at(-1);
+  }
+
+  private sort(): void {
+    if (this.unsorted) this.front.sort((a, b) => compare(b, a));
+    this.unsorted = false;
+  }
+
+  private spill(): void {
+    this.sort();
+    const later = this.front.splice(0, this.front.length - PART);
+    this.rest = this.front[0] as Timer;
+    this.store(later);
+  }
+
+  private store(timers: readonly Timer[]): void {
+    for (const timer of timers) this.writes.value(this.keyOf(timer), 0, NOTHING);
+    if (this.writes.length > WRITE_BYTES) this.database.write(this.writes);
+  }
+
+  /** Moves the next ones from the database to the front. */
+  private refill(): void {
+    this.database.write(this.writes);
+    const found = this.read();
+    for (const timer of found) this.writes.delete(this.keyOf(timer));
+    this.rest = found.length < PART ? undefined : found.at(-1);
+    this.front = found.reverse();
+    this.unsorted = false;
+  }
+
+  /** As many as are moved at once, or all where there are fewer. */
+  private read(): Timer[] {
+    const found: Timer[] = [];
+    const snapshot = this.database.snapshot();
+    try {
+      const first = this.keyOf(this.rest as Timer);
+      for (const part of snapshot.pairs(this.prefix, { first, bytes: READ_BYTES })) {
+        for (const { key } of part) found.push(timerOf(key));
+        if (found.length >= PART) break;
+      }
+    } finally {
+      snapshot.release();
+    }
+    return found;
+  }
+
+  private keyOf({ at, id }: Timer): Buffer {
+    const { prefix } = this;
+    const key = Buffer.allocUnsafe(prefix.length + TIME_BYTES + id.length * 2);
+    prefix.copy(key);
+    writeTime(key, at, prefix.length);
+    // Units of two bytes, big endian: their bytes are in the order of the text.
+    for (let i = 0, to = prefix.length + TIME_BYTES; i < id.length; i++, to += 2)
+      key.writeUInt16BE(id.charCodeAt(i), to);
+    return key;
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+const compare = (a: Timer, b: Timer): number => a.at - b.at || (a.id === b.id ? 0 : a.id < b.id ? -1 : 1);
+
+/** Numbers whose bytes are in their order: the sign is turned, and all bits of a negative number. */
+function writeTime(key: Buffer, at: number, to: number): void {
+  key.writeDoubleBE(at === 0 ? 0 : at, to);
+  if (((key[to] as number) & 0x80) === 0) key[to] = (key[to] as number) ^ 0x80;
+  else for (let i = to; i < to + TIME_BYTES; i++) key[i] = ~(key[i] as number);
+}
+
+function timerOf(key: Buffer): Timer {
+  const time = Buffer.from(key.subarray(0, TIME_BYTES));
+  if (((time[0] as number) & 0x80) !== 0) time[0] = (time[0] as number) ^ 0x80;
+  else for (let i = 0; i < TIME_BYTES; i++) time[i] = ~(time[i] as number);
+  let id = "";
+  for (let i = TIME_BYTES; i < key.length; i += 2) id += String.fromCharCode(key.readUInt16BE(i));
+  return { at: time.readDoubleBE(0), id };
+}
