@@ -22,7 +22,6 @@ export default defineConfig({
           name: "unit",
           include: ["src/**/*.test.ts", "config/samples/**/*.test.ts", "test/house/**/*.test.ts"],
           setupFiles: ["test/property/seed.ts"],
-          testTimeout: 60_000,
         },
       },
       {

@@ -90,10 +90,10 @@ describe("the transport", () => {
     answer = (_, response) => {
       response.on("close", () => closed.resolve());
       response.write("one");
-      setTimeout(() => response.write("two"), 1_500);
+      setTimeout(() => response.write("two"), 5_000);
     };
     const parts: string[] = [];
-    for await (const part of await transport({ timeoutMs: 1_000 }).stream(get)) {
+    for await (const part of await transport({ timeoutMs: 4_000 }).stream(get)) {
       parts.push(Buffer.from(part).toString());
       if (parts.length === 2) break;
     }

@@ -223,7 +223,8 @@ describe("a savepoint", () => {
     expect((await event(w, "savepoint")).message).toMatch(
       /cannot write below file:\/\/\/a-file\/sp: .*; check that the volume/,
     );
-    expect(await (await call(w, "GET /v1/status")).json()).toMatchObject({ phase: "Running" });
+    const status = async (): Promise<unknown> => (await call(w, "GET /v1/status")).json();
+    await expect.poll(status).toMatchObject({ phase: "Running" });
   });
 });
 

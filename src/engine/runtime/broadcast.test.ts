@@ -151,7 +151,7 @@ describe("a broadcast", () => {
       uri: "memory://broadcast-held",
       slots: 2,
       start,
-      checkpoint: { timeoutMs: 3_000 },
+      checkpoint: { timeoutMs: 60_000 },
     };
     const slots = await Promise.all([0, 1].map((slot) => run({ ...common, slot })));
     const where = { id: "s", uri: "memory://broadcast-held-savepoint", pause: true, drain: false };
