@@ -17,7 +17,7 @@ const LONG = process.env["WEIR_LONG"] === "1";
 const FROZEN_MS = LONG ? 60_000 : 2_000;
 const RECORDS = 400_000;
 /** In a second and worker; a worker that reads no faster is still at work on any machine. */
-const SLOW = 2_000;
+const SLOW = 1_000;
 
 type Sink = NonNullable<Pipeline["nodes"][number]["sink"]>;
 

@@ -14,7 +14,7 @@ const SPLITS = 6;
 const LONG = process.env["WEIR_LONG"] === "1";
 const KILLS = LONG ? 60 : 5;
 /** A worker that reads no faster is still at work when something is done to it, on any machine. */
-const SLOW = 1_500;
+const SLOW = 500;
 const COUNT = LONG ? 900_000 : 90_000;
 const datagen = {
   splits: SPLITS,
