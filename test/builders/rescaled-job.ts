@@ -13,9 +13,10 @@ const WINDOW_MS = 500;
 const SPLITS = 8;
 
 /** Events come up to two seconds after their time, and the source waits for 200 ms: many are late. */
-const datagenOf = (count: number, rate: number) => ({
+const datagenOf = (count: number, readRate: number) => ({
   splits: SPLITS,
-  rate,
+  rate: 0,
+  ...(readRate === 0 ? {} : { readRate }),
   count,
   eventRate: 2000,
   outOfOrderness: "2s",
@@ -32,21 +33,21 @@ const fewOf = (count: number): number => someOf(count) * 5;
 
 interface RescaledJob {
   readonly count: number;
-  /** Events per second over all splits; 0 is as fast as they are read. */
-  readonly rate?: number;
+  /** Events that a worker reads in a second: time in which it does not read is no time of the input's. 0 is as fast as it can. */
+  readonly readRate?: number;
   /** Its keys are the splits', or go through Kafka at these brokers. */
   readonly keys: "declared" | { readonly brokers: readonly string[]; readonly delivery: Delivery };
 }
 
 /** A job whose results and late records say which events are in them. */
-export function rescaledPlan({ count, rate = 0, keys }: RescaledJob): Plan {
+export function rescaledPlan({ count, readRate = 0, keys }: RescaledJob): Plan {
   const declared = keys === "declared";
   const pipeline: Pipeline = {
     connections: declared ? [] : [{ name: "between", kafka: { brokers: [...keys.brokers] } }],
     nodes: [
       {
         name: "events",
-        source: { datagen: datagenOf(count, rate) },
+        source: { datagen: datagenOf(count, readRate) },
         ...(declared ? { partitionedBy: "event.tenant" } : {}),
         eventTime: { field: "event.ts", maxOutOfOrderness: "200ms" },
       },

@@ -52,7 +52,7 @@ describe("the health that Argo CD shows", () => {
     const scaling = fixtures.find((f) => f.name === "streamingjob-scaling");
     if (scaling?.object.status?.operation === undefined) throw new Error("the fixture has no operation");
     const object = aged(scaling, HOUR);
-    const operation = { ...object.status?.operation, deadline: new Date(Date.now() + 60_000).toISOString() };
+    const operation = { ...object.status?.operation, deadline: new Date(Date.now() + HOUR).toISOString() };
     const [answer] = await askedArgo<Health>([
       { run: "health", object: { ...object, status: { ...object.status, operation } } },
     ]);

@@ -100,4 +100,4 @@ it("fails with DeliveryAtRisk and the list of what is lost, and goes on when its
   await weir.client.patch(streamingJobs, { namespace, name }, started);
   const again = await weir.until(name, "running again", (job) => runs(job) && job.status?.epoch === 2, 120_000);
   expect(condition(again, "DeliveryAtRisk")).toBeUndefined();
-}, 400_000);
+});

@@ -84,7 +84,7 @@ describe("the sample with a function of state and timers", () => {
     const job = objects.find((o) => o.kind === "StreamingJob") as JobObject & { spec: SilenceSpec };
     const datagen = job.spec.pipeline.nodes[0]?.source?.datagen as DatagenSource;
     // Bounded, so that all is known, and slow enough to be killed in between.
-    Object.assign(datagen, { rate: 0, count: COUNT, readRate: 500 });
+    Object.assign(datagen, { rate: 0, count: COUNT, readRate: 250 });
     await cluster.apply(...objects);
     await untilRunning("silences");
     let pid = 0;
@@ -166,8 +166,7 @@ describe("the code of a job", () => {
     await expect.poll(() => results().includes("1"), PATIENCE).toBe(true);
 
     await cluster.apply(gives("2"));
-    const [worker] = await workers("code");
-    process.kill(worker?.pid ?? 0, "SIGKILL");
+    process.kill(await firstWorker("code", 0), "SIGKILL");
     await expect.poll(async () => (await workers("code"))[0]?.restarts, PATIENCE).toBe(1);
     await untilRunning("code");
     const before = results().length;

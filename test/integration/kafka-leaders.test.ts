@@ -41,7 +41,7 @@ describe("when partitions change their leaders", () => {
     await write();
     const ledBySecond = async (): Promise<number> =>
       (await kafka.leaders("replicated")).filter((id) => id === second.id).length;
-    const within = { timeout: 60_000, interval: 300 };
+    const within = { timeout: 180_000, interval: 300 };
     await expect.poll(ledBySecond, within).toBe(PARTITIONS / 2);
     await second.kill();
     await write();

@@ -22,14 +22,14 @@ afterAll(() => kafka.close());
 const LONG = process.env["WEIR_LONG"] === "1";
 const COUNT = LONG ? 400_000 : 60_000;
 const expected = expectedOf(COUNT);
-/** So slow that the input outlasts many changes of workers on a busy machine; the last workers read the rest at once. */
-const RATE = LONG ? 8_000 : 2_000;
+/** Of a worker, so that the input outlasts many changes of workers on a busy machine; the last workers read the rest at once. */
+const READ_RATE = LONG ? 4_000 : 1_000;
 /** What each of the others reads before it is ended. */
 const SOME = LONG ? 8_000 : 800;
 const INTERVAL_MS = 150;
 
-const planOf = (delivery: Delivery, rate: number): Plan =>
-  rescaledPlan({ count: COUNT, rate, keys: { brokers: kafka.brokers, delivery } });
+const planOf = (delivery: Delivery, readRate: number): Plan =>
+  rescaledPlan({ count: COUNT, readRate, keys: { brokers: kafka.brokers, delivery } });
 
 async function untilSomeIsRead(workers: readonly RescaledWorker[]): Promise<void> {
   const read = (): number => workers.reduce((sum, { slot }) => sum + slot.measure().totalIn, 0);
@@ -68,7 +68,7 @@ async function rescaled(parallelism: readonly number[], { job, delivery, from }:
   for (const [i, slots] of parallelism.entries()) {
     const epoch = i + 1;
     const isLast = i === parallelism.length - 1;
-    const plan = planOf(delivery, isLast ? 0 : RATE);
+    const plan = planOf(delivery, isLast ? 0 : READ_RATE);
     // As the operator decides it: checkpoints hold positions in the topics, savepoints do not.
     if (restore.kind !== "checkpoint") generation = undefined;
     generation ??= slots > 1 ? epoch : undefined;

@@ -153,8 +153,7 @@ describe("the Kafka source", () => {
     expect(reader.lag()).toBeUndefined();
     expect(reader.idleSplits()).toEqual([]);
     await readUntil(reader, () => reader.lag() !== undefined && reader.idleSplits().includes(1));
-    await readUntil(reader, () => reader.lag()?.records === 0);
-    expect(reader.idleSplits()).toEqual([0, 1]);
+    await readUntil(reader, () => reader.lag()?.records === 0 && reader.idleSplits().length === 2);
     await kafka.produce({ topic: name, partition: 1 }, records(1));
     expect(await readUntil(reader, (r) => r.length === 1)).toHaveLength(1);
     await reader.close();

@@ -98,7 +98,7 @@ describe("the Kafka sink with ExactlyOnce", () => {
     await second.close();
   });
 
-  it("waits for no transaction of a worker that died in the middle of its commit", { timeout: 120_000 }, async () => {
+  it("waits for no transaction of a worker that died in the middle of its commit", { timeout: 300_000 }, async () => {
     const { topic, open, values } = await line();
     const patient = { commitWithinMs: 600_000 };
     const first = await open(patient);

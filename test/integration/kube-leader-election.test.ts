@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { createKubeClient } from "../../src/kube/client.ts";
 import { fixedServer } from "../../src/kube/credentials.ts";
-import type { ElectionEnd, Lease, LeaderElection } from "../../src/kube/leader-election.ts";
+import type { ElectionEnd, Lease, LeaderElection, LeaderElectionOptions } from "../../src/kube/leader-election.ts";
 import { createLeaderElection } from "../../src/kube/leader-election.ts";
 import type { KubeObject } from "../../src/kube/resource.ts";
 import { configMaps, leases } from "../../src/kube/resource.ts";
@@ -23,6 +23,12 @@ const fastTimers: Timers = {
   after: (ms, run) => systemTimers.after(ms / SPEED, run),
   random: () => 0,
 };
+
+type Timing = Pick<LeaderElectionOptions, "timers" | "leaseDurationMs">;
+/** Nobody waits for the end of such a lease: who takes it over was given it. */
+const ENDLESS: Timing = { leaseDurationMs: 24 * 3_600_000 };
+/** Ten seconds for a renewal, however long each of its tries takes. */
+const UNHURRIED: Timing = { timers: { ...fastTimers, now: () => systemTimers.now(), after: systemTimers.after } };
 
 interface Candidate {
   readonly election: LeaderElection;
@@ -51,7 +57,7 @@ describe.each(apiServers)("leader election on $name", (target) => {
     await running.stop();
   });
 
-  function candidate(client: KubeClient, name: string, identity: string): Candidate {
+  function candidate(client: KubeClient, name: string, identity: string, timing: Timing = {}): Candidate {
     const abort = new AbortController();
     const terms: number[] = [];
     const started = Promise.withResolvers<void>();
@@ -61,6 +67,7 @@ describe.each(apiServers)("leader election on $name", (target) => {
       identity,
       timers: fastTimers,
       retryMs: RETRY_MS,
+      ...timing,
       lead: (term, signal) => {
         terms.push(term);
         started.resolve();
@@ -73,18 +80,16 @@ describe.each(apiServers)("leader election on $name", (target) => {
   const leaseOf = (name: string): Promise<Lease> => direct.get<Lease>(leases, { namespace: "default", name });
 
   it("lets one lead, and hands over at once when it resigns", async () => {
-    const first = candidate(direct, "resign", "first");
+    const first = candidate(direct, "resign", "first", ENDLESS);
     await first.leading;
-    const second = candidate(direct, "resign", "second");
+    const second = candidate(direct, "resign", "second", ENDLESS);
     const held = await leaseOf("resign");
     expect(held.spec?.holderIdentity).toBe("first");
     expect(held.spec?.renewTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
     expect([first.election.isLeading, second.election.isLeading]).toEqual([true, false]);
-    const from = performance.now();
     first.resign();
     expect(await first.end).toBe("Released");
     await second.leading;
-    expect(performance.now() - from).toBeLessThan(15_000 / SPEED);
     expect(second.terms[0]).toBeGreaterThan(first.terms[0] ?? Infinity);
     second.resign();
     await second.end;
@@ -118,7 +123,7 @@ describe.each(apiServers)("leader election on $name", (target) => {
   });
 
   it("keeps leading through short faults and doubled acknowledgements", async () => {
-    const leader = candidate(faulty, "bumpy", "leader");
+    const leader = candidate(faulty, "bumpy", "leader", UNHURRIED);
     await leader.leading;
     const unharmed = proxy.strikes;
     proxy.inject({ match: { resource: "leases" }, effect: { kind: "Answer", status: 503 }, times: 2 });

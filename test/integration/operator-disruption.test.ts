@@ -65,7 +65,8 @@ describe("a drain", () => {
       spec: { minAvailable: 1, selector: { matchLabels: { "weir.dev/job": NAME } } },
     };
     expect((await plane.kubectl(["apply", "-f", "-"], JSON.stringify(budget))).stderr).toBe("");
-    await plane.kubectl(["wait", `pdb/${NAME}`, "-n", namespace, "--for=jsonpath={.status.currentHealthy}=1"]);
+    const healthy = ["--for=jsonpath={.status.currentHealthy}=1", "--timeout=120s"];
+    expect(await plane.kubectl(["wait", `pdb/${NAME}`, "-n", namespace, ...healthy])).toMatchObject({ code: 0 });
     const refused = await drain("--timeout=12s"); // an eviction is tried every five seconds
     expect(refused.code).not.toBe(0);
     expect(refused.stderr).toMatch(/violate the pod's disruption budget/);

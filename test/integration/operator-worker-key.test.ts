@@ -44,9 +44,9 @@ async function withKeys(tokenKeys: TokenKeys): Promise<void> {
 
 /** Only a worker that takes the operator's token saves. */
 async function save(id: string): Promise<void> {
+  const before = (await weir.job(NAME)).status?.savepoint?.uri;
   const annotations = { "weir.dev/savepoint": id };
   await weir.client.patch(streamingJobs, { namespace: "default", name: NAME }, { metadata: { annotations } });
-  const before = (await weir.job(NAME)).status?.savepoint?.uri;
   await weir.until(NAME, `saved (${id})`, (j) => j.status?.savepoint?.uri !== before && isReady(j));
 }
 
@@ -63,9 +63,9 @@ describe("when the key of the workers' tokens is changed", () => {
   it("leaves a worker that goes on unseen when its key is gone, and says so", async () => {
     await withKeys([newer]);
     await weir.until(NAME, "out of reach", (j) => ready(j)?.reason === "Unreachable");
-    expect(logged.join("\n")).toMatch(
-      /pod keyed-1-0-0 was made with another key than those of tokenKeyFile; put its key back/,
-    );
+    await expect
+      .poll(() => logged.join("\n"))
+      .toMatch(/pod keyed-1-0-0 was made with another key than those of tokenKeyFile; put its key back/);
     const pod = await weir.client.get(pods, { namespace: "default", name: `${NAME}-1-0-0` });
     expect(pod).toMatchObject({ status: { phase: "Running" } });
   });

@@ -178,9 +178,13 @@ describe("a Secret's value", () => {
 
     const running = await workerOutputs("keeps");
     expect(Object.entries(running).filter(([, text]) => text === "")).toEqual([]);
-    const found = await outputs();
     const listed = ["/pods", "/configmaps", "events.k8s.io/events", "/events"];
-    expect(listed.filter((where) => found[where]?.includes("keeps") !== true)).toEqual([]);
+    let found: Record<string, string> = {};
+    const unheard = async (): Promise<string[]> => {
+      found = await outputs();
+      return listed.filter((where) => found[where]?.includes("keeps") !== true);
+    };
+    await expect.poll(unheard, { timeout: 60_000 }).toEqual([]); // events are written behind the status
     expect(leaks(found)).toEqual([]);
     const annotations = { "weir.dev/stop": "1" };
     await weir.client.patch(streamingJobs, { namespace, name: "keeps" }, { metadata: { annotations } });

@@ -69,18 +69,18 @@ afterAll(async () => {
 });
 
 describe("the operator with exactly its Role", () => {
-  it("runs, scales, saves, pauses, stops, starts and restarts a job", () => story.verbs("verbs"), 300_000);
-  it("follows a policy and a maintenance window", () => story.policyAndWindow(), 300_000);
-  it("recovers workers", () => story.failures("fails"), 300_000);
-  it("explains what is in the way", () => story.obstacles(), 300_000);
-  it("leaves an orphan alone", () => story.orphan("orphan"), 300_000);
+  it("runs, scales, saves, pauses, stops, starts and restarts a job", () => story.verbs("verbs"));
+  it("follows a policy and a maintenance window", () => story.policyAndWindow());
+  it("recovers workers", () => story.failures("fails"));
+  it("explains what is in the way", () => story.obstacles());
+  it("leaves an orphan alone", () => story.orphan("orphan"));
 
   it("hands the lead over to another process, which deletes the rest", async () => {
     const successor = await weir.startOperator();
     await weir.operator.stop();
     await successor.leading;
     await story.remove("verbs", "fails");
-  }, 300_000);
+  });
 });
 
 describe("the operator's Role", () => {

@@ -31,17 +31,21 @@ export async function askArgo<T>(
   env: NodeJS.ProcessEnv = {},
 ): Promise<LuaAnswer<T>[]> {
   const settings = argocdSettings();
-  return lineAnswers<LuaAnswer<T>>(
-    { command: await toolBinary("argocd"), args: ["lua"], env },
-    questions.map((question) => ({ settings, ...question })),
-  );
+  const program = { command: await toolBinary("argocd"), args: ["lua"], env };
+  const ask = (): Promise<LuaAnswer<T>[]> =>
+    lineAnswers<LuaAnswer<T>>(
+      program,
+      questions.map((question) => ({ settings, ...question })),
+    );
+  let answers = await ask();
+  // The second that a script has is one of the clock: on a busy machine it may pass before the script gets its turn.
+  for (let left = 3; left > 0 && answers.some(isCutOff); left -= 1) answers = await ask();
+  return answers;
 }
 
 /** The answers, where none may be an error. */
 export async function askedArgo<T>(questions: readonly LuaQuestion[], env: NodeJS.ProcessEnv = {}): Promise<T[]> {
-  let answers = await askArgo<T>(questions, env);
-  // The second that a script has is one of the clock: on a busy machine it may pass before the script gets its turn.
-  for (let left = 3; left > 0 && answers.some(isCutOff); left -= 1) answers = await askArgo<T>(questions, env);
+  const answers = await askArgo<T>(questions, env);
   return answers.map((answer, i) => {
     if (answer.error !== undefined) throw new Error(`${questions[i]?.run}: ${answer.error}`);
     return answer.answer;

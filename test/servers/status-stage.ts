@@ -89,7 +89,7 @@ export async function startStage(): Promise<Stage> {
         `was as expected: ${key}, ${fits.toString()}`,
         () => index() >= 0,
         () => versions.get(key)?.at(-1)?.status,
-        60_000,
+        120_000,
       );
       asked.set(key, index());
       return versions.get(key)?.[index()] as Version;
