@@ -37,7 +37,7 @@ export interface DatabaseServer {
 const USER = "weir";
 export const DATABASE_PASSWORD = "pass'word\"\\";
 const NOBODY = 65_534;
-const READY_MS = 60_000;
+const READY_MS = 180_000;
 
 const secret: ConnectorContext["referenced"] = (kind, name, key) =>
   kind === "Secret" && name === "database" ? { username: `${USER}\n`, password: DATABASE_PASSWORD }[key] : undefined;

@@ -263,14 +263,14 @@ function kubeconfig(url: string, pki: Pki): string {
 /** Polls, because the components have no other word for "ready"; ends at once when the process does. */
 async function waitFor(url: string, ca: string | undefined, server: GuardedProcess | undefined): Promise<void> {
   const dispatcher = new Agent({ connect: ca === undefined ? { rejectUnauthorized: false } : { ca } });
-  const deadline = Date.now() + 120_000;
+  const deadline = Date.now() + 300_000;
   try {
     while (Date.now() < deadline) {
       if (server?.hasExited === true) throw new Error(`it ended before ${url} was ready:\n${server.logTail()}`);
       if (await answers(url, dispatcher)) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error(`${url} was not ready within 120 s:\n${server?.logTail() ?? ""}`);
+    throw new Error(`${url} was not ready within 300 s:\n${server?.logTail() ?? ""}`);
   } finally {
     await dispatcher.close();
   }

@@ -161,7 +161,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
 }
 
 async function isReady(url: string, server: { hasExited: boolean; logTail(): string }): Promise<void> {
-  for (const deadline = Date.now() + 60_000; ; await delay(100)) {
+  for (const deadline = Date.now() + 180_000; ; await delay(100)) {
     const ok = await fetch(`${url}/-/ready`).then(
       (response) => response.ok,
       () => false,

@@ -22,7 +22,7 @@ export interface RedisServer {
 }
 
 const PASSWORD = "pass word";
-const READY_MS = 60_000;
+const READY_MS = 180_000;
 const secret: ConnectorContext["referenced"] = (kind, name, key) =>
   kind === "Secret" && name === "redis" ? { username: "default\n", password: PASSWORD }[key] : undefined;
 

@@ -37,7 +37,7 @@ export async function startS3(): Promise<S3Server> {
   });
   const endpoint = `http://127.0.0.1:${port}`;
   for (let waited = 0; !(await answers(endpoint)); waited += 50) {
-    if (server.hasExited || waited > 60_000) throw new Error(`versitygw does not answer:\n${server.logTail()}`);
+    if (server.hasExited || waited > 180_000) throw new Error(`versitygw does not answer:\n${server.logTail()}`);
     await delay(50);
   }
   const secret = (key: string): string | undefined => (credentials as Record<string, string>)[key];

@@ -160,7 +160,7 @@ export async function storyOn(start: (dir: string) => Promise<StartedCluster>): 
 
 /** A state that comes and goes before the watch is open would never be seen. kubectl logs its calls to the same file. */
 async function untilLogged(watch: GuardedProcess, logFile: string, text: string): Promise<void> {
-  for (const deadline = performance.now() + 60_000; !readFileSync(logFile, "utf8").includes(text); await delay(20)) {
+  for (const deadline = performance.now() + 180_000; !readFileSync(logFile, "utf8").includes(text); await delay(20)) {
     if (watch.hasExited || performance.now() > deadline)
       throw new Error(`no ${text} in kubectl's log:\n${watch.logTail()}`);
   }

@@ -44,7 +44,7 @@ export interface UserCluster {
   stop(): Promise<void>;
 }
 
-const PATIENCE_MS = 90_000;
+const PATIENCE_MS = 180_000;
 
 export async function startUserCluster(): Promise<UserCluster> {
   const dir = mkdtempSync(join(tmpdir(), "weir-user-"));

@@ -75,7 +75,7 @@ export async function startWeir(server: ApiServer, options: Partial<OperatorOpti
     operator,
     claims: join(folder, "claims"),
     job,
-    until: async (name, what, fits, timeoutMs = 90_000) => {
+    until: async (name, what, fits, timeoutMs = 180_000) => {
       const deadline = Date.now() + timeoutMs;
       for (;;) {
         const now = await job(name);
