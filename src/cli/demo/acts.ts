@@ -17,7 +17,7 @@ export function quickstartActs(hands: Hands): Act[] {
   return [
     {
       title: "the job runs and writes its first results",
-      limitMs: 15_000,
+      limitMs: 60_000,
       start: () => hands.applyQuickstart(),
       reached: ({ results }) => (results.rows > 0 ? `${results.rows} result records so far` : undefined),
     },
