@@ -2,6 +2,7 @@ import type { KindName } from "../../src/api/group.ts";
 import type { Stage, Version } from "../servers/status-stage.ts";
 import { condition } from "../servers/status-stage.ts";
 import { datagenJob, kafkaJob } from "./datagen-job.ts";
+import { farSchedule } from "./far-schedule.ts";
 
 /** A moment in the life of an object, as a fixture keeps it. */
 export interface Moment {
@@ -269,7 +270,7 @@ const windows: Story = {
       await stage.create(object("MaintenanceWindow", kept, { jobs: [name], ...spec }));
       await diary(stage, keep, "MaintenanceWindow", kept)(kept, fits);
     };
-    const weekly = { schedule: "0 2 * * 0", duration: "1h", timeZone: "Europe/Berlin" };
+    const weekly = { schedule: farSchedule(), duration: "1h", timeZone: "Europe/Berlin" };
     await window("nobody-reacts", weekly, because("Scheduled"));
     await stage.create(datagenJob(name));
     await stage.create(object("ControlPolicy", "make-way", { jobs: [name], ...MAINTENANCE }));

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { datagenJob } from "../builders/datagen-job.ts";
+import { farSchedule } from "../builders/far-schedule.ts";
 import type { Seen, SeenKind, UserCluster } from "../servers/user-cluster.ts";
 import { condition, startUserCluster, told } from "../servers/user-cluster.ts";
 
@@ -29,8 +30,6 @@ const scale = (name: string, condition: string, parallelism = "2"): object => ({
   action: "Scale",
   params: { parallelism },
 });
-/** A window that is not open now, whatever the time of day: it opens in about twelve hours. */
-const farFromNow = (): string => `0 ${(new Date().getUTCHours() + 12) % 24} * * *`;
 const current = async (kind: SeenKind, name: string): Promise<Seen> => {
   const { metadata } = await cluster.see(kind, name);
   return cluster.until(kind, name, (o) => o.status?.observedGeneration === metadata.generation);
@@ -127,7 +126,7 @@ describe("a maintenance window", () => {
   });
 
   it("that no policy reacts to says so, until one does", async () => {
-    await cluster.apply(window({ schedule: farFromNow() }));
+    await cluster.apply(window({ schedule: farSchedule() }));
     const idle = await current("MaintenanceWindow", "nightly");
     expect(condition(idle, "Ready")).toMatchObject({ status: "True", reason: "Scheduled" });
     expect(condition(idle, "NoConsumer")).toMatchObject({ status: "True", reason: "NobodyReacts" });
@@ -137,7 +136,7 @@ describe("a maintenance window", () => {
   });
 
   it("that selects no job says so", async () => {
-    await cluster.apply(window({ jobs: ["nobody"], schedule: farFromNow() }));
+    await cluster.apply(window({ jobs: ["nobody"], schedule: farSchedule() }));
     const seen = await current("MaintenanceWindow", "nightly");
     expect(condition(seen, "NoConsumer")?.message).toContain("no job of this namespace is selected");
   });
