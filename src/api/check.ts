@@ -156,9 +156,9 @@ function checkConnection(path: string, end: End, byName: ReadonlyMap<string, obj
     return [wrong(path, `no connection is called "${name}" in spec.pipeline.connections; ${known}`)];
   }
   const kind = Object.keys(connection).find((k) => k !== "name") ?? "";
-  return (end as Readonly<Record<string, unknown>>)[kind] === undefined
-    ? [wrong(path, `connection "${name}" is of kind ${kind}; the node is not`)]
-    : [];
+  if ((end as Readonly<Record<string, unknown>>)[kind] !== undefined) return [];
+  const own = Object.keys(end).filter((k) => k !== "connection" && k !== "batching");
+  return [wrong(path, `connection "${name}" is of kind ${kind}, and this is ${own.join(", ")}; name one of its kind`)];
 }
 
 const DOTTED = /^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$/;

@@ -8,6 +8,8 @@ export interface Rule<T> {
   readonly cel: string;
   /** What the user reads: what is wrong and what to write instead. */
   readonly message: string;
+  /** Names of which some are chosen: a refusal here says which were. */
+  readonly choices?: readonly string[];
   /** Called with values that already have the right structure. */
   readonly holds: (value: T) => boolean;
 }
@@ -30,7 +32,10 @@ export function keywords<S extends z.ZodType>(schema: S, added: CrdKeywords): S 
 
 export function rules<S extends z.ZodType>(schema: S, list: readonly Rule<z.output<S>>[]): S {
   const before = (schema.meta() as CrdKeywords | undefined)?.["x-kubernetes-validations"] ?? [];
-  const checked = list.reduce((s, rule) => s.refine((v) => rule.holds(v), { message: rule.message }) as S, schema);
+  const checked = list.reduce((s, { holds, message, choices }) => {
+    const told = choices === undefined ? { message } : { message, params: { choices } };
+    return s.refine((v) => holds(v), told) as S;
+  }, schema);
   const added = list.map(({ cel, message }) => ({ rule: cel, message }));
   return checked.meta({ ...schema.meta(), "x-kubernetes-validations": [...before, ...added] }) as S;
 }
@@ -42,6 +47,7 @@ export function exactlyOne(keys: readonly string[], what: string): Rule<object> 
   return {
     cel: `[${keys.map((k) => `has(self.${k})`).join(",")}].filter(x, x).size() == 1`,
     message: `${what}: set exactly one of ${keys.join(", ")}`,
+    choices: keys,
     holds: (value) => keys.filter((k) => (value as Fields)[k] !== undefined).length === 1,
   };
 }
@@ -50,6 +56,7 @@ export function atMostOne(keys: readonly string[], what: string): Rule<object> {
   return {
     cel: `[${keys.map((k) => `has(self.${k})`).join(",")}].filter(x, x).size() <= 1`,
     message: `${what}: set at most one of ${keys.join(", ")}`,
+    choices: keys,
     holds: (value) => keys.filter((k) => (value as Fields)[k] !== undefined).length <= 1,
   };
 }

@@ -33,11 +33,21 @@ describe("the violations of an object", () => {
       "spec.pipeline.nodes[hot].from: must be an array, not a string",
     ],
     [
+      { pipeline: { nodes: [...nodes, { name: "two", from: ["events"], filter: "true", map: { a: "1" } }] } },
+      expect.stringMatching(/^spec\.pipeline\.nodes\[two\]: a node: set exactly one of .*, not filter and map$/),
+    ],
+    [
+      { pipeline: { nodes: [...nodes, { name: "all", from: ["events"], union: null }] } },
+      expect.stringMatching(
+        /^spec\.pipeline\.nodes\[all\]: .*; "union" is empty, as if it were not there: write union: \{\}$/,
+      ),
+    ],
+    [
       { pipeline: { nodes }, checkpoint: { interval: "1d" } },
       "spec.checkpoint.interval: must be a duration such as 1m30s, 250ms or 24h",
     ],
   ])("say where and what: %j", (spec, expected) => {
-    expect(violations("StreamingJob", job(spec)).map((v) => `${v.path}: ${v.message}`)).toContain(expected);
+    expect(violations("StreamingJob", job(spec)).map((v) => `${v.path}: ${v.message}`)).toContainEqual(expected);
   });
 
   it("survive anything that is not an object", () => {

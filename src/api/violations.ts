@@ -30,11 +30,25 @@ function problemOf(issue: z.core.$ZodIssue, object: unknown): Problem {
   return {
     code: "SPEC_INVALID",
     path: pathOf(issue.path, object),
-    message: messageOf(issue),
+    message: messageOf(issue) + chosen(issue, object),
     keys: issue.path,
     ...(unknown === undefined ? {} : { unknown }),
   };
 }
+
+/** Of choices, those that were made: too many, or one that YAML reads as null. */
+function chosen(issue: z.core.$ZodIssue, object: unknown): string {
+  const choices = issue.code === "custom" ? (issue.params?.["choices"] as readonly string[] | undefined) : undefined;
+  if (choices === undefined) return "";
+  const written = (issue.path.reduce<unknown>((at, key) => (at as Fields)[key], object) ?? {}) as Fields;
+  const made = choices.filter((name) => Object.hasOwn(written, name));
+  const empty = made.filter((name) => written[name] === null);
+  const set = made.filter((name) => !empty.includes(name));
+  if (set.length > 1) return `, not ${set.join(" and ")}`;
+  return empty.map((name) => `; "${name}" is empty, as if it were not there: write ${name}: {}`).join("");
+}
+
+type Fields = Readonly<Record<PropertyKey, unknown>>;
 
 /** `spec.pipeline.nodes[hot].filter`: items are shown by name where they have one. */
 function pathOf(path: readonly PropertyKey[], object: unknown): string {

@@ -51,7 +51,21 @@ export function checkFunction(style: "global" | "method", { name, args, node, sc
   return { kind: "call", type: claimed ? CLAIMED_DOUBLE : type, name, args };
 }
 
+/** What other languages call it. */
+const KNOWN_ELSEWHERE: Readonly<Record<string, string>> = {
+  includes: "contains",
+  length: "size",
+  len: "size",
+  lower: "lowerAscii",
+  tolowercase: "lowerAscii",
+  upper: "upperAscii",
+  touppercase: "upperAscii",
+  substr: "substring",
+};
+
 function similar(name: string): string {
+  const here = KNOWN_ELSEWHERE[name.toLowerCase()];
+  if (here !== undefined) return `; here it is "${here}"`;
   return (
     suggestion(name, [...Object.keys(celFunctions), ...MACROS, "has"]) || "; docs/reference/expressions.md lists them"
   );

@@ -5,15 +5,31 @@ import type { Expression } from "./expression.ts";
 import { referencesOf } from "./references.ts";
 import { rootScope } from "./scope.ts";
 import { parseSyntax } from "./syntax.ts";
-import type { VariableType } from "./value-type.ts";
+import type { TypeKind, VariableType } from "./value-type.ts";
 import { nameOfType, typeOfVariable } from "./value-type.ts";
 
 export interface ParseOptions {
   /** Names in scope and what is known of them. Default: `event` and `params`, both dyn. */
   readonly variables?: Readonly<Record<string, VariableType>>;
-  /** What the result must be: "bool" for conditions, "list" for what gives many. A dyn result passes and is checked when it is there. */
-  readonly result?: "bool" | "list" | "any";
+  /** What the result must be: "bool" for conditions, "list" for what gives many, "number" for what is added up. A dyn result passes and is checked when it is there. */
+  readonly result?: ResultKind;
 }
+export type ResultKind = keyof typeof RESULTS | "any";
+
+interface Wanted {
+  readonly kinds: readonly TypeKind[];
+  readonly must: string;
+  readonly instead: string;
+}
+const RESULTS = {
+  bool: { kinds: ["bool"], must: "the condition must be true or false", instead: "compare it with something" },
+  list: { kinds: ["list"], must: "the expression must give a list", instead: "write [ ] around it" },
+  number: {
+    kinds: ["int", "double", "null"],
+    must: "the value must be a number",
+    instead: "convert it, for example by double(…) or size(…)",
+  },
+} as const satisfies Readonly<Record<string, Wanted>>;
 
 const DEFAULT_VARIABLES: Readonly<Record<string, VariableType>> = { event: "dyn", params: "dyn" };
 
@@ -28,16 +44,9 @@ export function parseExpression(text: string, options: ParseOptions = {}): Expre
   const declared = Object.entries(options.variables ?? DEFAULT_VARIABLES);
   const variables = new Map(declared.map(([name, type]) => [name, typeOfVariable(type)]));
   const ast = check(parseSyntax(text), rootScope(text, variables));
-  if (options.result === "bool" && ast.type.kind !== "bool" && ast.type.kind !== "dyn")
-    throw errorOf(
-      text,
-      `the condition must be true or false, but "${text}" is of type ${nameOfType(ast.type)}; compare it with something`,
-    );
-  if (options.result === "list" && ast.type.kind !== "list" && ast.type.kind !== "dyn")
-    throw errorOf(
-      text,
-      `the expression must give a list, but "${text}" is of type ${nameOfType(ast.type)}; write [ ] around it`,
-    );
+  const wanted: Wanted | undefined = options.result === undefined || options.result === "any" ? undefined : RESULTS[options.result];
+  if (wanted !== undefined && ast.type.kind !== "dyn" && !wanted.kinds.includes(ast.type.kind))
+    throw errorOf(text, `${wanted.must}, but "${text}" is of type ${nameOfType(ast.type)}; ${wanted.instead}`);
   const cost = costOf(ast);
   if (cost > MAX_COST)
     throw errorOf(

@@ -24,6 +24,8 @@ export interface CaseResult {
   readonly failures: readonly Failure[];
   /** What `peek` nodes showed. */
   readonly shown: readonly string[];
+  /** What came, by the names of `expect`; nothing if the test stopped. */
+  readonly came: Readonly<Record<string, readonly unknown[]>>;
 }
 
 const MAX_SHOWN = 100;
@@ -55,15 +57,20 @@ export async function runCase(
     lookups: givenRows(plan, test),
   });
   const stopped = feed(program, plan, test);
-  if (stopped !== undefined) return { failures: [stopped], shown };
-  const failures = Object.entries(test.expect).flatMap(([name, expected]) => {
-    const got = taps.writers.get(taps.names.get(name) ?? name)?.records ?? [];
-    return compareRecords(expected, got).map(({ keys, message }) => ({ keys: ["expect", name, ...keys], message }));
-  });
-  return { failures, shown };
+  if (stopped !== undefined) return { failures: [stopped], shown, came: {} };
+  const came = Object.fromEntries(
+    Object.keys(test.expect).map((name) => [name, taps.writers.get(taps.names.get(name) ?? name)?.records ?? []]),
+  );
+  const failures = Object.entries(test.expect).flatMap(([name, expected]) =>
+    compareRecords(expected, came[name] ?? []).map(({ keys, message }) => ({
+      keys: ["expect", name, ...keys],
+      message,
+    })),
+  );
+  return { failures, shown, came };
 }
 
-const failed = (message: string): CaseResult => ({ failures: [{ keys: ["name"], message }], shown: [] });
+const failed = (message: string): CaseResult => ({ failures: [{ keys: ["name"], message }], shown: [], came: {} });
 
 interface Collected {
   readonly writer: SinkWriter;

@@ -1,4 +1,5 @@
 import { WeirError } from "../../errors.ts";
+import { suggestion } from "../../expression/diagnostic.ts";
 import type { AggregateFunction, PlanAggregate } from "../plan.ts";
 import { nodePath } from "./expressions.ts";
 
@@ -46,11 +47,30 @@ export function parseAggregate(node: string, name: string, text: string): PlanAg
   };
   const call = CALL.exec(text);
   const fn = NAMES.find((f) => f === call?.[1]);
-  if (call === null || fn === undefined) throw invalid(`is not one call of ${NAMES.join(", ")}`);
+  if (call === null || fn === undefined)
+    throw invalid(`is not one call of ${NAMES.join(", ")}${hint(text, call?.[1])}`);
   const inside = (call[2] as string).trim();
+  if (endsEarly(inside))
+    throw invalid("is more than one call; write each as a field of its own, and calculate with them in a map after it");
   if (fn !== "count") return { name, fn, ...argument(fn, inside, invalid) };
   if (inside !== "") throw invalid("takes no argument: count() counts records; filter them before");
   return { name, fn, arg: null };
+}
+
+function hint(text: string, called: string | undefined): string {
+  if (text.split("(").length > text.split(")").length)
+    return "; YAML ends a value in { } at a comma: put the whole call into quotes";
+  return called === undefined ? "" : suggestion(called, NAMES);
+}
+
+/** What closes its call: a bracket beside those that are opened inside. */
+function endsEarly(inside: string): boolean {
+  let open = 0;
+  for (const [c] of inside.replaceAll(/'[^']*'|"[^"]*"/g, "").matchAll(/[()]/g)) {
+    open += c === "(" ? 1 : -1;
+    if (open < 0) return true;
+  }
+  return false;
 }
 
 function argument(

@@ -1,5 +1,6 @@
 import { isWeirError, WeirError } from "../../errors.ts";
 import { parseExpression } from "../../expression/parse.ts";
+import type { ResultKind } from "../../expression/parse.ts";
 import type { VariableType } from "../../expression/value-type.ts";
 
 /** The node that an expression belongs to, and what is known of the events it reads. */
@@ -13,7 +14,7 @@ export interface CheckedNode {
 }
 
 /** Parses, checks and prices an expression at planning time, so that its error names the node; returns its text. */
-export function checkExpression(at: CheckedNode, text: string, result: "bool" | "list" | "any" = "any"): string {
+export function checkExpression(at: CheckedNode, text: string, result: ResultKind = "any"): string {
   const { name: node, event = "dyn", variables = { event } } = at;
   try {
     parseExpression(text, { result, variables: { ...variables, params: "dyn" } });

@@ -2,7 +2,7 @@ import { parseDuration } from "../../api/duration.ts";
 import type { PipelineNode, Window } from "../../api/pipeline.schema.ts";
 import { isOfProcessingTime } from "../../api/window-check.ts";
 import { WeirError } from "../../errors.ts";
-import type { Keying, PlanTrigger, PlanWindow } from "../plan.ts";
+import type { AggregateFunction, Keying, PlanTrigger, PlanWindow } from "../plan.ts";
 import { parseAggregate } from "./aggregates.ts";
 import { checkExpression } from "./expressions.ts";
 import type { CheckedNode } from "./expressions.ts";
@@ -56,10 +56,12 @@ function topN({ name, ttl }: PipelineNode, of: Key & { ranking: NonNullable<Pipe
 
 const milliseconds = (duration: string | undefined): number => (duration === undefined ? 0 : parseDuration(duration));
 
+const OF_NUMBERS: ReadonlySet<AggregateFunction> = new Set(["sum", "avg", "min", "max", "percentile"]);
+
 function aggregates(aggregate: Readonly<Record<string, string>>, at: CheckedNode) {
   return Object.entries(aggregate).map(([field, text]) => {
     const parsed = parseAggregate(at.name, field, text);
-    if (parsed.arg !== null) checkExpression(at, parsed.arg);
+    if (parsed.arg !== null) checkExpression(at, parsed.arg, OF_NUMBERS.has(parsed.fn) ? "number" : "any");
     return parsed;
   });
 }

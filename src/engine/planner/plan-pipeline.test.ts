@@ -280,6 +280,24 @@ describe("a pipeline that cannot run is refused with its node and what to do", (
       /nodes\[d\].process.function: spec.pipeline.functions has no "f"; there are none/,
     ],
     [
+      "an aggregate in SQL",
+      [events, { name: "w", from: ["events"], ...window, aggregate: { p: "COUNT(*)" } }, out("w")],
+      "EXPRESSION_INVALID",
+      /is not one call of count, .*; did you mean "count"\?/,
+    ],
+    [
+      "an aggregate that YAML cut at a comma",
+      [events, { name: "w", from: ["events"], ...window, aggregate: { p: "percentile(event.lag" } }, out("w")],
+      "EXPRESSION_INVALID",
+      /YAML ends a value in \{ \} at a comma: put the whole call into quotes/,
+    ],
+    [
+      "a calculation with aggregates",
+      [events, { name: "w", from: ["events"], ...window, aggregate: { p: "sum(event.lag) / count()" } }, out("w")],
+      "EXPRESSION_INVALID",
+      /is more than one call; write each as a field of its own/,
+    ],
+    [
       "a percentile without a share",
       [events, { name: "w", from: ["events"], ...window, aggregate: { p: "percentile(event.lag)" } }, out("w")],
       "EXPRESSION_INVALID",
@@ -382,6 +400,21 @@ it("refuses an expression that does not fit the source's schema", () => {
   const refused = refusal([typed, hot, out("hot")]);
   expect(refused.code).toBe("EXPRESSION_INVALID");
   expect(refused.message).toMatch(/node "hot"/);
+});
+
+it("refuses to add up what the schema says is no number", () => {
+  const typed: PipelineNode = { ...events, schema: { tenant: "string", lag: "int" } };
+  const counted = (call: string): PipelineNode[] => [
+    typed,
+    { name: "w", from: ["events"], ...window, aggregate: { x: call } },
+    out("w"),
+  ];
+  expect(refusal(counted("min(event.tenant)"))).toMatchObject({
+    code: "EXPRESSION_INVALID",
+    message: expect.stringContaining('the value must be a number, but "event.tenant" is of type string') as string,
+  });
+  expect(() => plan(counted("max(event.lag)"))).not.toThrow();
+  expect(() => plan(counted("first(event.tenant)"))).not.toThrow();
 });
 
 it("knows after select and drop which fields of the schema are left", () => {
