@@ -3,7 +3,7 @@ import type { OutRecord } from "../connectors/connector.ts";
 import { Failure } from "../../expression/failure.ts";
 import { evaluationError } from "../../expression/interpret.ts";
 import { read } from "../../expression/runtime/access.ts";
-import { eventTimeOf } from "../event-time.ts";
+import { eventTimeOf, noEventTime } from "../event-time.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import { rankProblem } from "../accumulators/top-list.ts";
 import type { Batch } from "../batch.ts";
@@ -147,7 +147,7 @@ export class ChainRuntime {
   }
 
   noEventTime(path: string): TypeError {
-    return new TypeError(`its event time event.${path} is missing or not a time`);
+    return new TypeError(noEventTime(path));
   }
 
   text(value: unknown): string {

@@ -1,5 +1,5 @@
 import type { Batch, Row } from "../batch.ts";
-import { eventTimeOf } from "../event-time.ts";
+import { eventTimeOf, noEventTime } from "../event-time.ts";
 import { ownField } from "../own-field.ts";
 import type { PlanSource } from "../plan.ts";
 import type { ProgramInput } from "../program.ts";
@@ -60,6 +60,6 @@ function readRow(start: Start, stage: Stage, at: { batch: Batch; i: number; row:
 function timeOf(start: Start, value: unknown, otherwise: number): number {
   const path = start.eventTime?.field ?? null;
   const ts = path === null ? otherwise : eventTimeOf(ownField(value, path));
-  if (Number.isNaN(ts)) throw new TypeError(`its event time event.${path?.join(".")} is missing or not a time`);
+  if (Number.isNaN(ts)) throw new TypeError(noEventTime(path?.join(".") ?? ""));
   return ts;
 }
