@@ -1,4 +1,4 @@
-import type { Emitted, Emitter } from "./emitted.ts";
+import type { Emitted, Emitter, TextTest } from "./emitted.ts";
 import { settled } from "./emitted.ts";
 import type { ArithmeticOperator, CompareOperator, NodeOf } from "./expression.ts";
 import { binaryOperation } from "./operation.ts";
@@ -18,7 +18,7 @@ export function emitBinary(node: NodeOf<"binary">, e: Emitter): Emitted {
   switch (node.operator) {
     case "==":
     case "!=":
-      return equality(node.operator, operands, e);
+      return textEquality(node, equality(node.operator, operands, e), e);
     case "in":
       return membership(node, operands, e);
     case "<":
@@ -79,6 +79,19 @@ function equality(operator: "==" | "!=", operands: Operands, e: Emitter): Emitte
   return { code: wrap(operands, slow) };
 }
 
+/** A field and a text where their bytes will do. */
+function textEquality(node: NodeOf<"binary">, general: Emitted, e: Emitter): Emitted {
+  const [field, other] = node.left.kind === "path" ? [node.left, node.right] : [node.right, node.left];
+  const test = field.kind === "path" && other.kind === "literal" ? bytesTest(field, other, e) : undefined;
+  if (test === undefined) return general;
+  const same = node.operator === "==" ? test.same : `!(${test.same})`;
+  return { code: `(${test.known} ? ${same} : ${general.code})` };
+}
+
+function bytesTest(field: NodeOf<"path">, { value }: NodeOf<"literal">, e: Emitter): ReturnType<TextTest> {
+  return typeof value === "string" ? e.textTest?.(field.path, value) : undefined;
+}
+
 function presentOr(field: Emitted, test: string, e: Emitter): string {
   return `${field.code} === undefined ? ${e.runtime}.missing(${JSON.stringify(field.path)}) : ${test}`;
 }
@@ -93,7 +106,11 @@ function membership(node: NodeOf<"binary">, operands: Operands, e: Emitter): Emi
   if (left.kind !== "path" || items.length === 0 || items.length > MOST_ALTERNATIVES || !plain)
     return { code: wrap(operands, operands.slow) };
   const tests = items.map((item) => `${operands.left.code} === ${e.emit(item, e).code}`);
-  return { code: `(${presentOr(operands.left, tests.join(" || "), e)})` };
+  const general = `(${presentOr(operands.left, tests.join(" || "), e)})`;
+  const texts = items.map((item) => (item.kind === "literal" ? bytesTest(left, item, e) : undefined));
+  const [first] = texts;
+  if (first === undefined || texts.includes(undefined)) return { code: general };
+  return { code: `(${first.known} ? ${texts.map((t) => `(${t?.same})`).join(" || ")} : ${general})` };
 }
 
 interface ArithmeticContext {

@@ -1,5 +1,5 @@
 import { emitBinary } from "./emit-operator.ts";
-import type { Emitted, Emitter } from "./emitted.ts";
+import type { Emitted, Emitter, TextTest } from "./emitted.ts";
 import { isTotal, settled } from "./emitted.ts";
 import type { Expression, FieldPath, Macro, Node, NodeOf } from "./expression.ts";
 import { anyNode } from "./expression.ts";
@@ -12,6 +12,8 @@ export interface EmitOptions {
    * is the name of a variable or something as cheap, and free of side effects.
    */
   readonly field: (path: FieldPath) => string;
+  /** A shorter way to compare a field with a text, where there is one. */
+  readonly textTest?: TextTest;
   /** Name of the variable that holds `celRuntime` in the generated source. */
   readonly runtime: string;
   /** Begins the name of every variable made here; must differ between expressions of one function. Default "x". */
@@ -42,6 +44,7 @@ export function emitJavaScript(expression: Expression, options: EmitOptions): Em
   const emitter: Emitter = {
     runtime: options.runtime,
     field: options.field,
+    textTest: options.textTest,
     local: (slot) => `${prefix}c${slot}`,
     temps,
     newName: () => `${prefix}${count++}`,

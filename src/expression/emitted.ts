@@ -11,10 +11,17 @@ export interface Emitted {
   readonly path?: string;
 }
 
+/**
+ * How a field is compared with a text without making its value: `same` tells whether they are equal wherever `known` is
+ * true. Undefined where there is no such way.
+ */
+export type TextTest = (path: FieldPath, text: string) => { readonly known: string; readonly same: string } | undefined;
+
 /** What is shared while one expression is emitted. */
 export interface Emitter {
   readonly runtime: string;
   readonly field: (path: FieldPath) => string;
+  readonly textTest?: TextTest | undefined;
   readonly local: (slot: number) => string;
   /** Variables to declare in the function that is being written. */
   readonly temps: string[];

@@ -17,6 +17,7 @@ import { keyedProcessSource, processSource } from "./process-source.ts";
 import { dropSource, flatMapSource, peekSource, selectSource } from "./record-operators.ts";
 import { recordSource } from "./serializer.ts";
 import { locate, readSource } from "./shape.ts";
+import { textTest } from "./text-test.ts";
 import type { Leaf, Shape, Slot } from "./shape.ts";
 import { dedupSource, topSource } from "./table-source.ts";
 
@@ -190,7 +191,12 @@ ${boolTest(y, fail)} if (${y}) ${x} = ${i}; else {`,
   /** JavaScript of an expression; what it needs to have declared goes into `declared`. */
   expression(text: string, at: At, declared: string[]): string {
     const read = (path: readonly string[]): string => readSource(at.shape, path);
-    const emitted = emitExpression(text, { read, record: at.variable ?? "event", prefix: `x${this.id()}_` });
+    const emitted = emitExpression(text, {
+      read,
+      textTest: (path, literal) => textTest(at.shape, path, literal),
+      record: at.variable ?? "event",
+      prefix: `x${this.id()}_`,
+    });
     declared.push(...emitted.temps);
     return emitted.code;
   }
