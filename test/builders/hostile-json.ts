@@ -75,6 +75,23 @@ export function hostileDocument(r: Random): Buffer {
   return r.chance(0.25) ? mutated(r, text) : text;
 }
 
+/** The same document with other values here and there, or broken. */
+export function sibling(r: Random, document: Buffer): Buffer {
+  const text = document
+    .toString("latin1")
+    .replaceAll(/"(?:[^"\\]|\\.)*"(?!\s*:)|-?\d[\d.eE+-]*|true|false|null/g, (scalar) =>
+      r.chance(0.5) ? otherScalar(r, scalar) : scalar,
+    );
+  const bytes = Buffer.from(text, "latin1");
+  return r.chance(0.25) ? mutated(r, bytes) : bytes;
+}
+
+function otherScalar(r: Random, scalar: string): string {
+  if (r.chance(0.1)) return Buffer.from(value(r, 2, false)).toString("latin1");
+  if (!scalar.startsWith('"')) return r.pick(NUMBERS);
+  return Buffer.from(r.pick(STRINGS)).toString("latin1");
+}
+
 function value(r: Random, depth: number, object: boolean): string {
   const kind = object ? 6 : r.below(depth > 4 ? 6 : 8);
   switch (kind) {

@@ -1,7 +1,10 @@
 import { expect, it } from "vitest";
+import { decoder } from "../../src/engine/json/decoder.ts";
+import type { Layout } from "../../src/engine/json/layout.ts";
+import { Layouts } from "../../src/engine/json/layouts.ts";
 import { ownField } from "../../src/engine/own-field.ts";
 import { projector } from "../../src/engine/json/project.ts";
-import { hostileDocument } from "../builders/hostile-json.ts";
+import { hostileDocument, sibling } from "../builders/hostile-json.ts";
 import { random } from "../builders/random.ts";
 
 const DOCUMENTS = process.env["WEIR_LONG"] === "1" ? 1_500_000 : 100_000;
@@ -43,10 +46,50 @@ it("finds in any bytes what JSON.parse finds, or leaves them to it", () => {
   expect(valid).toBeLessThan(DOCUMENTS);
 });
 
-function parsed(document: Buffer): unknown[] | undefined {
+it("finds by the shape of an earlier record what JSON.parse finds, or leaves it to the others", () => {
+  // A shape is not told of a field that is read as a whole and in parts.
+  const wanted = WANTED.filter((path) => !WANTED.some((other) => other.length > path.length && other[0] === path[0]));
+  const r = random(20260102);
+  let fitted = 0;
+  for (let shape = 0; shape < DOCUMENTS / SIBLINGS; shape++) {
+    const find = finderByShape(wanted);
+    const first = hostileDocument(r);
+    for (let n = 0; n < SIBLINGS; n++) {
+      const document = n === 0 ? first : sibling(r, first);
+      const behind = Buffer.from(r.pick(["", '"}]1    ', "\n{}\n{}{}", "0e00000", '",":{}",":{}']));
+      const found = find(Buffer.concat([document, behind]), document.length);
+      if (found === undefined) continue;
+      fitted++;
+      const expected = parsed(document, wanted);
+      if (!same(found, expected))
+        expect({ document: document.toString(), found }).toEqual({ document: document.toString(), found: expected });
+    }
+  }
+  console.log(`layouts: ${DOCUMENTS} documents, ${fitted} by their shape, 0 differences`);
+  expect(fitted).toBeGreaterThan(DOCUMENTS * 0.05);
+});
+
+const SIBLINGS = 50;
+
+/** Values of the wanted fields where the shape of the record is one that came before. */
+function finderByShape(wanted: readonly (readonly string[])[]): (b: Buffer, end: number) => unknown[] | undefined {
+  const layouts = new Layouts(wanted);
+  const project = projector(wanted);
+  const decode = decoder();
+  return (b, end) => {
+    layouts.begin(b, 1);
+    const at = layouts.of(0, end);
+    if (at === undefined && project(b, 0, end) !== "odd") layouts.learn(0, end);
+    const value = ({ starts, ends, types }: Layout, k: number): unknown =>
+      decode(b, starts[k] as number, ends[k] as number, types[k] as number);
+    return at === undefined ? undefined : wanted.map((_, k) => value(at, k));
+  };
+}
+
+function parsed(document: Buffer, wanted: readonly (readonly string[])[] = WANTED): unknown[] | undefined {
   try {
     const value: unknown = JSON.parse(document.toString("utf8"));
-    return WANTED.map((path) => ownField(value, path));
+    return wanted.map((path) => ownField(value, path));
   } catch {
     return undefined;
   }

@@ -85,6 +85,26 @@ describe("a generated chain", () => {
     expect(() => compile(tampered, options)).toThrow(/for a number/);
   });
 
+  it.each([
+    ["event.a == 'ab'", ['{"a":"ab"}', '{"a":"\\u0061b"}']],
+    ["event.a != 'ab'", ['{"a":"abc"}', '{"a":"a"}', '{"a":"xb"}', '{"a":1}', '{"a":null}', '{"a":""}']],
+    ["event.a in ['a', 'xb']", ['{"a":"a"}', '{"a":"xb"}']],
+    ["'' == event.a", ['{"a":""}']],
+  ])("compares a field with texts: %s", (filter, passed) => {
+    const all = ["ab", "abc", "a", "xb", 1, null, ""].map((a) => JSON.stringify({ a }));
+    const records = [...all, '{"a":"\\u0061b"}', '{"b":"ab"}'];
+    const written = run([{ name: "f", from: ["events"], filter, onError: "Skip" }, out("f")], records)["out"];
+    expect(values(written).toSorted()).toEqual(passed.toSorted());
+  });
+
+  it("copies numbers in their own spelling unless no double holds them", () => {
+    const numbers = ["0.5", "-0", "1e3", "12345678901234567890.25", "1e400", `1${"0".repeat(400)}`];
+    const records = numbers.map((n) => `{"a":${n}}`);
+    const written = run([{ name: "m", from: ["events"], map: { b: "event.a" } }, out("m")], records)["out"];
+    const spelled = [...numbers.slice(0, 4), "null", "null"];
+    expect(values(written)).toEqual(spelled.map((n) => `{"b":${n}}`));
+  });
+
   it("takes hostile text in an expression as text", () => {
     const text = `"]; throw new Error("out"); //\u2028\${1}\``;
     const record = JSON.stringify({ a: text });

@@ -2,7 +2,17 @@ import { Failure } from "../../expression/failure.ts";
 import { celRuntime } from "../../expression/runtime/runtime.ts";
 import { WeirError } from "../../errors.ts";
 import { decoder, plainInt } from "../json/decoder.ts";
-import { endOfName, kindWithin, MAX_SCAN_BYTES, plain, scanString, scanValue, skipSpace } from "../json/scan.ts";
+import { Layouts } from "../json/layouts.ts";
+import {
+  endOfName,
+  isWithinDoubles,
+  kindWithin,
+  MAX_SCAN_BYTES,
+  plain,
+  scanString,
+  scanValue,
+  skipSpace,
+} from "../json/scan.ts";
 import { own } from "../accumulators/accumulator.ts";
 import { isRank } from "../accumulators/top-list.ts";
 import type { Batch } from "../batch.ts";
@@ -167,11 +177,13 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
     copied,
     decode: decoder(),
     Failure,
+    Layouts,
     MAX_SCAN_BYTES,
     NO_ROW,
     addSum,
     endOfName,
     isRank,
+    isWithinDoubles,
     kindWithin,
     murmur2,
     overflows,

@@ -60,20 +60,36 @@ function slotOf(k: number, buffer: string): Slot {
 
 /**
  * Finds the fields of the record that is in `b` from `start` to `end`: the fast path, and what `parse` makes of the
- * statements that pick them from a parsed `value`. PARSED values have no bytes.
+ * statements that pick them from a parsed `value`. PARSED values have no bytes. `layouts` is the variable of the shapes
+ * that are known of these records, which are tried first.
  */
-export function decodeSource(fields: readonly ProjectedField[], parse: (picks: string) => string): string {
+export function decodeSource(
+  fields: readonly ProjectedField[],
+  parse: (picks: string) => string,
+  layouts?: string,
+): string {
   const picks = fields.map(
     ({ path, slot: k }) => `v${k} = R.below(value, ${JSON.stringify(path)}); t${k} = v${k} === undefined ? 0 : 10;`,
   );
+  const known = layouts === undefined ? "" : knownSource(fields, layouts);
   return `let taken = false;
     odd: {
       if (end <= start || end > MAX_SCAN_BYTES) break odd;
+      ${known}
       p = start;
       ${projectorSource(fields)}
       taken = p === end;
+      ${layouts === undefined ? "" : `if (taken) ${layouts}.learn(start, end);`}
     }
     if (!taken) {
       ${parse(picks.join(" "))}
     }`;
+}
+
+function knownSource(fields: readonly ProjectedField[], layouts: string): string {
+  const taken = fields.map(
+    ({ slot: k }, i) => `s${k} = at.starts[${i}]; e${k} = at.ends[${i}]; t${k} = at.types[${i}];`,
+  );
+  return `const at = ${layouts}.of(start, end);
+      if (at !== undefined) { ${taken.join(" ")} taken = true; break odd; }`;
 }

@@ -86,7 +86,7 @@ function leafSource({ slot, js, number, json }: Leaf): string {
   const { buffer, start, end, type } = slot;
   const range = `${buffer}, ${start}, ${end}`;
   const wide = `o.putScanned({ buffer: ${buffer}, start: ${start}, end: ${end} }, ${type}, ${js})`;
-  return `if (${type} < 8 && ${type} !== 4) o.put(${range}); else if ((${type} !== 8 && ${type} !== 9) || !o.putLine(${range})) ${wide};`;
+  return `if (${type} < 8 && (${type} !== 4 || isWithinDoubles(${range}))) o.put(${range}); else if ((${type} !== 8 && ${type} !== 9) || !o.putLine(${range})) ${wide};`;
 }
 
 /** Where an event's JSON bytes are, and the statements that make them. */

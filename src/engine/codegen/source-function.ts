@@ -28,14 +28,17 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart): string {
   const body = chain.readers(source.node, "out", at);
   const dead = chain.readers(source.node, "dead", at);
   const eventTime = eventTimeSource(source, slot);
-  chain.reads.set(source.node, paths(fields));
+  const read = paths(fields);
+  chain.reads.set(source.node, read);
   const failed =
     source.onError === "Fail"
       ? `throw R.malformed(${JSON.stringify(source.node)}, batch.describe(i), problem);`
       : `${source.onError === "Dead" ? dead : ""} continue;`;
-  return `function source${n}(batch) {
+  return `const L${n} = new Layouts(${JSON.stringify(read)});
+function source${n}(batch) {
   const n = batch.n, rows = batch.rows, off = batch.off, len = batch.len, times = batch.ts, split = batch.split;
   let newest = -Infinity, b = batch.buf, p = 0, r = 0, w = 0, ob = o.bytes;
+  ${decoded ? `L${n}.begin(b, n);` : ""}
   for (let i = 0; i < n; i++) {
     let start = -1, end = -1, row, ts = times[i], problem;
     C${n}.in++;
@@ -43,7 +46,7 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart): string {
     if (rows === undefined) {
       start = off[i];
       end = start + len[i];
-      ${decoded ? decodeSource(fields.all(), parseSource) : sound ? "" : "if (end < start) problem = R.noValue;"}
+      ${decoded ? decodeSource(fields.all(), parseSource, `L${n}`) : sound ? "" : "if (end < start) problem = R.noValue;"}
     } else {
       row = rows[i];
       ${fields.ofRow("row")}

@@ -50,8 +50,18 @@ function equals(text: string, b: Uint8Array, start: number): boolean {
   return true;
 }
 
+/** So many digits are within 32 bits: adding them up is several times faster than with doubles. */
+const NARROW = 9;
+const NARROW_TOP = 1e9;
+
 export function plainInt(b: Uint8Array, start: number, end: number): number {
-  let value = 0;
-  for (let i = b[start] === 45 ? start + 1 : start; i < end; i++) value = value * 10 + (b[i] as number) - 48;
-  return b[start] === 45 ? -value : value;
+  const first = b[start] === 45 ? start + 1 : start;
+  const split = end - first > NARROW ? end - NARROW : first;
+  let low = 0;
+  for (let i = split; i < end; i++) low = (low * 10 + (b[i] as number) - 48) | 0;
+  if (split === first) return first > start ? -low : low;
+  let high = 0;
+  for (let i = first; i < split; i++) high = (high * 10 + (b[i] as number) - 48) | 0;
+  const value = high * NARROW_TOP + low;
+  return first > start ? -value : value;
 }

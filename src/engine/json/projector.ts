@@ -8,13 +8,14 @@ export interface ProjectedField {
   readonly slot: number;
 }
 
-interface Trie {
+/** Fields by the names on their paths. */
+export interface FieldTrie {
   slot: number | undefined;
-  readonly children: Map<string, Trie>;
+  readonly children: Map<string, FieldTrie>;
 }
 
-export function projectorSource(fields: readonly ProjectedField[]): string {
-  const root: Trie = { slot: undefined, children: new Map() };
+export function fieldTrie(fields: readonly ProjectedField[]): FieldTrie {
+  const root: FieldTrie = { slot: undefined, children: new Map() };
   for (const { path, slot } of fields) {
     let at = root;
     for (const name of path) {
@@ -24,12 +25,17 @@ export function projectorSource(fields: readonly ProjectedField[]): string {
     }
     at.slot = slot;
   }
+  return root;
+}
+
+export function projectorSource(fields: readonly ProjectedField[]): string {
+  const root = fieldTrie(fields);
   return `p = skipSpace(b, p);\n${valueSource(root, 0)}\np = skipSpace(b, p);\n`;
 }
 
 const space = "if (b[p] <= 32) p = skipSpace(b, p);";
 
-function valueSource(node: Trie, depth: number): string {
+function valueSource(node: FieldTrie, depth: number): string {
   const scan = scanSource(depth);
   const k = node.slot;
   if (node.children.size === 0) return k === undefined ? `${scan} p = r >>> 4;` : `${scan} ${keep(k)}`;
@@ -48,11 +54,11 @@ const scanSource = (depth: number): string =>
 
 const keep = (k: number): string => `s${k} = p; t${k} = r & 15; p = e${k} = r >>> 4;`;
 
-function slotsBelow(node: Trie): number[] {
+function slotsBelow(node: FieldTrie): number[] {
   return [...node.children.values()].flatMap((c) => [...(c.slot === undefined ? [] : [c.slot]), ...slotsBelow(c)]);
 }
 
-function objectSource(node: Trie, depth: number): string {
+function objectSource(node: FieldTrie, depth: number): string {
   const byLength = Map.groupBy(node.children, ([name]) => name.length);
   const cases = [...byLength].map(([length, members]) => {
     const tests = members.map(

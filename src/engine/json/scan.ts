@@ -27,6 +27,8 @@ export const PARSED = 10;
 export const MAX_SCAN_BYTES = 1 << 27;
 
 const MAX_DEPTH = 32;
+/** 1.8e308 is the largest double. */
+const MOST_DIGITS = 300;
 const QUOTE = 34;
 const BACKSLASH = 92;
 
@@ -126,6 +128,13 @@ export function kindWithin(b: Uint8Array, start: number, end: number): number {
   if (end - q > 15 || (b[q] === 48 && q > start)) return OTHER_NUMBER;
   while (q < end && isDigit(b[q])) q++;
   return q === end ? PLAIN_INT : OTHER_NUMBER;
+}
+
+/** Whether a scanned number is certainly no larger than a double can be: few digits, and no exponent. */
+export function isWithinDoubles(b: Uint8Array, start: number, end: number): boolean {
+  if (end - start > MOST_DIGITS) return false;
+  for (let i = start; i < end; i++) if (((b[i] as number) | 0x20) === 101) return false;
+  return true;
 }
 
 function scanFraction(b: Uint8Array, p: number): number {
