@@ -20,13 +20,15 @@ export interface Rig {
   take(): Row[];
 }
 
-/** One keyed node over events `{k, ts, v}`; what it gives is kept. A join has the events on both sides. */
+/** One keyed node over events `{k, ts, v}`; what it gives is kept. The right side of a join is another source, `others`. */
 export function backendRigs(): (node: Partial<PipelineNode>, fn?: unknown) => Rig {
   const rocks = rocksFolder();
   return (node, fn) => {
+    const read = { source: { datagen: {} }, partitionedBy: "event.k", eventTime: { field: "event.ts" } };
+    const sources = node.join === undefined ? ["events"] : ["events", "others"];
     const nodes: PipelineNode[] = [
-      { name: "events", source: { datagen: {} }, partitionedBy: "event.k", eventTime: { field: "event.ts" } },
-      { name: "state", from: ["events"], keyBy: "event.k", ...node },
+      ...sources.map((name) => ({ name, ...read })),
+      { name: "state", from: sources, ...(node.join === undefined ? { keyBy: "event.k" } : {}), ...node },
       { name: "out", from: ["state"], sink: { blackhole: {} } },
     ];
     const functions = fn === undefined ? [] : [{ name: "fn", module: { path: "/fn.mjs" } }];
@@ -53,10 +55,10 @@ export interface Event {
   readonly v?: unknown;
 }
 
-export function send(program: Program, events: readonly Event[], split = 0): void {
+export function send(program: Program, events: readonly Event[], split = 0, source = "events"): void {
   const lines = events.map(({ k, ts = 0, v = 0 }) => JSON.stringify({ k, ts, v }));
   for (let i = 0; i < lines.length; i += 500)
-    program.inputs.get("events")?.process(batchOf(lines.slice(i, i + 500), split));
+    program.inputs.get(source)?.process(batchOf(lines.slice(i, i + 500), split));
 }
 
 export const stateOf = ({ keyed }: Program): KeyedNode => keyed[0] as KeyedNode;

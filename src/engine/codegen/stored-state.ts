@@ -3,6 +3,7 @@ import { stateOf } from "../keyed-state/state-of.ts";
 import { storedProblem } from "../planner/state-backend.ts";
 import type { PlanNode } from "../plan.ts";
 import type { RocksState } from "../rocksdb/database.ts";
+import { rocksJoin } from "../rocksdb/rocks-joins.ts";
 import { RocksProcess } from "../rocksdb/rocks-process.ts";
 import { RocksSessions } from "../rocksdb/rocks-sessions.ts";
 import { RocksTable } from "../rocksdb/rocks-table.ts";
@@ -30,6 +31,6 @@ export function storedState(node: PlanNode, rocks: RocksState): KeyedState | und
     sessions: (at, gapMs) => new RocksSessions(at, gapMs, rocks),
     windows: (at) => new RocksWindows(at, rocks),
     table: (options) => new RocksTable(options, rocks),
-    join: refuse,
+    join: (at) => rocksJoin(at, rocks) ?? refuse(),
   });
 }

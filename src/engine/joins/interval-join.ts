@@ -35,7 +35,7 @@ export class IntervalJoin extends JoinState {
   constructor(node: JoinNode, { beforeMs, afterMs }: { beforeMs: number; afterMs: number }) {
     super(node);
     this.laterMs = [afterMs, beforeMs];
-    this.spanMs = Math.max(SHORTEST_SPAN_MS, Math.ceil((beforeMs + afterMs) / SPANS));
+    this.spanMs = intervalSpan(beforeMs + afterMs);
   }
 
   protected logEnd(ts: number): number {
@@ -130,3 +130,5 @@ export class IntervalJoin extends JoinState {
     else this.pair(NO_ROW, own, shard.index, at);
   }
 }
+
+export const intervalSpan = (intervalMs: number): number => Math.max(SHORTEST_SPAN_MS, Math.ceil(intervalMs / SPANS));

@@ -155,7 +155,7 @@ export abstract class JoinState implements KeyedNode {
 }
 
 /** The newest log is the last one; that it belongs further up is rare. */
-function sortByEnd(logs: Map<number, RowLog>): void {
+export function sortByEnd<Log>(logs: Map<number, Log>): void {
   const ends = [...logs.keys()];
   if ((ends.at(-1) as number) >= (ends.at(-2) ?? Number.NEGATIVE_INFINITY)) return;
   const inOrder = [...logs].toSorted(([a], [b]) => a - b);

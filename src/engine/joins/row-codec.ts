@@ -85,20 +85,23 @@ function decode(chunk: Buffer, taker: RowTaker): number {
   const rows = chunk.readUInt32LE(8);
   let at = CHUNK_HEADER;
   for (let n = 0; n < rows; n++) {
-    const bits = chunk.readUInt8(at + 8);
-    const start = at + ROW_HEADER;
-    const stop = start + chunk.readUInt32LE(at + 9);
-    const end = stop + chunk.readUInt32LE(at + 13);
-    if (end > chunk.length) throw new RangeError("a row is longer than the chunk");
-    const side = (bits & RIGHT) === 0 ? 0 : 1;
-    const ts = chunk.readDoubleLE(at);
-    if ((bits & SINCE) !== 0) taker.match?.({ side, ts, place: chunk.readUInt32LE(start) });
-    else {
-      const matched = (bits & MATCHED) !== 0;
-      taker.row({ side, matched, ts, key: { bytes: chunk, start, stop }, row: { bytes: chunk, start: stop, end } });
-    }
-    at = end;
+    const row = rowAt(chunk, at);
+    if ((chunk.readUInt8(at + 8) & SINCE) === 0) taker.row(row);
+    else taker.match?.({ side: row.side, ts: row.ts, place: chunk.readUInt32LE(row.key.start) });
+    at = row.row.end;
   }
   if (at !== chunk.length) throw new RangeError("bytes after the last row");
   return watermark === Infinity ? -Infinity : watermark; // as in checkpoint/manifest.ts: an end is not restored
+}
+
+/** One row as it is saved; it ends where its record ends. */
+export function rowAt(bytes: Buffer, at: number): SavedRow {
+  const bits = bytes.readUInt8(at + 8);
+  const start = at + ROW_HEADER;
+  const stop = start + bytes.readUInt32LE(at + 9);
+  const end = stop + bytes.readUInt32LE(at + 13);
+  if (end > bytes.length) throw new RangeError("a row is longer than the chunk");
+  const side = (bits & RIGHT) === 0 ? 0 : 1;
+  const matched = (bits & MATCHED) !== 0;
+  return { side, matched, ts: bytes.readDoubleLE(at), key: { bytes, start, stop }, row: { bytes, start: stop, end } };
 }

@@ -28,7 +28,7 @@ export class UnboundedJoin extends JoinState {
   constructor(node: JoinNode, ttlMs: number) {
     super(node);
     this.ttl = ttlMs === 0 ? Number.POSITIVE_INFINITY : ttlMs;
-    this.spanMs = Math.max(SHORTEST_SPAN_MS, Math.ceil(ttlMs / SPANS));
+    this.spanMs = spanOf(ttlMs);
   }
 
   protected override now(shard: JoinShard): number {
@@ -92,3 +92,5 @@ export class UnboundedJoin extends JoinState {
     }
   }
 }
+
+export const spanOf = (ttlMs: number): number => Math.max(SHORTEST_SPAN_MS, Math.ceil(ttlMs / SPANS));

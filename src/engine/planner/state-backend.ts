@@ -11,7 +11,8 @@ export function storedProblem(node: PlanNode): string | undefined {
       if (node.trigger.type !== "time") return undefined;
       return `this version keeps an aggregate that gives results by time in memory only; ${LATER}`;
     case "join":
-      return `this version keeps the rows of a join in memory only; ${LATER}`;
+      if (node.times.type !== "temporal") return undefined;
+      return `this version keeps the rows of a join with versions in memory only; ${LATER}`;
     case "windowAggregate":
     case "keyedProcess":
     case "dedup":

@@ -1,6 +1,6 @@
 import type { KeyedSnapshot } from "../program.ts";
 import type { WindowNode } from "../windows/cells.ts";
-import { ChunkWriter } from "../windows/chunk-writer.ts";
+import { ChunkWriter, floorOf } from "../windows/chunk-writer.ts";
 import { EntryWriter, newDecoded, readChunk, readEntry } from "../windows/entry-codec.ts";
 import { requireRestorable } from "../windows/restorable.ts";
 import { Sessions } from "../windows/sessions.ts";
@@ -202,10 +202,4 @@ function* chunks(from: DatabaseSnapshot, shard: number, watermark: number | unde
       if (writer.full()) yield writer.take();
     }
   yield writer.take();
-}
-
-/** An end of the input is not restored. */
-function floorOf(chunk: Buffer): number {
-  const watermark = chunk.readDoubleLE(0);
-  return watermark === Number.POSITIVE_INFINITY ? Number.NEGATIVE_INFINITY : watermark;
 }

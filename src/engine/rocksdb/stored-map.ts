@@ -29,6 +29,8 @@ export const nameOf = (shard: number, text: string): string => String.fromCharCo
 
 /** Objects of one kind by name, of which those in use are in memory. */
 export class StoredMap<T> {
+  /** Counts what it holds, about. */
+  bytes = 0;
   private readonly store: ValueStore;
   private readonly kind: number;
   private readonly codec: ValueCodec<T>;
@@ -77,7 +79,7 @@ export class StoredMap<T> {
   private hold(name: string, value: T | undefined, bytes: number): Held<T> {
     const held = { value, changed: false, bytes: OBJECT_BYTES + name.length * 2 + bytes * 2 };
     this.held.set(name, held);
-    this.store.bytes += held.bytes;
+    this.count(held.bytes);
     return held;
   }
 
@@ -127,13 +129,19 @@ export class StoredMap<T> {
       else writes.value(key, number, bytes);
       held.changed = false;
       const now = OBJECT_BYTES + name.length * 2 + (bytes?.length ?? 0) * 2;
-      this.store.bytes += now - held.bytes;
+      this.count(now - held.bytes);
       held.bytes = now;
     }
     this.changed.clear();
   }
 
+  private count(bytes: number): void {
+    this.bytes += bytes;
+    this.store.bytes += bytes;
+  }
+
   clear(): void {
+    this.bytes = 0;
     this.held.clear();
   }
 }

@@ -1,10 +1,10 @@
 import type { Database } from "./database.ts";
+import { readTime, TIME_BYTES, writeTime } from "./ordered-time.ts";
 import { PackedWrites } from "./packed-writes.ts";
 
 /** Timers that are in memory at most, and how many are read at once. */
 const MOST_IN_FRONT = 512;
 const PART = 256;
-const TIME_BYTES = 8;
 const READ_BYTES = 16 * 1024;
 const WRITE_BYTES = 16 * 1024;
 
@@ -118,18 +118,8 @@ const NOTHING = new Uint8Array(0);
 
 const compare = (a: Timer, b: Timer): number => a.at - b.at || (a.id === b.id ? 0 : a.id < b.id ? -1 : 1);
 
-/** Numbers whose bytes are in their order: the sign is turned, and all bits of a negative number. */
-function writeTime(key: Buffer, at: number, to: number): void {
-  key.writeDoubleBE(at === 0 ? 0 : at, to);
-  if (((key[to] as number) & 0x80) === 0) key[to] = (key[to] as number) ^ 0x80;
-  else for (let i = to; i < to + TIME_BYTES; i++) key[i] = ~(key[i] as number);
-}
-
 function timerOf(key: Buffer): Timer {
-  const time = Buffer.from(key.subarray(0, TIME_BYTES));
-  if (((time[0] as number) & 0x80) !== 0) time[0] = (time[0] as number) ^ 0x80;
-  else for (let i = 0; i < TIME_BYTES; i++) time[i] = ~(time[i] as number);
   let id = "";
   for (let i = TIME_BYTES; i < key.length; i += 2) id += String.fromCharCode(key.readUInt16BE(i));
-  return { at: time.readDoubleBE(0), id };
+  return { at: readTime(key), id };
 }

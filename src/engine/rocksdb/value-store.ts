@@ -28,7 +28,7 @@ export class ValueStore implements ReadAhead {
   bytes = 0;
   changes = 0;
   private readonly cacheBytes: number;
-  private readonly maps: StoredMap<unknown>[] = [];
+  private readonly maps = new Set<StoredMap<unknown>>();
   private readonly writes = new PackedWrites();
   private readonly written: () => void;
 
@@ -41,8 +41,15 @@ export class ValueStore implements ReadAhead {
 
   map<T>(kind: number, codec: ValueCodec<T>): StoredMap<T> {
     const map = new StoredMap(this, kind, codec);
-    this.maps.push(map as StoredMap<unknown>);
+    this.maps.add(map as StoredMap<unknown>);
     return map;
+  }
+
+  /** Forgets a map and what is in the database below its prefix. */
+  drop<T>(map: StoredMap<T>, prefix: Buffer): void {
+    this.maps.delete(map as StoredMap<unknown>);
+    this.bytes -= map.bytes;
+    this.database.remove(prefix);
   }
 
   /** Called where nothing that was given is about to be changed. */

@@ -59,3 +59,9 @@ export class ChunkWriter {
     return chunk;
   }
 }
+
+/** The watermark of a chunk's shard, to be restored: an end of the input is not. */
+export function floorOf(chunk: Buffer): number {
+  const watermark = chunk.readDoubleLE(0);
+  return watermark === Number.POSITIVE_INFINITY ? Number.NEGATIVE_INFINITY : watermark;
+}

@@ -1,0 +1,121 @@
+import { describe, expect, it } from "vitest";
+import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
+import type { Program } from "../../src/engine/program.ts";
+import { BACKENDS, backendRigs, increments, keys, send, stateOf } from "../builders/backend-rig.ts";
+import { restarted } from "../builders/restarted-programs.ts";
+
+const rig = backendRigs();
+const MANY = 1_200;
+
+type Join = NonNullable<PipelineNode["join"]>;
+const on = {
+  leftKey: "left.k",
+  rightKey: "right.k",
+  select: { k: "left.k", l: "left.v", r: "right.v" },
+} satisfies Partial<Join>;
+
+const left = (program: Program, names: readonly string[], ts: number, v: unknown): void =>
+  send(
+    program,
+    names.map((k) => ({ k, ts, v })),
+  );
+const right = (program: Program, names: readonly string[], ts: number, v: unknown): void =>
+  send(
+    program,
+    names.map((k) => ({ k, ts, v })),
+    0,
+    "others",
+  );
+function pass(program: Program, watermark: number): void {
+  program.advanceWatermark("events", watermark);
+  program.advanceWatermark("others", watermark);
+}
+
+describe.each(BACKENDS)("rows of joins in %s", (backend) => {
+  it("meets rows within an interval, in order of their times, and gives those alone when nothing can come any more", () => {
+    const { start, take } = rig({ join: { interval: { before: "10s", after: "5s" }, type: "Left", ...on } });
+    let program = start(backend);
+    const names = keys(MANY);
+    left(program, names, 20_000, "l");
+    right(program, names.slice(0, 800), 25_000, "late");
+    right(program, names.slice(0, 800), 10_000, "early");
+    right(program, names.slice(0, 800), 9_999, "no");
+    const rows = take();
+    expect(rows).toHaveLength(1_600);
+    expect(rows[3]).toEqual({ k: "key-3", l: "l", r: "late" });
+    [program] = restarted([program], [start(backend)]) as [Program];
+    left(program, ["key-3"], 15_000, "again");
+    expect(take().map(({ r }) => r)).toEqual(["no", "early"]);
+    pass(program, 24_999);
+    expect(take()).toEqual([]);
+    pass(program, 25_000);
+    expect(take()).toEqual(names.slice(800).map((k) => ({ k, l: "l", r: null })));
+    pass(program, 100_000);
+    expect([take().length, stateOf(program).size()]).toEqual([0, 0]);
+  });
+
+  it("gives a window's pairs by key in the order of arrival, then what only the right side has", () => {
+    const { start, take } = rig({
+      join: { window: { size: "10s" }, type: "Outer", ...on, select: { l: "left", r: "right" } },
+    });
+    let program = start(backend);
+    const names = keys(MANY).toReversed();
+    left(program, names, 1_000, 1);
+    left(program, ["key-2"], 2_000, 2);
+    right(program, keys(4), 3_000, 3);
+    right(program, ["other", "key-1"], 4_000, 4);
+    [program] = restarted([program], [start(backend)]) as [Program];
+    pass(program, 9_998);
+    expect(take()).toEqual([]);
+    pass(program, 9_999);
+    const pairs = take().map(({ l, r }) => [l, r] as { k: string; v: number }[]);
+    const alone = pairs.slice(0, MANY - 4).map(([l, r]) => [l?.k, r]);
+    expect(alone).toEqual(names.slice(0, MANY - 4).map((k) => [k, null]));
+    expect(pairs.slice(MANY - 4).map(([l, r]) => [l?.k, l?.v, r?.k, r?.v].join(" ").trim())).toEqual([
+      "key-3 1 key-3 3",
+      "key-2 1 key-2 3",
+      "key-2 2 key-2 3",
+      "key-1 1 key-1 3",
+      "key-1 1 key-1 4",
+      "key-0 1 key-0 3",
+      "other 4",
+    ]);
+    expect(stateOf(program).size()).toBe(0);
+  });
+
+  it("keeps rows of a join without times as long as they live", () => {
+    const { start, take } = rig({ ttl: "10s", join: on });
+    let program = start(backend);
+    const names = keys(MANY);
+    left(program, names, 1_000, "l");
+    left(program, names, 5_000, "m");
+    pass(program, 10_999);
+    [program] = restarted([program], [start(backend)]) as [Program];
+    right(program, names, 2_000, "r");
+    expect(take().slice(0, 2)).toEqual([
+      { k: "key-0", l: "l", r: "r" },
+      { k: "key-0", l: "m", r: "r" },
+    ]);
+    pass(program, 11_000);
+    right(program, ["key-9"], 2_000, "s");
+    expect(take()).toEqual([{ k: "key-9", l: "m", r: "s" }]);
+  });
+
+  it("tells which rows came, and which have had a partner, since an earlier checkpoint", () => {
+    const { start, take } = rig({ join: { interval: { before: "10s", after: "10s" }, type: "Left", ...on } });
+    const program = start(backend);
+    const checkpoints = increments();
+    left(program, keys(MANY), 1_000, "l");
+    expect(checkpoints.take(program)).toBe(MANY);
+    right(program, keys(300), 1_000, "r");
+    left(program, ["new"], 1_000, "l");
+    expect(checkpoints.take(program)).toBe(300 + 300 + 1);
+    left(program, ["newer"], 1_000, "l");
+    expect(checkpoints.take(program)).toBe(300 + 1);
+    expect(take()).toHaveLength(300);
+    const restored = start(backend);
+    stateOf(restored).restore(0, checkpoints.written, stateOf(program).stateVersion);
+    pass(restored, 11_000);
+    expect(take().map(({ k }) => k)).toEqual([...keys(MANY).slice(300), "new", "newer"]);
+  });
+});
