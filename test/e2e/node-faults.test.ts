@@ -63,6 +63,6 @@ describe.skipIf(node.actions === undefined)("a job whose node has troubles", () 
     expect((await worker()).metadata.uid).toBe(before.metadata.uid);
     expect((await namespace.job(NAME)).status?.epoch).toBe(epoch);
     await results.grow();
-    expect(results.faults()).toEqual([]);
+    expect(await results.faults()).toEqual([]);
   });
 });

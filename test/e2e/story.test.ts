@@ -19,6 +19,8 @@ const account = describeQuickstart({
   },
 });
 
+const PATIENCE = { timeout: 120_000, interval: 500 };
+
 describe("when the quickstart is deleted on a real node", () => {
   const names = async (kinds: string, ...flags: readonly string[]): Promise<string[]> =>
     (await namespace.kubectl(["get", kinds, "-o", "name", ...flags])).split("\n").filter((line) => line !== "");
@@ -27,16 +29,16 @@ describe("when the quickstart is deleted on a real node", () => {
     expect(account().parallelism).toHaveLength(6);
     await namespace.kubectl(["delete", "controlpolicies,maintenancewindows", "--all", "--timeout=60s"]);
     expect(await names("streamingjobs,controlpolicies,maintenancewindows")).toEqual([]);
-    expect(await names("pods,configmaps", "-l", "weir.dev/job")).toEqual([]);
+    // Kubernetes collects what the job owned a moment after it.
+    await expect.poll(() => names("pods,configmaps", "-l", "weir.dev/job"), PATIENCE).toEqual([]);
     expect(await namespace.kubectl(["get", "pvc", "-o", "jsonpath={.items[*].status.phase}"])).toBe("Bound");
   });
 
   it("leaves no operator after the release is gone, and keeps state, kinds and the workers' key", async () => {
     await weir.uninstall();
     await namespace.kubectl(["wait", "pods", "--all", "--for=delete", "--timeout=120s"]);
-    expect(await names("deployments,pods,roles,rolebindings,poddisruptionbudgets,networkpolicies,services")).toEqual(
-      [],
-    );
+    const kindsOfIt = "deployments,pods,roles,rolebindings,poddisruptionbudgets,networkpolicies,services";
+    await expect.poll(() => names(kindsOfIt), PATIENCE).toEqual([]);
     expect(await names("pvc")).toEqual(["persistentvolumeclaim/weir-state"]);
     expect(await names("secrets")).toEqual(["secret/weir-worker-key"]);
     const kinds = await node.kubectl(["get", "crds", "-o", "name"]);

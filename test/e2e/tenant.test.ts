@@ -55,7 +55,7 @@ describe.skipIf(node.actions === undefined)("a tenant without any right beyond o
     await namespace.waitFor("sj/etl", "condition=Ready");
     const results = await resultsOf(namespace, "etl");
     await results.grow();
-    expect(results.faults()).toEqual([]);
+    expect(await results.faults()).toEqual([]);
   });
 
   it("sees operator and workers in a real Prometheus", async () => {
