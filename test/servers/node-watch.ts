@@ -5,7 +5,7 @@ import type { KubeClient } from "../../src/kube/client.ts";
 import { createInformer } from "../../src/kube/informer.ts";
 import { serverFromKubeconfig } from "../../src/kube/kubeconfig.ts";
 import { pods } from "../../src/kube/resource.ts";
-import type { Resource } from "../../src/kube/resource.ts";
+import type { KubeObject, Resource } from "../../src/kube/resource.ts";
 import { createTransport } from "../../src/kube/transport.ts";
 import type { NodeCluster } from "./node-cluster.ts";
 import type { NodeNamespace, NodePod } from "./node-namespace.ts";
@@ -71,6 +71,50 @@ export async function watchEndings(client: KubeClient, namespace: string): Promi
     stop: async () => {
       abort.abort();
       await Promise.all(followed.map(({ reflecting }) => reflecting));
+    },
+  };
+}
+
+export interface FirstAvailable {
+  /** By the Deployment's name: ms since the epoch, in whole seconds. */
+  readonly since: ReadonlyMap<string, number>;
+  stop(): Promise<void>;
+}
+
+const deployments: Resource = {
+  group: "apps",
+  version: "v1",
+  plural: "deployments",
+  kind: "Deployment",
+  namespaced: true,
+};
+interface Deployment extends KubeObject {
+  readonly status?: {
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly lastTransitionTime: string;
+    }[];
+  };
+}
+
+/** When each Deployment became available for the first time: on a busy node it may cease to be for a moment. */
+export async function watchAvailable(client: KubeClient, namespace: string): Promise<FirstAvailable> {
+  const since = new Map<string, number>();
+  const informer = createInformer<Deployment>({ client, resource: deployments, selection: { namespace } });
+  informer.onChange(({ object: { metadata, status } }) => {
+    const found = status?.conditions?.find((c) => c.type === "Available" && c.status === "True");
+    if (found !== undefined && !since.has(metadata.name))
+      since.set(metadata.name, Date.parse(found.lastTransitionTime));
+  });
+  const abort = new AbortController();
+  const reflecting = informer.run(abort.signal);
+  await informer.waitForSync();
+  return {
+    since,
+    stop: async () => {
+      abort.abort();
+      await reflecting;
     },
   };
 }
