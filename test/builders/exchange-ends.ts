@@ -44,7 +44,7 @@ export interface Ends {
   }): Promise<Reading>;
 }
 
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 180_000;
 
 export function exchangeEnds(
   brokers: readonly string[],
