@@ -19,7 +19,7 @@ async function call(...argv: string[]): Promise<{ code: number; out: string; err
     err: (l: string) => void (written.err += `${l}\n`),
     colour: false,
   };
-  const code = await dispatch([say("local"), say("local up"), say("why")], argv, io);
+  const code = await dispatch([say("local"), say("local up"), say("why"), say("job end"), say("job run")], argv, io);
   return { code, ...written };
 }
 
@@ -39,6 +39,11 @@ describe("weir", () => {
     const { code, err } = await call("frobnicate");
     expect(code).toBe(2);
     expect(err).toContain('there is no command "frobnicate"');
+  });
+
+  it("says what there is below the first word of a command, and what may be meant", async () => {
+    expect((await call("job")).err).toContain("there is weir job end, weir job run");
+    expect((await call("wyh")).err).toContain('did you mean "why"');
   });
 
   it("shows the usage with a wrong argument", async () => {

@@ -1,3 +1,5 @@
+import { suggestion } from "../expression/diagnostic.ts";
+
 /** One verb of `weir`. A command gets its arguments already split off and returns the exit code. */
 export interface Command {
   /** Words that select it, for example "local up". */
@@ -31,7 +33,7 @@ export async function dispatch(commands: readonly Command[], argv: readonly stri
     .filter(({ name }) => name.split(" ").every((word, i) => argv[i] === word))
     .toSorted((a, b) => b.name.length - a.name.length)[0];
   if (command === undefined) {
-    io.err(`weir: there is no command "${argv.slice(0, 2).join(" ")}"; weir help lists them`);
+    io.err(`weir: there is no command "${argv.slice(0, 2).join(" ")}"; ${instead(commands, wanted)}`);
     return EXIT.usage;
   }
   const args = argv.slice(command.name.split(" ").length);
@@ -40,6 +42,13 @@ export async function dispatch(commands: readonly Command[], argv: readonly stri
     return EXIT.ok;
   }
   return run(command, args, io);
+}
+
+function instead(commands: readonly Command[], wanted: string): string {
+  const longer = commands.filter(({ name }) => name.startsWith(`${wanted} `)).map(({ name }) => `weir ${name}`);
+  if (longer.length > 0) return `there is ${longer.join(", ")}`;
+  const words = commands.map(({ name }) => name.split(" ")[0] ?? name);
+  return (suggestion(wanted, words) || "weir help lists them").replace(/^; /, "");
 }
 
 async function run(command: Command, args: readonly string[], io: Terminal): Promise<number> {

@@ -111,7 +111,7 @@ describe("the file source", () => {
 
   it("says which path it cannot read", async () => {
     await expect(fileSource.splits({ path: "/no/such/folder" }, source)).rejects.toThrow(
-      /cannot list \/no\/such\/folder: ENOENT/,
+      /cannot list \/no\/such\/folder: it is not in the worker's pod; mount what has it/,
     );
   });
 });

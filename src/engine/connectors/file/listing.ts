@@ -8,7 +8,9 @@ export async function listInput(path: string, shown: string): Promise<{ name: st
     const found = /[*?[\]{}]/.test(basename(path)) ? await matching(path) : await plain(path);
     return found.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   } catch (e) {
-    throw new WeirError("SOURCE_UNREACHABLE", `cannot list ${shown}: ${messageOf(e)}`, { cause: e });
+    const missing = (e as NodeJS.ErrnoException).code === "ENOENT";
+    const why = missing ? "it is not in the worker's pod; mount what has it by spec.worker.volumes" : messageOf(e);
+    throw new WeirError("SOURCE_UNREACHABLE", `cannot list ${shown}: ${why}`, { cause: e });
   }
 }
 
