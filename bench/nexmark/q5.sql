@@ -12,7 +12,7 @@ WHERE kind = 'bid'
 GROUP BY auction, window_start, window_end;
 
 INSERT INTO output
-SELECT c.auction, c.num, c.window_end
+SELECT c.auction, c.num, c.window_end AS windowEnd
 FROM counts c
 JOIN (SELECT MAX(num) AS most, window_start, window_end FROM counts GROUP BY window_start, window_end) m
 ON c.window_start = m.window_start AND c.window_end = m.window_end AND c.num >= m.most;

@@ -6,7 +6,7 @@ CREATE TABLE events (
 CREATE TABLE output (id BIGINT, name STRING, windowStart TIMESTAMP(3)) WITH (${sink});
 
 INSERT INTO output
-SELECT p.id, p.name, p.window_start
+SELECT p.id, p.name, p.window_start AS windowStart
 FROM (
   SELECT id, name, window_start, window_end FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(happened), INTERVAL '10' SECOND))
   WHERE kind = 'person' GROUP BY id, name, window_start, window_end

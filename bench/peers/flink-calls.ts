@@ -24,30 +24,69 @@ function reasonIn(text: string): string {
 
 /** Runs the statements in a session of their own; the id of the job that the last one starts. */
 export async function runStatements(gateway: string, sql: string, settings: object): Promise<string> {
+  const session = await openSession(gateway, settings);
+  let result: StatementResult | undefined;
+  for (const statement of statementsOf(sql)) result = await session.run(statement);
+  await session.close();
+  const job = result?.results.data[0]?.fields[0];
+  if (typeof job !== "string") throw new Error("the last statement started no job");
+  return job;
+}
+
+export interface FlinkSession {
+  /** The first page of what the statement gives. */
+  run(statement: string): Promise<StatementResult>;
+  /** Pages of what a query gives, as they come, to the end of its job. Who leaves before ends the job. */
+  pages(query: string): AsyncGenerator<StatementResult>;
+  close(): Promise<void>;
+}
+
+export async function openSession(gateway: string, settings: object): Promise<FlinkSession> {
   const { sessionHandle } = await postJson<{ sessionHandle: string }>(`${gateway}/v1/sessions`, {
     properties: settings,
   });
   const session = `${gateway}/v1/sessions/${sessionHandle}`;
-  let result: StatementResult | undefined;
-  for (const statement of statementsOf(sql)) {
+  const begun = async (statement: string): Promise<string> => {
     const { operationHandle } = await postJson<{ operationHandle: string }>(`${session}/statements`, { statement });
-    result = await resultOf(`${session}/operations/${operationHandle}`);
-  }
-  await fetch(session, { method: "DELETE" });
-  const job = result?.results.data[0]?.fields[0];
-  if (job === undefined) throw new Error("the last statement started no job");
-  return job;
+    return `${session}/operations/${operationHandle}`;
+  };
+  return {
+    run: async (statement) => resultOf(await begun(statement)),
+    pages: async function* (query) {
+      const operation = await begun(query);
+      try {
+        let page = await resultOf(operation);
+        while (page.resultType !== "EOS") {
+          yield page;
+          if (page.results.data.length === 0) await delay(50);
+          page = await getJson(new URL(page.nextResultUri, gateway).href);
+        }
+      } finally {
+        await fetch(`${operation}/close`, { method: "DELETE" });
+      }
+    },
+    close: async () => {
+      await fetch(session, { method: "DELETE" });
+    },
+  };
 }
 
-const statementsOf = (sql: string): string[] =>
+export const statementsOf = (sql: string): string[] =>
   sql
     .split(/;\s*(?:\n|$)/)
     .map((statement) => statement.trim())
     .filter((statement) => statement !== "");
 
-interface StatementResult {
-  readonly results: { readonly data: readonly { readonly fields: readonly string[] }[] };
+/** A page of it. */
+export interface StatementResult {
+  readonly resultType: "PAYLOAD" | "NOT_READY" | "EOS";
+  readonly results: {
+    readonly columns: readonly { readonly name: string; readonly logicalType: { readonly type: string } }[];
+    readonly data: readonly { readonly kind: RowKind; readonly fields: readonly unknown[] }[];
+  };
+  readonly nextResultUri: string;
 }
+export type RowKind = "INSERT" | "UPDATE_BEFORE" | "UPDATE_AFTER" | "DELETE";
 
 async function resultOf(operation: string): Promise<StatementResult> {
   for (;;) {

@@ -1,0 +1,28 @@
+CREATE TABLE events (id BIGINT, a BIGINT, b BIGINT) WITH (${source});
+
+CREATE TEMPORARY VIEW `greater` AS SELECT * FROM events WHERE a > 1;
+
+CREATE TEMPORARY VIEW `not-greater` AS SELECT * FROM events WHERE NOT (a > 1);
+
+CREATE TEMPORARY VIEW `equal` AS SELECT * FROM events WHERE a = 1;
+
+CREATE TEMPORARY VIEW `unequal` AS SELECT * FROM events WHERE a <> 1;
+
+CREATE TEMPORARY VIEW `unequal-in-sql` AS SELECT * FROM events WHERE a <> 1;
+
+CREATE TEMPORARY VIEW `either` AS SELECT * FROM events WHERE a > 1 OR b > 1;
+
+CREATE TEMPORARY VIEW `both` AS SELECT * FROM events WHERE a > 1 AND b > 1;
+
+CREATE TEMPORARY VIEW `not-both` AS SELECT * FROM events WHERE NOT (a > 1 AND b > 1);
+
+CREATE TEMPORARY VIEW `same` AS SELECT * FROM events WHERE a = b;
+
+CREATE TEMPORARY VIEW `one-of` AS SELECT * FROM events WHERE a IN (1, 3);
+
+CREATE TEMPORARY VIEW `none-of` AS SELECT * FROM events WHERE a NOT IN (1, 3);
+
+CREATE TEMPORARY VIEW `is-null` AS SELECT * FROM events WHERE a IS NULL;
+
+CREATE TEMPORARY VIEW `case-of` AS
+SELECT id, CASE WHEN a IS NULL THEN 'none' WHEN a > 1 THEN 'big' ELSE 'small' END AS size FROM events;
