@@ -58,6 +58,8 @@ export const restorePoint = z.discriminatedUnion("kind", [
     slots: z.number().int(),
     /** The user allows to go back behind what was committed, for this start. */
     acceptReplay: z.literal(true).optional(),
+    /** State of nodes that the job no longer has is dropped. */
+    allowNonRestoredState: z.literal(true).optional(),
   }),
 ]);
 export type RestorePoint = z.infer<typeof restorePoint>;

@@ -78,3 +78,28 @@ describe("a change of a field that the state fixes", () => {
     expect(stalled(world)).toBeUndefined();
   });
 });
+
+describe("a change of the program that the state does not fit", () => {
+  const reason = "node counts keeps other state now";
+
+  it("is refused with the exact reason, and the running epoch goes on until the spec fits", () => {
+    const world = started();
+    world.misfit = reason;
+    change(world, { launchHash: "v2" });
+    expect(stalled(world)).toMatchObject({ reason: "RestoreRefused" });
+    expect(stalled(world)?.message).toContain(`${reason}. The job goes on as it was`);
+    expect(world.status).toMatchObject({ state: "RUNNING", epoch: 1 });
+    expect(world.running()).toHaveLength(2);
+    world.misfit = undefined;
+    change(world, { launchHash: "v3" });
+    expect(stalled(world)).toBeUndefined();
+    expect(world.status).toMatchObject({ state: "RUNNING", epoch: 2 });
+  });
+
+  it("is made where the upgrade takes no state along", () => {
+    const world = started();
+    world.misfit = reason;
+    change(world, { launchHash: "v2", upgrade: { mode: "Stateless", fallback: true } });
+    expect(world.status).toMatchObject({ state: "RUNNING", epoch: 2 });
+  });
+});

@@ -1,3 +1,4 @@
+import { catalogue } from "../errors.ts";
 import type { Draft } from "./draft.ts";
 import type { LifecycleSpec, Refusal } from "./input.ts";
 import { isNew } from "./restore-point.ts";
@@ -14,6 +15,18 @@ export function fixedFields(spec: LifecycleSpec): FixedFields {
 export function forbiddenChange(draft: Draft, spec: LifecycleSpec): Refusal | undefined {
   const { fixed } = draft.memory;
   if (fixed === undefined || !hasState(draft) || leavesState(draft, spec)) return undefined;
+  return changedField(fixed, spec) ?? misfit(draft, spec);
+}
+
+/** An upgrade that its workers would refuse is not begun: the job would be stopped for it, and fail. */
+function misfit({ input, memory }: Draft, { upgrade }: LifecycleSpec): Refusal | undefined {
+  const reason = input.observed.misfit;
+  if (reason === undefined || memory.launched === undefined || upgrade.mode === "Stateless") return undefined;
+  const message = `the state of the job does not fit the changed spec: ${reason}. The job goes on as it was`;
+  return { reason: catalogue.RESTORE_REFUSED.reason, message };
+}
+
+function changedField(fixed: NonNullable<Draft["memory"]["fixed"]>, spec: LifecycleSpec): Refusal | undefined {
   const changed = FORBIDDEN.filter((field) => spec[field] !== fixed[field]);
   if (changed.length === 0) return undefined;
   const what = changed.map((field) => `spec.${field} from ${fixed[field]} to ${spec[field]}`).join(" and ");

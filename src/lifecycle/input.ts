@@ -101,6 +101,8 @@ export interface Observed {
         readonly exchange?: { readonly generation: number } | undefined;
       }
     | undefined;
+  /** Why the state of the running epoch does not fit the plan that the spec asks for instead, where plans can tell. */
+  readonly misfit?: string | undefined;
   /** Workers whose pods this operator has made and its cache has seen, also when they are gone again: safe to lose. */
   readonly created: readonly WorkerIdentity[];
   /** Workers that the cluster has moved and whose pods are gone already; a memory: who loses it takes them for failed. */

@@ -27,6 +27,26 @@ describe("where a start comes from", () => {
     expect(world.status.lineage?.id).toBe("01234567-1");
   });
 
+  it("lets the state of nodes that are gone go while the spec says so, also in an upgrade from its own state", () => {
+    for (const [mode, kind] of [
+      ["Savepoint", "savepoint"],
+      ["LastCheckpoint", "checkpoint"],
+    ] as const) {
+      const world = lifecycleWorld();
+      world.settle(8);
+      const upgrade = { mode, fallback: true };
+      world.spec = lifecycleSpec({ launchHash: "v2", upgrade, startFrom: { allowNonRestoredState: true } });
+      world.generation += 1;
+      world.settle(12);
+      expect(world.plans.get(2)?.restore).toMatchObject({ kind, allowNonRestoredState: true });
+      world.spec = lifecycleSpec({ launchHash: "v3", upgrade });
+      world.generation += 1;
+      world.settle(12);
+      expect(world.plans.get(3)?.restore).toMatchObject({ kind });
+      expect(world.plans.get(3)?.restore).not.toMatchObject({ allowNonRestoredState: true });
+    }
+  });
+
   it("is the place that the start verb names, for that start", () => {
     const world = stopped();
     const uri = world.status.savepoint?.uri ?? "";

@@ -38,14 +38,27 @@ export function resolveRestore(draft: Draft, spec: LifecycleSpec, epoch: number)
   const point = memory.restorePoint;
   if (status.lineage?.hadState !== true) return { restore: point ?? NONE, lineage, used };
   if (point === undefined || point.kind === "none") return { blocked: MISSING };
-  return { restore: withReplay(point, isNew(used.replay, memory.used.replay)), lineage, used };
+  const { allowNonRestoredState } = spec.startFrom;
+  const allowed = { acceptReplay: isNew(used.replay, memory.used.replay), allowNonRestoredState };
+  return { restore: withAllowed(point, allowed), lineage, used };
 }
 
-/** The workers may go back behind what was committed only for the start that this is said for. */
-function withReplay(point: RestorePoint, acceptReplay: boolean): RestorePoint {
-  if (point.kind !== "checkpoint") return point;
-  const { acceptReplay: _before, ...bare } = point;
-  return acceptReplay ? { ...bare, acceptReplay } : bare;
+/**
+ * The workers may go back behind what was committed only for the start that this is said for; they may drop the state of
+ * nodes that are gone for as long as the spec says so, as in an upgrade from the job's own savepoint.
+ */
+function withAllowed(
+  point: RestorePoint,
+  { acceptReplay, allowNonRestoredState }: { acceptReplay: boolean; allowNonRestoredState: boolean },
+): RestorePoint {
+  if (point.kind === "none") return point;
+  if (point.kind === "savepoint") return { ...point, allowNonRestoredState };
+  const { kind, epoch, slots } = point;
+  const said = {
+    ...(acceptReplay ? { acceptReplay } : {}),
+    ...(allowNonRestoredState ? { allowNonRestoredState } : {}),
+  };
+  return { kind, epoch, slots, ...said };
 }
 
 /**

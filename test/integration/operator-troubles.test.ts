@@ -99,6 +99,41 @@ describe("a job in trouble", () => {
     await remove("too-many");
   });
 
+  it("goes on as it was while its state does not fit the changed program, and changes once it does", async () => {
+    const { spec } = datagenJob("misfit") as { spec: { pipeline: { nodes: [object, object, object] } } };
+    const [events, , out] = spec.pipeline.nodes;
+    const program = (name: string, size: string): object => {
+      const counted = {
+        name,
+        from: ["events"],
+        keyBy: "event.tenant",
+        window: { tumbling: { size } },
+        aggregate: { n: "count()" },
+      };
+      return { nodes: [events, counted, { ...out, from: [name] }] };
+    };
+    const { metadata } = await create(datagenJob("misfit"));
+    const change = (over: object) => weir.client.patch(streamingJobs, metadata, { spec: over });
+    await weir.until(
+      "misfit",
+      "running with state",
+      (j) => condition(j, "Ready")?.status === "True" && j.status?.lineage?.hadState === true,
+    );
+    await change({ pipeline: program("per-tenant", "2s") });
+    const refused = await weir.until("misfit", "refused", (j) => condition(j, "Stalled")?.reason === "RestoreRefused");
+    expect(condition(refused, "Stalled")?.message).toContain(
+      "node per-tenant keeps other state now (saved window=tumbling/1000/0, now window=tumbling/2000/0)",
+    );
+    expect(refused.status).toMatchObject({ state: "RUNNING", epoch: 1 });
+    await change({ pipeline: program("per-tenant-2s", "2s"), startFrom: { allowNonRestoredState: true } });
+    await weir.until(
+      "misfit",
+      "running as the new program",
+      (j) => j.status?.epoch === 2 && condition(j, "Ready")?.status === "True" && condition(j, "Stalled") === undefined,
+    );
+    await remove("misfit");
+  });
+
   it("replaces a worker whose pod is deleted, with the next attempt of the same slot", async () => {
     await create(datagenJob("bereft", { restart: { strategy: "FixedDelay", delay: "100ms", maxAttempts: -1 } }));
     await weir.until(

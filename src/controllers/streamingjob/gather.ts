@@ -18,6 +18,7 @@ import type { EpochContents, EpochPlan } from "./epoch-plan.ts";
 import { createMountTroubles } from "./mount-trouble.ts";
 import { lifecycleSpec, planJob } from "./planned-job.ts";
 import type { PlannedJob } from "./planned-job.ts";
+import { planMisfit } from "./plan-misfit.ts";
 import { policyVerdict } from "./policies.ts";
 import { identityOf as identityOfPod, podView } from "./pod-view.ts";
 import { jobLabel, podTemplate } from "./worker-pod.ts";
@@ -120,7 +121,8 @@ export function createGatherer(options: GatherOptions): Gatherer {
       const pods = (await Promise.all(seen)).flat();
       const savepoint = status.operation?.target?.["savepoint"] === undefined ? undefined : status.operation.id;
       const workers = await options.registry.sync({ key, uid }, pods, savepoint);
-      const result = withLastGood(planned(memory, job), plans);
+      const newest = plans.toSorted((a, b) => epochOf(b) - epochOf(a))[0];
+      const result = withLastGood(planned(memory, job), newest);
       memory.spec = result.spec;
       const sealedBefore = memory.sealed;
       return {
@@ -134,7 +136,8 @@ export function createGatherer(options: GatherOptions): Gatherer {
             pods: pods.map((p) => p.view),
             workers,
             plans: plans.map(epochOf),
-            newestPlan: status.epoch === undefined ? newestPlan(plans) : undefined,
+            newestPlan: status.epoch === undefined ? newestPlan(newest) : undefined,
+            misfit: planMisfit(result, newest),
             created: memory.created,
             moved: memory.moved,
             sealed: memory.sealed,
@@ -180,8 +183,7 @@ export function createGatherer(options: GatherOptions): Gatherer {
 
 const epochOf = (plan: EpochPlan): number => Number.parseInt(plan.metadata.labels?.[LABEL.epoch] ?? "", 10);
 
-function newestPlan(plans: readonly EpochPlan[]): LifecycleInput["observed"]["newestPlan"] {
-  const newest = plans.toSorted((a, b) => epochOf(b) - epochOf(a))[0];
+function newestPlan(newest: EpochPlan | undefined): LifecycleInput["observed"]["newestPlan"] {
   const text = newest?.data?.["start.json"];
   if (text === undefined) return undefined;
   const { epoch, slots, lineage, exchange } = startDocument.parse(JSON.parse(text));
@@ -189,8 +191,7 @@ function newestPlan(plans: readonly EpochPlan[]): LifecycleInput["observed"]["ne
 }
 
 /** A spec that cannot even be read leaves the running epoch as it is: by the spec that its own plan carries. */
-function withLastGood(result: PlannedJob, plans: readonly EpochPlan[]): PlannedJob {
-  const newest = plans.toSorted((a, b) => epochOf(b) - epochOf(a))[0];
+function withLastGood(result: PlannedJob, newest: EpochPlan | undefined): PlannedJob {
   if (result.spec !== undefined || newest === undefined) return result;
   const { effective, plan } = contentsOf(newest);
   return { ...result, spec: lifecycleSpec(effective, plan) };

@@ -1,5 +1,8 @@
 import { WeirError } from "../../errors.ts";
+import { joinSignature } from "../joins/join-node.ts";
+import type { Plan, PlanNode } from "../plan.ts";
 import type { KeyedNode } from "../program.ts";
+import { stateSignature } from "../windows/cells.ts";
 import type { SlotIdentity } from "./layout.ts";
 import type { RestoredState } from "./restore.ts";
 import type { KeyedState, Manifest } from "./manifest.ts";
@@ -15,6 +18,17 @@ export interface RunningJob {
 
 /** What the user allows for this start. */
 type Allowed = Pick<RestoredState, "allowNonRestoredState">;
+
+/** The part of a manifest that says what nodes keep, and the part of a job that must fit it. */
+interface SavedNodes {
+  readonly sources: readonly Pick<Manifest["sources"][number], "node">[];
+  readonly keyed: readonly Pick<KeyedState, "node" | "stateSignature" | "stateVersion">[];
+}
+type Reader = Pick<KeyedNode, "node" | "stateSignature" | "stateVersion" | "unreadable">;
+interface ReadingNodes {
+  readonly sources: readonly { readonly node: string }[];
+  readonly keyed: readonly Reader[];
+}
 
 type Check = (manifest: Manifest, job: RunningJob, allowed: Allowed) => string | undefined;
 
@@ -44,6 +58,28 @@ export function incompatibility(manifest: Manifest, job: RunningJob, allowed: Al
   return undefined;
 }
 
+/**
+ * Why the state of a job that runs one plan does not fit another, as far as plans can tell: a job is not stopped for what
+ * its workers would refuse. What is only in the state itself, such as versions of functions, is seen at the restore.
+ */
+export function planIncompatibility(running: Plan, wanted: Plan, allowed: Allowed): string | undefined {
+  const [saved, job] = [nodesOf(running), nodesOf(wanted)];
+  return removedNodes(saved, job, allowed) ?? changedState(saved, job);
+}
+
+function nodesOf({ sources, nodes }: Plan): SavedNodes & ReadingNodes {
+  const keyed = nodes.flatMap((node) => {
+    const stateSignature = signatureOf(node);
+    return stateSignature === undefined ? [] : [{ node: node.name, stateSignature, stateVersion: 0 }];
+  });
+  return { sources, keyed };
+}
+
+function signatureOf(node: PlanNode): string | undefined {
+  if (!("keying" in node)) return undefined;
+  return node.kind === "join" ? joinSignature(node) : stateSignature(node);
+}
+
 function otherJob(manifest: Manifest, { identity }: RunningJob): string | undefined {
   if (manifest.lineage === identity.lineage) return undefined;
   if (manifest.namespace === identity.namespace && manifest.job === identity.job) return undefined;
@@ -55,7 +91,7 @@ function otherShards(manifest: Manifest, { maxParallelism }: RunningJob): string
   return `it was taken with maxParallelism ${manifest.maxParallelism}, the job now has ${maxParallelism}; set it back, the number of shards is fixed by the first checkpoint`;
 }
 
-function removedNodes(manifest: Manifest, job: RunningJob, allowed: Allowed): string | undefined {
+function removedNodes(manifest: SavedNodes, job: ReadingNodes, allowed: Allowed): string | undefined {
   if (allowed.allowNonRestoredState) return undefined;
   const now = new Set([...job.sources.map((s) => s.node), ...job.keyed.map((k) => k.node)]);
   const gone = [...manifest.sources, ...manifest.keyed].map((s) => s.node).filter((node) => !now.has(node));
@@ -63,7 +99,7 @@ function removedNodes(manifest: Manifest, job: RunningJob, allowed: Allowed): st
   return `the job no longer has node ${gone.join(", ")}; bring it back under its name, or set startFrom.allowNonRestoredState to drop its state`;
 }
 
-function changedState(manifest: Manifest, job: RunningJob): string | undefined {
+function changedState(manifest: SavedNodes, job: ReadingNodes): string | undefined {
   for (const saved of manifest.keyed) {
     const node = job.keyed.find((k) => k.node === saved.node);
     if (node === undefined) continue;
@@ -77,7 +113,7 @@ function changedState(manifest: Manifest, job: RunningJob): string | undefined {
   return undefined;
 }
 
-function otherVersion({ stateVersion: saved }: KeyedState, reader: KeyedNode): string | undefined {
+function otherVersion({ stateVersion: saved }: { stateVersion: number }, reader: Reader): string | undefined {
   const { node, stateVersion: own } = reader;
   if (reader.unreadable !== undefined) return reader.unreadable(saved);
   const found = `node ${node} has state of version ${saved}, this worker reads`;

@@ -108,9 +108,10 @@ async function fenceWriters({ identity, decider }: RestoreRequest, parts: readon
 /** All slots' newest checkpoints of an earlier epoch. A slot without one is what that epoch itself started from. */
 async function fromEpoch(
   request: RestoreRequest,
-  { epoch, slots, acceptReplay = false }: { epoch: number; slots: number; acceptReplay?: boolean | undefined },
+  { epoch, slots, ...allowed }: Extract<RestorePoint, { kind: "checkpoint" }>,
 ): Promise<RestoredState | undefined> {
   const { storage, identity } = request;
+  const acceptReplay = allowed.acceptReplay === true;
   const states: RestoredState[] = [];
   for (let slot = 0; slot < slots; slot++) {
     const state =
@@ -125,7 +126,7 @@ async function fromEpoch(
     checkpointId: first.checkpointId,
     parts: states.flatMap((s) => s.parts),
     held: false,
-    allowNonRestoredState: states.some((s) => s.allowNonRestoredState),
+    allowNonRestoredState: allowed.allowNonRestoredState === true || states.some((s) => s.allowNonRestoredState),
     fellBack: states.find((s) => s.fellBack !== undefined)?.fellBack,
   };
 }

@@ -101,6 +101,30 @@ describe("a job that goes on from a savepoint after a change", () => {
     expect(out.lines.toSorted()).toEqual(undisturbed.lines.toSorted());
   });
 
+  it.each(["savepoint", "checkpoint"] as const)(
+    "drops what a node kept that is gone, where its user allows it: from a %s",
+    async (kind) => {
+      const out = collected();
+      const uri = `memory://dropped-${kind}`;
+      const slot = await start({ nodes: [counts] }, 0, { out, uri, slots: 1 });
+      slot.resume();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect((await slot.checkpoint()).ok).toBe(true);
+      let restore: RestorePoint = { kind: "checkpoint", epoch: 1, slots: 1 };
+      if (kind === "savepoint") restore = await stopWithSavepoint([slot], `${uri}/savepoint`);
+      else await slot.stop("Cancel", false);
+      const now = { nodes: [{ ...counts, name: "counted" }] };
+      const run = { out, uri, slots: 1 };
+      await expect(start(now, 0, { ...run, epoch: 2, restore })).rejects.toMatchObject({ code: "RESTORE_REFUSED" });
+      const allowed = { ...restore, allowNonRestoredState: true } as RestorePoint;
+      const renamed = await start(now, 0, { ...run, epoch: 3, restore: allowed });
+      expect(renamed.restored).not.toBeNull();
+      renamed.resume();
+      await renamed.done;
+      expect(renamed.measure().totalIn).toBeLessThan(RECORDS);
+    },
+  );
+
   it.each<[what: string, before: Job, now: Job, reason: RegExp]>([
     [
       "the function keeps its state in another form and has no migrate",
