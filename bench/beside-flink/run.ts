@@ -15,10 +15,8 @@ console.log("starting Flink");
 const cluster = await startFlinkCluster();
 let different = 0;
 try {
-  console.log(`${new Date().toISOString().slice(0, 10)}, Flink ${cluster.version}`);
-  console.log("records of a few lines each");
+  console.log(`${new Date().toISOString().slice(0, 10)}, Flink ${cluster.version}; Nexmark with ${EVENTS} events`);
   for await (const told of comparePipelines(cluster.gateway, { folder, only })) different += tell(told);
-  console.log(`Nexmark, ${EVENTS} events`);
   for await (const told of compareNexmark(cluster.gateway, { folder, events: EVENTS, only })) different += tell(told);
   console.log(different === 0 ? "all as documented" : `${different} not as documented`);
 } finally {

@@ -20,6 +20,7 @@ export const WARNINGS = [
   "unused-connection",
   "unused-function",
   "unknown-parameter",
+  "field-named-event",
   "parallelism-beyond-keys",
   "state-not-durable",
   "state-grows",
@@ -34,6 +35,7 @@ export function jobWarnings(spec: Job, plan: Plan): Warning[] {
     ...unreadOutputs(spec.pipeline),
     ...unused(spec.pipeline, plan),
     ...unknownParameters(spec),
+    ...fieldsNamedEvent(spec.pipeline),
     ...tooParallel(spec, plan),
     ...volatileState(spec, plan),
     ...growingState(spec.pipeline),
@@ -98,6 +100,25 @@ function unknownParameters({ pipeline, parameters = {} }: Job): Warning[] {
         return { code: "unknown-parameter", path: `spec.pipeline.nodes[${node.name}]`, message, expression };
       });
   });
+}
+
+/** The name of a result's field is no expression: `event.x` makes an object `event` with a field `x`. */
+function fieldsNamedEvent({ nodes }: Pipeline): Warning[] {
+  return nodes.flatMap((node) =>
+    Object.entries({
+      map: node.map,
+      "join.select": node.join?.select,
+      "broadcast.select": node.broadcast?.select,
+    }).flatMap(([field, names = {}]) =>
+      Object.keys(names)
+        .filter((name) => name.startsWith("event."))
+        .map((name): Warning => {
+          const inside = name.slice("event.".length);
+          const message = `"${name}" makes a field "event" of the result, to be read as event.${name}; write ${inside}`;
+          return { code: "field-named-event", path: at(node.name, field), message };
+        }),
+    ),
+  );
 }
 
 function tooParallel(spec: Job, { parallelismLimit }: Plan): Warning[] {
