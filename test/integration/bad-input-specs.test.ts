@@ -160,11 +160,11 @@ const refused: Readonly<Record<string, Refused>> = {
   "state in RocksDB of an operator that is not there yet": {
     spec: {
       state: { backend: "RocksDB" },
-      ...pipeline(events, { ...perTenant, window: { global: { trigger: { every: "1s" } } } }, out),
+      ...pipeline(events, { ...perTenant, ttl: "1h", window: { global: { trigger: { every: "1s" } } } }, out),
     },
     reason: "NotImplemented",
     says: [
-      'state.backend RocksDB, node "per-tenant": this version keeps an aggregate that gives results by time in memory only',
+      'state.backend RocksDB, node "per-tenant": this version keeps an aggregate that gives results by time and has a ttl in memory only',
     ],
   },
   "a limit of memory for state that is in the worker's own": {

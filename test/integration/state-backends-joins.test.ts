@@ -101,6 +101,35 @@ describe.each(BACKENDS)("rows of joins in %s", (backend) => {
     expect(take()).toEqual([{ k: "key-9", l: "m", r: "s" }]);
   });
 
+  it("gives each row with the version in force at its time, when all versions are there", () => {
+    const { start, take } = rig({ join: { temporal: {}, type: "Left", ...on } });
+    let program = start(backend);
+    const names = keys(MANY);
+    right(program, names.slice(100), 1_000, "old");
+    right(program, names.slice(100), 5_000, "new");
+    left(program, names, 5_000, "l");
+    left(program, names, 4_999, "m");
+    right(program, ["key-200"], 4_000, "late");
+    expect(stateOf(program).size()).toBe((MANY - 100) * 2 + MANY * 2 + 1);
+    [program] = restarted([program], [start(backend)]) as [Program];
+    pass(program, 4_999);
+    const first = names.map((k, i) => ({ k, l: "m", r: i < 100 ? null : i === 200 ? "late" : "old" }));
+    expect(take()).toEqual(first);
+    [program] = restarted([program], [start(backend)]) as [Program];
+    pass(program, 5_000);
+    expect(take()).toEqual(names.map((k, i) => ({ k, l: "l", r: i < 100 ? null : "new" })));
+    const checkpoints = increments();
+    checkpoints.take(program);
+    right(program, ["key-300"], 6_000, "newest");
+    if (backend !== "Memory") expect(checkpoints.take(program)).toBe(2);
+    if (backend === "Memory") return;
+    const restored = start(backend);
+    stateOf(restored).restore(0, checkpoints.written, stateOf(program).stateVersion);
+    left(restored, ["key-300", "key-301"], 7_000, "n");
+    pass(restored, 7_000);
+    expect(take().map(({ r }) => r)).toEqual(["newest", "new"]);
+  });
+
   it("tells which rows came, and which have had a partner, since an earlier checkpoint", () => {
     const { start, take } = rig({ join: { interval: { before: "10s", after: "10s" }, type: "Left", ...on } });
     const program = start(backend);

@@ -97,6 +97,35 @@ describe.each(BACKENDS)("state that time moves on, in %s", (backend) => {
     expect([take().length, stateOf(program).size()]).toEqual([0, 0]);
   });
 
+  it("gives what changed by time, in the order in which keys came, over a restart", () => {
+    const { start, take } = rig({ aggregate: { n: "count()" }, window: { global: { trigger: { every: "10s" } } } });
+    let program = start(backend);
+    const names = keys(MANY).toReversed();
+    const record = (some: readonly string[], ts: number): void =>
+      send(
+        program,
+        some.map((k) => ({ k, ts })),
+      );
+    program.advanceWatermark("events", 0);
+    record(names, 1_000);
+    program.advanceWatermark("events", 9_998);
+    expect(take()).toEqual([]);
+    program.advanceWatermark("events", 9_999);
+    expect(take()).toEqual(names.map((k) => ({ k, n: 1 })));
+    record(["new", ...names.slice(0, 700).toReversed()], 12_000);
+    [program] = restarted([program], [start(backend)]) as [typeof program];
+    record(["newer", "key-5", "key-5"], 13_000);
+    expect(stateOf(program).size()).toBe(MANY + 2);
+    program.advanceWatermark("events", 19_999);
+    const changed = [...names.slice(0, 700), "key-5"].map((k) => ({ k, n: k === "key-5" ? 3 : 2 }));
+    expect(take()).toEqual([...changed, { k: "new", n: 1 }, { k: "newer", n: 1 }]);
+    program.advanceWatermark("events", 29_999);
+    expect(take()).toEqual([]);
+    record(["newer"], 30_000);
+    program.end("events");
+    expect(take()).toEqual([{ k: "newer", n: 2 }]);
+  });
+
   /** Counts, and gives what it counted 10 s after the first record of a key. */
   const counting = {
     onRecord: ({ v }: { v: unknown }, { state, timers, timestamp }: KeyedContext) => {

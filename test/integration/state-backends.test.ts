@@ -228,6 +228,10 @@ describe.each(BACKENDS)("state in %s", (backend) => {
   it.each([
     ["a table", { aggregate: { n: "count()", last: "last(event.v)" } }],
     ["a table that removes keys", { aggregate: { last: "last(event.v)" }, window: { count: { size: 3 } } }],
+    [
+      "a table that gives results by time",
+      { aggregate: { n: "count()", last: "last(event.v)" }, window: { global: { trigger: { every: "10s" } } } },
+    ],
     ["windows", { aggregate: { n: "count()", last: "last(event.v)" }, window: { tumbling: { size: "10s" } } }],
   ] satisfies [string, Partial<PipelineNode>][])("tells for %s what changed since an earlier checkpoint", (_, node) => {
     const { start, take } = rig(node);

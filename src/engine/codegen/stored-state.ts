@@ -7,6 +7,7 @@ import { rocksJoin } from "../rocksdb/rocks-joins.ts";
 import { RocksProcess } from "../rocksdb/rocks-process.ts";
 import { RocksSessions } from "../rocksdb/rocks-sessions.ts";
 import { RocksTable } from "../rocksdb/rocks-table.ts";
+import { RocksTimedTable } from "../rocksdb/rocks-timed-table.ts";
 import { RocksWindows } from "../rocksdb/rocks-windows.ts";
 import type { ReadAhead } from "../rocksdb/value-store.ts";
 import type { KeyedState } from "./keyed-state.ts";
@@ -30,7 +31,10 @@ export function storedState(node: PlanNode, rocks: RocksState): KeyedState | und
   return stateOf<KeyedState>(node, {
     sessions: (at, gapMs) => new RocksSessions(at, gapMs, rocks),
     windows: (at) => new RocksWindows(at, rocks),
-    table: (options) => new RocksTable(options, rocks),
-    join: (at) => rocksJoin(at, rocks) ?? refuse(),
+    table: (options) =>
+      options.trigger?.type === "time"
+        ? new RocksTimedTable(options, rocks, options.trigger.everyMs)
+        : new RocksTable(options, rocks),
+    join: (at) => rocksJoin(at, rocks),
   });
 }

@@ -176,7 +176,10 @@ export class TemporalJoin implements KeyedNode {
 }
 
 /** Versions that may still be in force for a row after `now`. */
-function inForce(versions: readonly Kept[], now: number): readonly Kept[] {
+export function inForce<Version extends { readonly ts: number }>(
+  versions: readonly Version[],
+  now: number,
+): readonly Version[] {
   const newest = versions.findLastIndex((version) => version.ts <= now);
   return newest <= 0 ? versions : versions.slice(newest);
 }

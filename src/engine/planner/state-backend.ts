@@ -8,12 +8,10 @@ const LATER = "leave state.backend out, which keeps it in memory";
 export function storedProblem(node: PlanNode): string | undefined {
   switch (node.kind) {
     case "keyedAggregate":
-      if (node.trigger.type !== "time") return undefined;
-      return `this version keeps an aggregate that gives results by time in memory only; ${LATER}`;
-    case "join":
-      if (node.times.type !== "temporal") return undefined;
-      return `this version keeps the rows of a join with versions in memory only; ${LATER}`;
+      if (node.trigger.type !== "time" || node.ttlMs === 0) return undefined;
+      return `this version keeps an aggregate that gives results by time and has a ttl in memory only; leave ttl out, or ${LATER}`;
     case "windowAggregate":
+    case "join":
     case "keyedProcess":
     case "dedup":
     case "topN":

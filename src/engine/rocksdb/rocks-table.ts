@@ -6,6 +6,7 @@ import { ChunkWriter } from "../windows/chunk-writer.ts";
 import { readChunk, STATE_VERSION } from "../windows/entry-codec.ts";
 import { murmur2 } from "../windows/murmur2.ts";
 import { requireRestorable } from "../windows/restorable.ts";
+import type { Fire } from "../windows/window-state.ts";
 import type { DatabaseSnapshot, RocksState, ScanRequest } from "./database.ts";
 import { ENTRY, EntryStore, shardPrefix } from "./entry-store.ts";
 import { PackedWrites } from "./packed-writes.ts";
@@ -15,7 +16,7 @@ import type { StoredBucket } from "./stored-bucket.ts";
 /** Entries that are gone are kept for so many snapshots: a checkpoint that adds to an older one must say that they went. */
 const GONE_FOR = 1024;
 
-interface Shard {
+export interface TableShard {
   readonly index: number;
   floor: number;
   readonly bucket: StoredBucket;
@@ -37,17 +38,18 @@ export class RocksTable implements KeyedNode {
   /** Where the entry is that was asked for last. */
   bucket: StoredBucket;
   private readonly ttl: number;
-  private readonly owned = new Map<number, Shard>();
-  private readonly byIndex: (Shard | undefined)[] = [];
+  protected readonly owned = new Map<number, TableShard>();
+  protected readonly byIndex: (TableShard | undefined)[] = [];
   /** The end of time is not a time: a bounded input that ended forgets nothing. */
   private time = Number.NEGATIVE_INFINITY;
   private liveSnapshots = 0;
   /** Keys that came and were not removed, also those that are forgotten. */
-  private known = 0;
+  protected known = 0;
   /** What went before that snapshot may be forgotten. */
   private goneBelow = 0;
 
-  constructor({ node, stateSignature, layout, ttlMs }: TableOptions, state: RocksState) {
+  /** `ordered`: results are given in the order in which keys came. */
+  constructor({ node, stateSignature, layout, ttlMs }: TableOptions, state: RocksState, ordered = false) {
     this.node = node;
     this.stateSignature = stateSignature;
     this.layout = layout;
@@ -56,20 +58,20 @@ export class RocksTable implements KeyedNode {
     const absent = (bucket: StoredBucket, e: number): void => {
       bucket.cells[e * layout.cells + WRITTEN_AT] = Number.NaN;
     };
-    this.store = new EntryStore({ database, layout, cacheBytes: state.cacheBytes, ordered: false, absent });
+    this.store = new EntryStore({ database, layout, cacheBytes: state.cacheBytes, ordered, absent });
     this.snapshots = this.store.snapshots;
     this.bucket = this.store.bucket(0, Buffer.alloc(0));
   }
 
-  private open(index: number): Shard {
+  protected open(index: number): TableShard {
     const bucket = this.store.bucket(0, shardPrefix(ENTRY, index));
-    const shard: Shard = { index, floor: Number.NEGATIVE_INFINITY, bucket };
+    const shard: TableShard = { index, floor: Number.NEGATIVE_INFINITY, bucket };
     this.owned.set(index, shard);
     this.byIndex[index] = shard;
     return shard;
   }
 
-  private now(shard: Shard): number {
+  private now(shard: TableShard): number {
     return Math.max(this.time, shard.floor);
   }
 
@@ -86,7 +88,7 @@ export class RocksTable implements KeyedNode {
   }
 
   /** The entry of a key as it is, one that is gone where there is none. */
-  private find(shard: Shard, bytes: Uint8Array, start: number, stop: number): number {
+  protected find(shard: TableShard, bytes: Uint8Array, start: number, stop: number): number {
     this.store.room();
     const { bucket } = shard;
     this.bucket = bucket;
@@ -109,7 +111,7 @@ export class RocksTable implements KeyedNode {
     return this.alive(written, this.now(shard)) ? -1 : this.changeable(shard, e);
   }
 
-  private changeable(shard: Shard, e: number): number {
+  private changeable(shard: TableShard, e: number): number {
     const { cells, texts, initial } = this.layout;
     const { bucket } = shard;
     this.store.changed(bucket, e);
@@ -124,19 +126,19 @@ export class RocksTable implements KeyedNode {
 
   /** Notes that an entry is written: −∞, as `entry` makes it, is one that never was. */
   written(shardIndex: number, e: number, ts: number): void {
-    const shard = this.byIndex[shardIndex] as Shard;
+    const shard = this.byIndex[shardIndex] as TableShard;
     shard.bucket.cells[e * this.layout.cells + WRITTEN_AT] = Math.max(ts, this.now(shard));
   }
 
   /** Makes an entry count as gone. */
   remove(shardIndex: number, e: number): void {
-    const { bucket } = this.byIndex[shardIndex] as Shard;
+    const { bucket } = this.byIndex[shardIndex] as TableShard;
     this.store.changed(bucket, e);
     bucket.cells[e * this.layout.cells + WRITTEN_AT] = Number.NaN;
     this.known--;
   }
 
-  advance(watermark: number): void {
+  advance(watermark: number, _fire?: Fire): void {
     if (watermark <= this.watermark) return;
     this.watermark = watermark;
     if (watermark === Number.POSITIVE_INFINITY) return;
@@ -195,7 +197,7 @@ export class RocksTable implements KeyedNode {
     this.known += this.count(shard);
   }
 
-  private count({ bucket: { prefix } }: Shard): number {
+  private count({ bucket: { prefix } }: TableShard): number {
     const snapshot = this.store.database.snapshot();
     let n = 0;
     const all = { prefix, end: 0, watermark: 0 };

@@ -132,11 +132,7 @@ export class RocksWindows extends WindowState {
       const watermark = Math.max(this.watermark, floor);
       shards.set(index, { number, watermark, panes: panes.map((bucket) => ({ bucket, entries: bucket.arrived })) });
     }
-    return {
-      chunks: (shard) => allOf(snapshot, shards.get(shard)),
-      pieces: (shard) => piecesOf(snapshot, shards.get(shard)),
-      release: () => snapshot.release(),
-    };
+    return orderedSnapshot(snapshot, shards);
   }
 
   override restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
@@ -186,7 +182,19 @@ interface Firing {
   readonly fire: Fire;
 }
 
-interface WindowsAtBarrier {
+/** Entries in the order in which their keys came. */
+export function orderedSnapshot(
+  snapshot: DatabaseSnapshot,
+  shards: ReadonlyMap<number, WindowsAtBarrier>,
+): KeyedSnapshot {
+  return {
+    chunks: (shard) => allOf(snapshot, shards.get(shard)),
+    pieces: (shard) => piecesOf(snapshot, shards.get(shard)),
+    release: () => snapshot.release(),
+  };
+}
+
+export interface WindowsAtBarrier {
   readonly number: number;
   readonly watermark: number;
   readonly panes: readonly PaneAtBarrier[];

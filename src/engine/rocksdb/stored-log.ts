@@ -124,7 +124,7 @@ export function storedRow({ ts, key, row, matched }: SavedRow): StoredRow {
   return { ts, key: own, matched, row: { bytes, start: 0, end: bytes.length, row: undefined } };
 }
 
-function rowCodec(side: Side): ValueCodec<StoredRow> {
+export function rowCodec(side: Side): ValueCodec<StoredRow> {
   const writer = new RowWriter(0);
   return {
     encode: ({ ts, key, row, matched }) => {
