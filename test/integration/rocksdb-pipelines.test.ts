@@ -74,6 +74,7 @@ it("keeps state in RocksDB as in memory and as the interpreter does, over savepo
 
 function kindOf(node: PlanNode): string {
   if (node.kind === "windowAggregate") return `${node.window.type} window`;
+  if (node.kind === "keyedAggregate") return `aggregate by ${node.trigger.type}`;
   return node.kind === "join" ? `${node.times.type} join` : node.kind;
 }
 
