@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
@@ -6,6 +6,7 @@ import type { RestorePoint } from "../../src/api/worker-protocol.ts";
 import { compile } from "../../src/engine/codegen/compile.ts";
 import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
 import { loadAddon } from "../../src/engine/rocksdb/addon.ts";
+import { rocksState } from "../../src/engine/rocksdb/database.ts";
 import { collected, type Collected } from "../builders/collected-sink.ts";
 import { runSlot, stopWithSavepoint } from "../builders/running-slot.ts";
 import { rocksFolder } from "../servers/rocksdb.ts";
@@ -105,7 +106,7 @@ describe("a slot whose state is in RocksDB", () => {
     const rows = out.lines.toSorted();
     expect(rows.length).toBe(expected.length);
     expect(rows.find((row, i) => row !== expected[i])).toBeUndefined();
-    expect(existsSync(folderOf(uri))).toBe(false);
+    expect(readdirSync(folderOf(uri))).toEqual([]);
   });
 
   it("starts from its checkpoint, whatever the files of the process before are worth", async () => {
@@ -121,20 +122,34 @@ describe("a slot whose state is in RocksDB", () => {
       await turns(1);
       await slot.stop("Cancel", false);
       const folder = folderOf(uri);
-      expect(existsSync(folder)).toBe(false);
+      expect(readdirSync(folder)).toEqual([]);
       // As after a crash, and with a disk that lies.
-      mkdirSync(join(folder, "0"), { recursive: true });
+      mkdirSync(join(folder, "rocksdb/0"), { recursive: true });
       for (const name of ["CURRENT", "MANIFEST-000005", "000012.sst"])
-        writeFileSync(join(folder, "0", name), "nonsense");
+        writeFileSync(join(folder, "rocksdb/0", name), "nonsense");
     }
     const last = await start({ out, uri, backend: "RocksDB", attempt: 4 });
-    expect(readdirSync(join(folderOf(uri), "0"))).not.toContain("000012.sst");
+    expect(readdirSync(join(folderOf(uri), "rocksdb/0"))).not.toContain("000012.sst");
     last.resume();
     await last.done;
     expect(checkpointed).toBe(4);
     // What came after a checkpoint came again: the same rows, some of them twice.
     expect([...new Set(out.lines)].toSorted()).toEqual([...new Set(expected)]);
   });
+});
+
+it("leaves its folder alone, which may be a mounted volume that cannot be removed, and what else is in it", () => {
+  const folder = join(rocks.path, "volume");
+  mkdirSync(join(folder, "lost+found"), { recursive: true });
+  const mounted = statSync(folder).ino;
+  for (const _ of [1, 2]) {
+    const state = rocksState({ folder, memoryBytes: 1024 * 1024, nodes: 1 });
+    state.open("node");
+    expect(readdirSync(folder)).toEqual(["lost+found", "rocksdb"]);
+    state.close();
+    expect(readdirSync(folder)).toEqual(["lost+found"]);
+  }
+  expect(statSync(folder).ino).toBe(mounted);
 });
 
 it("says which file is missing and what to do where there is no addon", () => {

@@ -144,7 +144,7 @@ export interface RocksState {
 }
 
 export interface RocksOptions {
-  /** It is emptied: the local files are worth nothing once the process has ended. */
+  /** It may be a mounted volume, which cannot be removed, and has things of its own. */
   readonly folder: string;
   readonly memoryBytes: number;
   /** How many nodes share the memory. */
@@ -152,12 +152,15 @@ export interface RocksOptions {
 }
 
 const MIB = 1024 * 1024;
+/** In `folder`; it is removed at the start and at the end: the files are worth nothing once the process has ended. */
+const OWN_FOLDER = "rocksdb";
 
 /** Half of the memory for blocks of the databases, a quarter for what is not yet in their files, a quarter for entries. */
 export function rocksState({ folder, memoryBytes, nodes }: RocksOptions): RocksState {
   const addon = loadAddon();
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
+  const own = join(folder, OWN_FOLDER);
+  rmSync(own, { recursive: true, force: true });
+  mkdirSync(own, { recursive: true });
   const writeBytes = memoryBytes / 4;
   const memory: MemoryHandle = addon.memory(memoryBytes / 2, writeBytes);
   const opened: Database[] = [];
@@ -166,13 +169,13 @@ export function rocksState({ folder, memoryBytes, nodes }: RocksOptions): RocksS
     open: () => {
       // One buffer fills while another is written out.
       const bufferBytes = Math.max(MIB, writeBytes / 2 / Math.max(1, nodes));
-      const database = new Database(addon, addon.open(join(folder, String(opened.length)), memory, bufferBytes));
+      const database = new Database(addon, addon.open(join(own, String(opened.length)), memory, bufferBytes));
       opened.push(database);
       return database;
     },
     close: () => {
       for (const database of opened) database.close();
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(own, { recursive: true, force: true });
     },
   };
 }

@@ -117,7 +117,8 @@ function openRocks(
     throw new WeirError("INTERNAL", "a slot with state in RocksDB was given no folder for it");
   const { memoryBytes } = start.rocksdb;
   const rocks = rocksState({ folder: stateFolder, memoryBytes, nodes: storedNodes(plan).length });
-  opened.push({ close: () => Promise.resolve(rocks.close()) });
+  // A database that a checkpoint still reads may write files while they are removed: the next start removes them.
+  opened.push({ close: async () => rocks.close() });
   return { rocks };
 }
 
