@@ -5,6 +5,15 @@ import type { Random } from "./random.ts";
 
 /** Random programs over the documents of `hostile-json.ts`: what a node reads may be missing, or of any type. */
 const CONDITIONS = [
+  "event.type in ['metrics', 'a', '']",
+  "event.a != 'a'",
+  "'tenant-17' == event.tenant",
+  "event.payload.host == 'h'",
+  "event.payload.host in ['h', 'ab']",
+  "!(event.type == 'ab')",
+  "event.type == '' || event.a == 'ab'",
+  "event.a == 'ab' ? event.type != 'metrics' : event.type in ['x y z']",
+  "event == 'a'",
   "event.type == 'metrics'",
   "event.type == 'metrics' && event.payload.lag > 10000",
   "event.payload.lag > 10000 || event.a == 1",
@@ -19,6 +28,9 @@ const CONDITIONS = [
   "true",
 ] as const;
 const VALUES = [
+  "event.a == 'ab'",
+  "[event.a == '', event.type in ['a', 'metrics'], event.b]",
+  "event.payload.host != 'h'",
   "event.type",
   "event.payload",
   "event.payload.lag",

@@ -26,7 +26,7 @@ export interface SlotOptions {
   /** Imports a user's module; without it, a plan that has one is refused. */
   readonly importModule?: ImportModule;
   readonly listener: SlotListener;
-  /** A folder of this worker's own for state in RocksDB. It is emptied at the start: the checkpoint is what counts. */
+  /** A folder of this worker's own for state in RocksDB. What is left there of it is removed at the start: the checkpoint is what counts. */
   readonly stateFolder?: string;
   /** Somebody remembers that this slot had completed a checkpoint in this epoch: it must not start without one. */
   readonly hadState?: boolean;
