@@ -84,6 +84,7 @@ export class RocksSessions extends Sessions<SessionShard> {
 
   /** A record of the key comes soon. */
   want(shard: number, _ts: number, { bytes, start, stop }: KeyBytes): void {
+    if (!this.values.cold) return;
     const key = Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start);
     const name = nameOf(shard, key.toString("latin1"));
     this.ids.want(name);

@@ -83,15 +83,16 @@ export class StoredMap<T> {
     return held;
   }
 
-  /** It will be asked for soon. */
+  /** It will be asked for soon. While nothing was written out nobody fetches, and the names would only gather. */
   want(name: string): void {
-    if (!this.held.has(name)) this.wanted.add(name);
+    if (this.store.cold && !this.held.has(name)) this.wanted.add(name);
   }
 
+  /** What is held may have changed since it was written: it is not read again. */
   fetch(): void {
-    if (this.wanted.size === 0) return;
-    this.read([...this.wanted]);
+    const missing = [...this.wanted].filter((name) => !this.held.has(name));
     this.wanted.clear();
+    if (missing.length > 0) this.read(missing);
   }
 
   /** Reads names that are not held, in one call. */
