@@ -32,7 +32,7 @@ export function backendRigs(): (node: Partial<PipelineNode>, fn?: unknown) => Ri
       { name: "out", from: ["state"], sink: { blackhole: {} } },
     ];
     const functions = fn === undefined ? [] : [{ name: "fn", module: { path: "/fn.mjs" } }];
-    const plan = planPipeline({ functions, nodes }, { parameters: {}, maxParallelism: Number(process.env.MP ?? 64) });
+    const plan = planPipeline({ functions, nodes }, { parameters: {}, maxParallelism: 64 });
     const { writer, written } = memorySink();
     const sinks = new Map([["out", writer]]);
     const loaded = new Map(
