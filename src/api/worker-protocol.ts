@@ -12,6 +12,7 @@ import { WORKER_PORT } from "./ports.ts";
  *                                             afterwards, also over a restart of the container, until resume or
  *                                             stop (they go on by themselves when this worker's part fails)
  *   GET  /v1/savepoints/:id                   SavepointStatus
+ *   DELETE /v1/savepoints/:id                 204: nobody waits for it; if it is in progress it fails, and sources go on
  *   PUT  /v1/savepoints/:id/metadata          writes `_metadata.json` over all parts, last; any one worker does it
  *   POST /v1/pause   /v1/resume               204, sources stop or go on, also over a restart of the container; state and
  *                                             checkpoints stay
@@ -214,6 +215,8 @@ export const workerStatus = z.object({
   restored: z.object({ uri: z.string(), checkpointId: z.number().optional() }).nullable(),
   problem: workerFailure.extend({ nextTryAt: z.number() }).nullable(),
   failure: workerFailure.nullable(),
+  /** Ids of savepoints in progress; absent from a worker of an older version. */
+  saving: z.array(z.string().max(200)).max(100).optional(),
 });
 export type WorkerStatus = z.infer<typeof workerStatus>;
 

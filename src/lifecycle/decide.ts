@@ -8,6 +8,7 @@ import { act, begin, beginDraft, tell } from "./draft.ts";
 import type { LifecycleInput, LifecycleSpec } from "./input.ts";
 import { ensureWorkers } from "./launch.ts";
 import { advance, deleteDeadline } from "./operations/advance.ts";
+import { abandonUnwanted } from "./operations/save.ts";
 import { endOverrides, wantedOf } from "./overrides.ts";
 import { report } from "./report.ts";
 import { takeRequests } from "./requests.ts";
@@ -60,6 +61,7 @@ function steer(draft: Draft, spec: LifecycleSpec): void {
   reconsider(draft, spec);
   choose(draft, spec);
   advance(draft, spec);
+  abandonUnwanted(draft);
   ensureWorkers(draft);
   steerPause(draft, spec);
 }
@@ -104,6 +106,7 @@ function remove(draft: Draft): void {
   }
   if (draft.status.operation?.type !== "Delete") beginDelete(draft, spec);
   advance(draft, spec);
+  abandonUnwanted(draft);
 }
 
 function beginDelete(draft: Draft, spec: LifecycleSpec): void {

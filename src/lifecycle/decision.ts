@@ -38,6 +38,7 @@ export type Action =
       readonly pause: boolean;
       readonly drain: boolean;
     }
+  | { readonly kind: "AbandonSavepoint"; readonly pods: readonly string[]; readonly id: string }
   | {
       readonly kind: "SealSavepoint";
       readonly pod: string;

@@ -170,4 +170,6 @@ export interface WorkerView {
   readonly failure: WorkerFailure | undefined;
   /** Its part of the savepoint that the operation in flight waits for. */
   readonly savepoint: SavepointStatus | undefined;
+  /** Savepoints that it is about to take, wanted or not. */
+  readonly saving: readonly string[];
 }

@@ -31,11 +31,16 @@ export interface CallTarget {
 export function controlRoutes(target: CallTarget): readonly Route[] {
   const savepoints = remembered<SavepointStatus>();
   const checkpoints = remembered<true>();
+  const inProgress = new Map<string, AbortController>();
   return [
     { method: "GET", path: "/healthz", run: () => ({ status: 200, text: "ok\n" }) },
     { method: "GET", path: "/readyz", run: () => readiness(target) },
     { method: "GET", path: "/metrics", run: async () => ({ status: 200, ...(await target.metrics()) }) },
-    { method: "GET", path: "/v1/status", run: () => ({ status: 200, json: target.status() }) },
+    {
+      method: "GET",
+      path: "/v1/status",
+      run: () => ({ status: 200, json: { ...target.status(), saving: [...inProgress.keys()] } }),
+    },
     { method: "GET", path: "/v1/events", run: ({ response }) => (target.events.follow(response), "kept") },
     {
       method: "POST",
@@ -56,12 +61,16 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
         if (known !== undefined && known.state !== "Failed") return accepted(known);
         const slot = target.slot();
         savepoints.set(request.id, { id: request.id, state: "InProgress" });
-        void slot.savepoint(request).then(
+        const unwanted = new AbortController();
+        inProgress.set(request.id, unwanted);
+        void slot.savepoint(request, unwanted.signal).then(
           (part) => {
+            inProgress.delete(request.id);
             savepoints.set(request.id, { id: request.id, state: "Completed", part });
             target.events.publish({ type: "savepoint", id: request.id, ok: true });
           },
           (e: unknown) => {
+            inProgress.delete(request.id);
             const error = messageOf(e);
             savepoints.set(request.id, { id: request.id, state: "Failed", error });
             target.events.publish({ type: "savepoint", id: request.id, ok: false, message: error });
@@ -80,6 +89,15 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
           status: 404,
           json: { code: "SAVEPOINT_NOT_FOUND", message: `this worker knows no savepoint "${id}"` },
         };
+      },
+    },
+    {
+      method: "DELETE",
+      path: "/v1/savepoints/:id",
+      run: ({ id }) => {
+        const error = new WeirError("CHECKPOINT_UNWRITABLE", `savepoint ${id} was given up: nobody waits for it`);
+        inProgress.get(id)?.abort(error);
+        return { status: 204 };
       },
     },
     {

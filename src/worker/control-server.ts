@@ -19,7 +19,7 @@ export interface Call {
 export type Answer = { status: number; json?: unknown; text?: string; type?: string } | "kept";
 
 export interface Route {
-  readonly method: "GET" | "POST" | "PUT";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** `:id` stands for one path segment. */
   readonly path: string;
   readonly run: (call: Call) => Answer | Promise<Answer>;

@@ -41,7 +41,7 @@ export const steadyJob = (spec: object = {}): JobObject["spec"] => ({
   ...spec,
 });
 
-const condition = (job: JobObject | undefined, type: string): string | undefined =>
+export const condition = (job: JobObject | undefined, type: string): string | undefined =>
   job?.status?.conditions?.find((c) => c.type === type)?.status;
 export const rests = (job: JobObject | undefined, state: string): boolean =>
   job?.status?.state === state && job.status.operation === undefined && condition(job, "Ready") === "True";
@@ -51,15 +51,16 @@ export const runs = (job: JobObject | undefined): boolean =>
   rests(job, "RUNNING") && job?.status?.lineage?.hadState === true;
 
 export const create = (spec: object = {}): Act => ({
-  do: (ground, namespace) =>
-    ground.client.create<JobObject>(streamingJobs, {
-      apiVersion: "weir.dev/v1alpha1",
-      kind: "StreamingJob",
-      metadata: { name: JOB, namespace },
-      spec: steadyJob(spec),
-    }),
+  do: (ground, namespace) => createJob(ground, namespace, steadyJob(spec)),
   arrived: runs,
 });
+export const createJob = (ground: Ground, namespace: string, spec: JobObject["spec"]): Promise<JobObject> =>
+  ground.client.create<JobObject>(streamingJobs, {
+    apiVersion: "weir.dev/v1alpha1",
+    kind: "StreamingJob",
+    metadata: { name: JOB, namespace },
+    spec,
+  });
 
 const annotate = (annotations: Record<string, string>) => (ground: Ground, namespace: string) =>
   ground.client.patch(streamingJobs, { namespace, name: JOB }, { metadata: { annotations } });
@@ -70,11 +71,11 @@ export const scaleTo = (workers: number): Act => ({
   arrived: (job) => runs(job) && job?.status?.parallelism?.ready === workers,
 });
 export const stop: Act = { do: annotate({ "weir.dev/stop": "1" }), arrived: (job) => rests(job, "STOPPED") };
-const resume: Act = {
+export const resume: Act = {
   do: annotate({ "weir.dev/start": "1" }),
   arrived: (job) => runs(job) && job?.status?.lineage?.restoredFrom?.verified === true,
 };
-const save: Act = {
+export const save: Act = {
   do: annotate({ "weir.dev/savepoint": "1" }),
   arrived: (job) => runs(job) && job?.status?.savepoint !== undefined,
 };
@@ -88,7 +89,7 @@ const upgrade: Act = {
   arrived: (job) => runs(job) && job?.status?.epoch === 2,
 };
 /** Somebody takes a pod away: its slot comes back with the next attempt. */
-const losePod: Act = {
+export const losePod: Act = {
   do: ({ client }, namespace) => client.delete(pods, { namespace, name: `${JOB}-1-1-0` }),
   arrived: (job) => runs(job) && (job?.status?.restarts?.count ?? 0) === 1 && job?.status?.parallelism?.ready === 2,
 };

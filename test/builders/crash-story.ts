@@ -15,6 +15,8 @@ export interface Scenario {
   readonly name: string;
   readonly before: readonly Act[];
   readonly act: Act;
+  /** Looks at what the job has written, once its story has come to its end: throws where that is wrong. */
+  readonly judge?: (ground: Ground, namespace: string) => Promise<void>;
 }
 
 export interface Act {
@@ -45,7 +47,7 @@ export async function playReference(ground: Ground, scenario: Scenario, namespac
   await scenario.act.do(ground, namespace);
   await rest(ground, scenario.act, { namespace, facts, ms: REFERENCE_REST_MS });
   const told = { facts: facts(), writes: [...seam.kinds].slice(0, calls.writes.length), crashed: false };
-  await stage.strike();
+  await end(ground, scenario, { namespace, stage });
   return told;
 }
 
@@ -72,8 +74,20 @@ export async function playCrash(
   await untilEqual();
   await successor;
   const told = { facts: facts(), writes: seam.kinds, crashed: calls.hasCrashed };
-  await stage.strike();
+  await end(ground, scenario, { namespace, stage });
   return told;
+}
+
+async function end(
+  ground: Ground,
+  scenario: Scenario,
+  { namespace, stage }: { namespace: string; stage: Stage },
+): Promise<void> {
+  try {
+    await scenario.judge?.(ground, namespace);
+  } finally {
+    await stage.strike();
+  }
 }
 
 interface Stage {

@@ -164,6 +164,11 @@ export function lifecycleWorld(spec: LifecycleSpec = lifecycleSpec()) {
           if (savepoint?.id !== action.id) p.worker.savepoint = { id: action.id, state: "InProgress" };
           if (action.pause) p.worker.phase = "Paused";
         });
+      case "AbandonSavepoint":
+        return each(action.pods, ({ worker }) => {
+          if (worker.savepoint?.id !== action.id || worker.savepoint.state !== "InProgress") return;
+          worker.savepoint = { id: action.id, state: "Failed", error: "nobody waits for it" };
+        });
       case "SealSavepoint":
         if (action.parts.some((part) => !part.manifest.startsWith(`${action.id}/`)))
           throw new Error(`${action.id} is sealed with parts of another savepoint`);
@@ -296,5 +301,6 @@ function workerView(pod: WorldPod, now: number): WorkerView {
     problem: worker.problem,
     failure: undefined,
     savepoint: worker.savepoint,
+    saving: worker.savepoint?.state === "InProgress" ? [worker.savepoint.id] : [],
   };
 }

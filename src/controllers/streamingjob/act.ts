@@ -73,6 +73,8 @@ const performers: Performers = {
   },
   TriggerSavepoint: (actor, scene, { pods: names, id, uri, pause, drain }) =>
     toWorkers(actor, scene, names, (w) => actor.workers.triggerSavepoint(w, { id, uri, pause, drain })),
+  AbandonSavepoint: (actor, scene, { pods: names, id }) =>
+    toWorkers(actor, scene, names, (w) => actor.workers.abandonSavepoint(w, id)),
   StopWorkers: (actor, scene, { pods: names, mode, drain, discard = false }) =>
     toWorkers(actor, scene, names, (w) => actor.workers.stop(w, { mode, drain, discard })),
   PauseWorkers: (actor, scene, { pods: names }) => toWorkers(actor, scene, names, (w) => actor.workers.pause(w)),

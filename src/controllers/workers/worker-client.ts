@@ -14,7 +14,7 @@ export interface WorkerAddress {
 
 export interface WorkerCall {
   readonly pod: string;
-  readonly method: "GET" | "POST" | "PUT";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;
   readonly body?: unknown;
 }
@@ -30,6 +30,8 @@ export interface WorkerClient {
     worker: WorkerAddress,
     savepoint: { id: string; uri: string; pause: boolean; drain: boolean },
   ): Promise<void>;
+  /** Nobody waits for it any more; nothing to a worker that is not about it. */
+  abandonSavepoint(worker: WorkerAddress, id: string): Promise<void>;
   /** `undefined` when the worker knows no such savepoint. */
   savepoint(worker: WorkerAddress, id: string): Promise<SavepointStatus | undefined>;
   sealSavepoint(
@@ -114,6 +116,9 @@ export function createWorkerClient(options: WorkerClientOptions): WorkerClient {
       throw new WeirError("WORKER_REFUSED", `GET /v1/events of ${worker.pod} answered ${response.statusCode}`);
     },
     triggerSavepoint: (worker, savepoint) => post(worker, "/v1/savepoints", savepoint),
+    abandonSavepoint: async (worker, id) => {
+      await ask(worker, { method: "DELETE", path: `/v1/savepoints/${encodeURIComponent(id)}` });
+    },
     savepoint: async (worker, id) => {
       const answer = await ask(worker, { method: "GET", path: `/v1/savepoints/${encodeURIComponent(id)}` });
       return answer === undefined ? undefined : savepointStatus.parse(answer);

@@ -15,6 +15,7 @@ export interface WorkerState {
   problem: WorkerView["problem"];
   failure: WorkerView["failure"];
   savepoint: SavepointStatus | undefined;
+  saving: readonly string[];
 }
 
 export function freshState(): WorkerState {
@@ -30,6 +31,7 @@ export function freshState(): WorkerState {
     problem: undefined,
     failure: undefined,
     savepoint: undefined,
+    saving: [],
   };
 }
 
@@ -41,6 +43,7 @@ export function applyStatus(state: WorkerState, status: WorkerStatus, now: numbe
   state.restored = status.restored?.uri;
   state.problem = status.problem ?? undefined;
   state.failure = status.failure ?? undefined;
+  state.saving = status.saving ?? [];
   if (status.checkpoint !== null) noteCheckpoint(state, status.checkpoint);
 }
 

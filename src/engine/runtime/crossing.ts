@@ -17,9 +17,9 @@ export interface Crossing {
    * Sources are held, here and in every other slot that is asked the same: resolves when this slot has read and processed
    * everything that any slot had written by then. Level by level: what the first gives, the second has to read.
    */
-  toBarrier(id: string): Promise<void>;
+  toBarrier(id: string, unwanted: AbortSignal | undefined): Promise<void>;
   /** This slot has made its cut: resolves when all slots have, so that nobody's next records get into another's cut. */
-  allCut(id: string): Promise<void>;
+  allCut(id: string, unwanted: AbortSignal | undefined): Promise<void>;
   /** Every source has ended: resolves when what workers wrote for each other has ended, too. */
   toEnd(): Promise<void>;
 }
@@ -46,30 +46,36 @@ export function crossing({ open, options, settle, commit }: CrossingOptions): Cr
     // Time and ends that came before the barrier count before it, too.
     for (const task of tasks) task.rest(options.clock.now());
   };
-  const inTime = async (what: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> => {
+  const inTime = async (
+    what: string,
+    work: (signal: AbortSignal) => Promise<void>,
+    unwanted?: AbortSignal,
+  ): Promise<void> => {
     const { timeoutMs } = options.start.checkpoint;
     const text = `${what} in ${timeoutMs} ms: a worker does not answer, or has more to read than it could; raise spec.checkpoint.timeout`;
-    await within(timeoutMs, work, () => new WeirError("CHECKPOINT_UNWRITABLE", text));
+    await within(timeoutMs, work, () => new WeirError("CHECKPOINT_UNWRITABLE", text), unwanted);
   };
   return {
     any: levels.length > 0,
-    toBarrier: async (id) => {
-      // Before any barrier: a worker that comes back without the hold would read past the barrier it has written.
-      await commit();
-      await inTime("the records between workers were not read", async (signal) => {
+    toBarrier: async (id, unwanted) => {
+      const toAll = async (signal: AbortSignal): Promise<void> => {
         for (const level of levels) {
+          signal.throwIfAborted();
           mark(level, id);
           await commit();
           await read(level, id, signal);
         }
-      });
+      };
+      // Before any barrier: a worker that comes back without the hold would read past the barrier it has written.
+      await commit();
+      await inTime("the records between workers were not read", toAll, unwanted);
     },
-    allCut: async (id) => {
+    allCut: async (id, unwanted) => {
       const [first] = levels;
       if (first === undefined) return;
       mark(first, `${id}/cut`);
       await commit();
-      await inTime("not every worker made its cut", (signal) => read(first, `${id}/cut`, signal));
+      await inTime("not every worker made its cut", (signal) => read(first, `${id}/cut`, signal), unwanted);
     },
     toEnd: async () => {
       await inTime("the records between workers were not read to their end", async (signal) => {

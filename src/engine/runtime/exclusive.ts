@@ -10,20 +10,27 @@ export function exclusive(): Exclusive {
   };
 }
 
-/** Gives up waiting after `ms`; the work is told by its signal and may end later. */
-export async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>, late: () => Error): Promise<T> {
+/** Gives up waiting after `ms`, or when nobody wants it any more; the work is told by its signal and may end later. */
+export async function within<T>(
+  ms: number,
+  work: (signal: AbortSignal) => Promise<T>,
+  late: () => Error,
+  unwanted?: AbortSignal,
+): Promise<T> {
+  unwanted?.throwIfAborted();
   const abort = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const error = late();
-      abort.abort(error);
-      reject(error);
-    }, ms);
-  });
+  const { promise: deadline, reject } = Promise.withResolvers<never>();
+  const giveUp = (error: unknown): void => {
+    abort.abort(error);
+    reject(error);
+  };
+  const onUnwanted = (): void => giveUp(unwanted?.reason);
+  const timer = setTimeout(() => giveUp(late()), ms);
+  unwanted?.addEventListener("abort", onUnwanted);
   try {
     return await Promise.race([work(abort.signal), deadline]);
   } finally {
     clearTimeout(timer);
+    unwanted?.removeEventListener("abort", onUnwanted);
   }
 }

@@ -15,6 +15,8 @@ export interface SavepointOptions {
   readonly identity: SlotIdentity;
   /** Lets what waits in buffers through, right before the cut. */
   readonly settle: () => void;
+  /** Fires when nobody wants the savepoint any more. */
+  readonly unwanted: AbortSignal | undefined;
 }
 
 /** This slot's part of a savepoint that is complete. */
@@ -30,7 +32,7 @@ export async function takenBefore(
  * given back; a part of an earlier try that never became a savepoint is left as an orphan beside the new one.
  */
 export async function writeSavepointPart(
-  { slot, options, identity, settle }: SavepointOptions,
+  { slot, options, identity, settle, unwanted }: SavepointOptions,
   { id, uri }: { id: string; uri: string },
 ): Promise<SavepointPart> {
   const existing = await takenBefore({ options, identity }, { id, uri });
@@ -73,6 +75,7 @@ export async function writeSavepointPart(
         };
       },
       late,
+      unwanted,
     );
   } finally {
     releaseCapture(barrier.capture);

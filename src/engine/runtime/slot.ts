@@ -27,8 +27,14 @@ export interface RunningSlot {
   pause(): void;
   resume(): void;
   checkpoint(): Promise<CheckpointReport>;
-  /** With `pause` the sources stay stopped, unless it fails; with `drain` every open window fires first. */
-  savepoint(request: { id: string; uri: string; pause: boolean; drain: boolean }): Promise<SavepointPart>;
+  /**
+   * With `pause` the sources stay stopped, unless it fails; with `drain` every open window fires first. When `unwanted`
+   * fires it fails at once: nobody waits for it any more.
+   */
+  savepoint(
+    request: { id: string; uri: string; pause: boolean; drain: boolean },
+    unwanted?: AbortSignal,
+  ): Promise<SavepointPart>;
   /** Cancel: at once. Checkpoint: after a last one. Savepoint: one was taken, only what is on its way is flushed. */
   stop(mode: StopMode, drain: boolean): Promise<void>;
   measure(): WorkerMetrics;
@@ -126,14 +132,47 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
     else if (between.any) letGo("crossing", "savepoint");
   };
   /** Nothing is on its way between workers any more, and their sources are held. */
-  const cross = async (at: { id: string; uri: string }, how: { pause: boolean; drain: boolean }): Promise<void> => {
+  const cross = async (
+    at: { id: string; uri: string },
+    how: { pause: boolean; drain: boolean },
+    unwanted: AbortSignal | undefined,
+  ): Promise<void> => {
     reading.hold("crossing");
     if (how.pause) reading.hold("savepoint");
     if (how.drain && how.pause) endSources();
     if ((await takenBefore({ options, identity }, at)) !== undefined) return;
     if (!how.pause && cuts.last === at.id) throw goneOn(at.id);
-    await between.toBarrier(at.id);
+    await between.toBarrier(at.id, unwanted);
   };
+  const save = async (
+    { pause, drain, ...where }: Parameters<RunningSlot["savepoint"]>[0],
+    unwanted: AbortSignal | undefined,
+  ): Promise<SavepointPart> => {
+    const heldBefore = reading.held("savepoint");
+    const hold = pause || between.any;
+    try {
+      if (between.any) await cross(where, { pause, drain }, unwanted);
+      const part = await once(async () => {
+        if (pause) reading.hold("savepoint");
+        await drainIf(drain && pause);
+        const settle = (): void => reading.settle(hold);
+        return await writeSavepointPart({ slot: open, options, identity, settle, unwanted }, where);
+      });
+      if (!pause && between.any) cuts.last = where.id;
+      if (!pause) await between.allCut(where.id, unwanted);
+      // What a savepoint covers must be committed before anybody may start from it.
+      if (commits(open)) await checkpointOrThrow(checkpoints);
+      // The hold must outlive the process: a worker restarted now would write past the savepoint it just reported.
+      else if (pause) await checkpoints.take();
+      leaveCrossing(pause);
+      return part;
+    } catch (e) {
+      goOn("crossing", ...(heldBefore ? [] : (["savepoint"] as const)));
+      throw e;
+    }
+  };
+  /** Two at a time would let go of what the other holds. */
+  const oneSavepoint = exclusive();
   return {
     restored:
       restored === undefined
@@ -149,30 +188,7 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
     pause: () => reading.hold("user"),
     resume: () => letGo("user", "savepoint"),
     checkpoint: checkpoints.take,
-    savepoint: async ({ pause, drain, ...where }) => {
-      const heldBefore = reading.held("savepoint");
-      const hold = pause || between.any;
-      try {
-        if (between.any) await cross(where, { pause, drain });
-        const part = await once(async () => {
-          if (pause) reading.hold("savepoint");
-          await drainIf(drain && pause);
-          const settle = (): void => reading.settle(hold);
-          return await writeSavepointPart({ slot: open, options, identity, settle }, where);
-        });
-        if (!pause && between.any) cuts.last = where.id;
-        if (!pause) await between.allCut(where.id);
-        // What a savepoint covers must be committed before anybody may start from it.
-        if (commits(open)) await checkpointOrThrow(checkpoints);
-        // The hold must outlive the process: a worker restarted now would write past the savepoint it just reported.
-        else if (pause) await checkpoints.take();
-        leaveCrossing(pause);
-        return part;
-      } catch (e) {
-        goOn("crossing", ...(heldBefore ? [] : (["savepoint"] as const)));
-        throw e;
-      }
-    },
+    savepoint: (request, unwanted) => oneSavepoint(() => save(request, unwanted)),
     stop: async (mode, drain) => {
       if (mode === "Cancel") return await ending.end("stopped");
       try {

@@ -71,3 +71,20 @@ describe("a savepoint that a worker forgot", () => {
     expect(world.status.operation).toBeUndefined();
   });
 });
+
+describe("a savepoint that is given up", () => {
+  it.each(["savepoint", "restart"] as const)("does not hold the workers that are left, asked for by %s", (verb) => {
+    const world = lifecycleWorld();
+    world.settle(8);
+    world.annotations[ANNOTATION[verb]] = "1";
+    world.reconcile();
+    const [left, lost] = world.pods;
+    const id = left?.worker.savepoint?.id;
+    expect(left?.worker.savepoint).toMatchObject({ state: "InProgress" });
+    if (lost !== undefined) lost.phase = "Failed";
+    const { actions } = world.reconcile();
+    expect(world.events.at(-1)?.message).toContain("worker 1 is not running");
+    expect(actions).toContainEqual({ kind: "AbandonSavepoint", pods: [left?.name], id });
+    expect(world.reconcile().actions.map(({ kind }) => kind)).not.toContain("AbandonSavepoint");
+  });
+});

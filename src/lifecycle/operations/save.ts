@@ -108,6 +108,24 @@ function giveUp(context: StepContext, why: string): StepResult {
   return "Done";
 }
 
+/** A part that nobody waits for any more holds sources: all of them, while it waits for a worker that is gone. */
+export function abandonUnwanted(draft: Draft): void {
+  const { launched } = draft.memory;
+  if (launched === undefined) return;
+  const wanted = savingOperation(draft);
+  const saving = slotViews(draft, launched).flatMap(({ pod, worker }) =>
+    pod === undefined || worker?.reachable !== true
+      ? []
+      : worker.saving.filter((id) => id !== wanted).map((id) => ({ id, pod: pod.name })),
+  );
+  for (const [id, of] of Map.groupBy(saving, (each) => each.id))
+    act(draft, { kind: "AbandonSavepoint", pods: of.map(({ pod }) => pod), id });
+}
+
+function savingOperation({ status: { operation } }: Draft): string | undefined {
+  return operation?.target?.["savepoint"] === undefined ? undefined : operation.id;
+}
+
 function endSavepoint(draft: Draft, why: string): StepResult {
   const requests = draft.status.requests ?? [];
   draft.status.requests = requests.map((r) =>

@@ -1,0 +1,161 @@
+/** Stories of a job whose keys go through Kafka to its workers, with every record that it has written. */
+import { setTimeout as delay } from "node:timers/promises";
+import { datagenGenerator } from "../../src/engine/connectors/datagen/generator.ts";
+import type { JobObject } from "../../src/controllers/weir-resources.ts";
+import type { DatagenSource } from "../../src/api/datagen.schema.ts";
+import type { KafkaServer } from "../servers/kafka.ts";
+import {
+  condition,
+  createJob,
+  losePod,
+  remove,
+  resume,
+  runs,
+  save,
+  scaleTo,
+  steadyJob,
+  stop,
+} from "./crash-scenarios.ts";
+import type { Act, Scenario } from "./crash-story.ts";
+import { JOB } from "./job-facts.ts";
+
+const TENANTS = 8;
+const SPLITS = 4;
+const datagen: DatagenSource = {
+  splits: SPLITS,
+  rate: 80,
+  fields: [
+    { path: "tenant", key: { prefix: "", count: TENANTS } },
+    { path: "seq", sequence: {} },
+  ],
+};
+
+/** Counts the records of each tenant one by one. It does not know that a tenant is in one split. */
+function exchangedJob(kafka: KafkaServer, topic: string, over: object): JobObject["spec"] {
+  return steadyJob({
+    pipeline: {
+      connections: [{ name: "main", kafka: { brokers: [...kafka.brokers] } }],
+      nodes: [
+        { name: "events", source: { datagen } },
+        {
+          name: "counted",
+          from: ["events"],
+          keyBy: "event.tenant",
+          aggregate: { n: "count()", seq: "last(event.seq)" },
+        },
+        { name: "out", from: ["counted"], sink: { connection: "main", kafka: { topic, key: "event.tenant" } } },
+      ],
+    },
+    checkpoint: {
+      interval: "500ms",
+      delivery: "ExactlyOnce",
+      storage: { uri: "file:///var/lib/weir/state" },
+    },
+    ...over,
+  });
+}
+
+export const outputOf = (namespace: string): string => `${namespace}.out`;
+
+/** A job with two workers. */
+export const createExchanged = (kafka: KafkaServer, over: object = {}): Act => ({
+  do: async (ground, namespace) => {
+    await kafka.createTopic(outputOf(namespace), 1);
+    await createJob(ground, namespace, exchangedJob(kafka, outputOf(namespace), { parallelism: 2, ...over }));
+  },
+  arrived: runs,
+});
+
+export const EXCHANGED = [
+  "start",
+  "scale-up",
+  "scale-down",
+  "savepoint",
+  "stop",
+  "resume",
+  "recovery",
+  "delete",
+] as const;
+
+export function exchangedScenario(kafka: KafkaServer, name: (typeof EXCHANGED)[number]): Scenario {
+  const pair = createExchanged(kafka);
+  const told: Readonly<Record<(typeof EXCHANGED)[number], Pick<Scenario, "before" | "act">>> = {
+    start: { before: [], act: pair },
+    "scale-up": { before: [pair], act: scaleTo(3) },
+    "scale-down": { before: [pair], act: scaleTo(1) },
+    savepoint: { before: [pair], act: save },
+    stop: { before: [pair], act: stop },
+    resume: { before: [pair, stop], act: resume },
+    recovery: { before: [pair], act: losePod },
+    delete: { before: [pair], act: remove },
+  };
+  const { before, act } = told[name];
+  return { name, before: before.map(steadily), act: steadily(act), judge: countedOnce(kafka) };
+}
+
+/** All workers of a job that runs have taken their first checkpoint, which takes longer through Kafka. */
+const steadily = (act: Act): Act => ({
+  ...act,
+  arrived: (job) =>
+    act.arrived(job) && (job?.status?.state !== "RUNNING" || condition(job, "Checkpointing") === "True"),
+});
+
+/** Each record of each tenant is counted once, in its order; a job that runs goes on with them. */
+function countedOnce(kafka: KafkaServer): NonNullable<Scenario["judge"]> {
+  return async (ground, namespace) => {
+    const topic = outputOf(namespace);
+    const found = await counted(kafka, topic);
+    if (ground.jobs.get(`${namespace}/${JOB}`)?.status?.state === "RUNNING") await counted(kafka, topic, found);
+  };
+}
+
+/** How many records there are once there are more than `above`; all of them are the next ones of their tenants. */
+export async function counted(kafka: KafkaServer, topic: string, above = -1): Promise<number> {
+  const deadline = performance.now() + 120_000;
+  for (;;) {
+    const rows = (await kafka.consumeAll(topic)).map(({ value }) => JSON.parse(value) as Row);
+    refuseOthers(topic, rows);
+    if (rows.length > above) return rows.length;
+    if (performance.now() > deadline) throw new Error(`${topic} has ${rows.length} records, and never gets more`);
+    await delay(300);
+  }
+}
+
+interface Row {
+  readonly tenant: string;
+  readonly n: number;
+  readonly seq: number;
+}
+
+/** The first row that is not the next one of its tenant is the error: lost before it, or twice. */
+function refuseOthers(topic: string, rows: readonly Row[]): void {
+  const counts = new Map<string, number>();
+  for (const { tenant, n, seq } of rows) {
+    const before = counts.get(tenant) ?? 0;
+    const expected = sequenceOf(Number(tenant), before);
+    if (n !== before + 1 || seq !== expected)
+      throw new Error(
+        `${topic}: record ${before + 1} of tenant ${tenant} should be event ${expected}, and is ${seq} as number ${n}`,
+      );
+    counts.set(tenant, n);
+  }
+}
+
+const generator = datagenGenerator(datagen);
+const scratch = Buffer.alloc(generator.maxBytes);
+const sequences = Array.from({ length: TENANTS }, (): number[] => []);
+const generated = Array.from({ length: SPLITS }, () => 0);
+
+/** The number, in its split, of a tenant's record. */
+function sequenceOf(tenant: number, nth: number): number {
+  const split = tenant % SPLITS;
+  for (;;) {
+    const known = sequences[tenant]?.[nth];
+    if (known !== undefined) return known;
+    const index = generated[split] ?? 0;
+    generated[split] = index + 1;
+    const end = generator.write(scratch, 0, { split, index });
+    const row = JSON.parse(scratch.toString("utf8", 0, end)) as { tenant: string };
+    sequences[Number(row.tenant)]?.push(index);
+  }
+}
