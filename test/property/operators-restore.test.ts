@@ -9,8 +9,11 @@ import { completeSavepoint } from "../../src/engine/checkpoint/savepoint.ts";
 import { openStorage } from "../../src/engine/checkpoint/storage.ts";
 import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
 import { collected } from "../builders/collected-sink.ts";
+import type { ConnectorRegistry } from "../../src/engine/connectors/registry.ts";
+import type { LookupFactory } from "../../src/engine/lookups/lookup-backend.ts";
 import { memoryExchanges } from "../builders/memory-exchange.ts";
 import { random } from "../builders/random.ts";
+import { turns } from "../builders/rescaled-job.ts";
 import { runSlot, stopWithSavepoint } from "../builders/running-slot.ts";
 
 const RUNS = process.env["WEIR_LONG"] === "1" ? 200 : 6;
@@ -32,6 +35,7 @@ function allOperators(keys: "declared" | "exchanged"): Plan {
     about: "approxCountDistinct(event.v)",
     median: "percentile(event.v, 0.5)",
   };
+  const rated = { n: "count()", sum: "sum(event.rate)" };
   const sides = { from: ["events", "low"] };
   const on = { leftKey: "left.tenant", rightKey: "right.tenant", select: { l: "left", r: "right" } };
   const stateful: PipelineNode[] = [
@@ -48,6 +52,8 @@ function allOperators(keys: "declared" | "exchanged"): Plan {
     { name: "top", ...keyed, topN: { size: 3, by: "event.v" } },
     { name: "met", ...sides, join: { ...on, type: "Outer", interval: { before: "100ms", after: "300ms" } } },
     { name: "whenever", from: ["few", "fewer"], join: on },
+    { name: "sums", from: ["rated"], keyBy: "event.tenant", aggregate: rated, window: { tumbling: { size: "2s" } } },
+    { name: "described", from: ["tumbling"], join: { lookup, leftKey: "left.tenant" } },
     { name: "paired", ...sides, join: { ...on, type: "Left", window: { size: "250ms" } } },
   ];
   const source: PipelineNode = {
@@ -69,6 +75,7 @@ function allOperators(keys: "declared" | "exchanged"): Plan {
     eventTime: { field: "event.ts" },
   };
   const parts: PipelineNode[] = [
+    { name: "rated", from, join: { lookup, leftKey: "left.tenant", select: { tenant: "left.tenant", rate: "right" } } },
     { name: "low", from, filter: "event.v < 10" },
     { name: "few", from, filter: "event.v < 3" },
     { name: "fewer", from, filter: "event.v == 4" },
@@ -78,7 +85,10 @@ function allOperators(keys: "declared" | "exchanged"): Plan {
     { name: `${name}-out`, from: [`${name}-named`], sink: { blackhole: {} } },
   ]);
   const functions = [{ name: "seconds", module: { path: "/seconds.mjs" } }];
-  const connections = [{ name: "between", kafka: { brokers: ["nowhere:1"] } }];
+  const connections = [
+    { name: "between", kafka: { brokers: ["nowhere:1"] } },
+    { name: "rates", redis: { host: "nowhere" } },
+  ];
   const plan = planPipeline(
     { functions, connections, nodes: [source, ...parts, ...stateful, ...sinks] },
     { parameters: {}, maxParallelism: 8 },
@@ -102,12 +112,29 @@ const seconds: KeyedProcessFunction<{ ts: number; v: number }, unknown, string> 
 };
 const importModule: ImportModule = () => Promise.resolve({ exports: { default: seconds }, url: "" });
 
+const lookup = { connection: "rates", path: "{key}", capacity: 40 };
+/** Answers after a while: of 0 to 10 turns, by the key. */
+const rates: LookupFactory = {
+  open: () => ({
+    batch: 3,
+    parallel: 3,
+    find: async (keys) => {
+      const numbers = keys.map((key) => Number(String(key).slice(1)));
+      await turns((numbers[0] ?? 0) % 11);
+      return numbers.map((n) => ({ rows: [Buffer.from(`${n}`)] }));
+    },
+    close: () => Promise.resolve(),
+  }),
+};
+const around = (others: ConnectorRegistry): ConnectorRegistry =>
+  memoryExchanges({ ...others, lookup: () => Promise.resolve(rates) });
+
 /** Runs the job over savepoints, each followed by another number of workers; gives its rows. */
-async function run(plan: Plan, uri: string, moves: readonly { slots: number; turns: number }[]): Promise<string[]> {
+async function run(plan: Plan, uri: string, moves: readonly { slots: number; wait: number }[]): Promise<string[]> {
   const out = collected();
-  const connectors = memoryExchanges(out.connectors);
+  const connectors = around(out.connectors);
   let restore: RestorePoint = { kind: "none" };
-  for (const [i, { slots, turns }] of moves.entries()) {
+  for (const [i, { slots, wait }] of moves.entries()) {
     const start = (slot: number) =>
       runSlot({
         plan,
@@ -126,7 +153,7 @@ async function run(plan: Plan, uri: string, moves: readonly { slots: number; tur
       await Promise.all(running.map((r) => r.done));
       break;
     }
-    for (let n = 0; n < turns; n++) await new Promise((resolve) => setImmediate(resolve));
+    await turns(wait);
     restore = await stopWithSavepoint(running, `${uri}/savepoint-${i}`);
   }
   return out.lines.toSorted();
@@ -135,13 +162,13 @@ async function run(plan: Plan, uri: string, moves: readonly { slots: number; tur
 describe.each(["declared", "exchanged"] as const)("operators with keys that are %s", (keys) => {
   it("give the rows of an undisturbed run over savepoints at random places and any number of workers", async () => {
     const plan = allOperators(keys);
-    expect((plan.exchanges ?? []).length).toBe(keys === "declared" ? 0 : 17);
+    expect((plan.exchanges ?? []).length).toBe(keys === "declared" ? 0 : 18);
     const uri = `memory://operators-${keys}`;
-    const expected = await run(plan, uri, [{ slots: 1, turns: 0 }]);
+    const expected = await run(plan, uri, [{ slots: 1, wait: 0 }]);
     let interrupted = 0;
     for (let seed = 1; seed <= RUNS; seed++) {
       const r = random(seed);
-      const moves = Array.from({ length: 2 + r.below(3) }, () => ({ slots: 1 + r.below(4), turns: r.below(6) }));
+      const moves = Array.from({ length: 2 + r.below(3) }, () => ({ slots: 1 + r.below(4), wait: r.below(6) }));
       interrupted += moves.length - 1;
       const rows = await run(plan, `${uri}-${seed}`, moves);
       expect({ seed, n: rows.length }).toEqual({ seed, n: expected.length });
@@ -157,7 +184,7 @@ it("take no part again of a savepoint beside the work when others may have gone 
   const plan = allOperators("exchanged");
   const uri = "memory://operators-again";
   const { connectors } = collected();
-  const common = { plan, connectors: memoryExchanges(connectors), uri, slots: 2, build: compile, importModule };
+  const common = { plan, connectors: around(connectors), uri, slots: 2, build: compile, importModule };
   const one = (slot: number, attempt = 0) =>
     runSlot({ ...common, slot, attempt, start: { exchange: { generation: 1 } } });
   const running = await Promise.all([one(0), one(1)]);
@@ -177,14 +204,14 @@ it("go on beside a savepoint that does not pause them: it has all that came befo
   const uri = "memory://operators-beside";
   const launch = async (slots: number, epoch: number, restore: RestorePoint) => {
     const out = collected();
-    const connectors = memoryExchanges(out.connectors);
+    const connectors = around(out.connectors);
     const start = { exchange: { generation: epoch } };
     const one = (slot: number) =>
       runSlot({ plan, connectors, uri, slot, slots, epoch, restore, start, build: compile, importModule });
     return { out, running: await Promise.all(Array.from({ length: slots }, (_, slot) => one(slot))) };
   };
   const first = await launch(3, 1, { kind: "none" });
-  for (let n = 0; n < 3; n++) await new Promise((resolve) => setImmediate(resolve));
+  await turns(3);
   const at = `${uri}/savepoint`;
   const savepoint = { id: "beside", uri: at, pause: false, drain: false };
   const parts = await Promise.all(first.running.map((r) => r.savepoint(savepoint)));

@@ -72,6 +72,8 @@ export const manifestSchema = z.object({
   paused: z.boolean().optional(),
   /** The last savepoint beside the work that this slot has made its cut for: since then others may have gone on. */
   cut: name.optional(),
+  /** The savepoint that is on its way through the topics between workers: this slot may have written its barrier. */
+  crossing: name.optional(),
   planHash: name,
   maxParallelism: z.int(),
   sources: z.array(sourceState).max(1_000),

@@ -23,6 +23,8 @@ export interface RestoredState {
   readonly paused?: boolean | undefined;
   /** The epoch's own checkpoint was taken after the slot's cut for this savepoint. */
   readonly cut?: string | undefined;
+  /** The epoch's own checkpoint was taken while the slot was about to take its part in this savepoint. */
+  readonly crossing?: string | undefined;
   /** Why an older checkpoint than the newest was taken. */
   readonly fellBack: string | undefined;
 }
@@ -63,8 +65,9 @@ async function fromSlot(
   const found = await newestCheckpoint({ storage, identity, decider, follows, of, acceptReplay });
   if (found === undefined) return undefined;
   const { id, part, fellBack } = found;
-  const { held, paused, cut } = part.manifest;
-  return { uri: part.uri, checkpointId: id, parts: [part], allowNonRestoredState: false, held, paused, cut, fellBack };
+  const { held, paused, cut, crossing } = part.manifest;
+  const said = { held, paused, cut, crossing };
+  return { uri: part.uri, checkpointId: id, parts: [part], allowNonRestoredState: false, ...said, fellBack };
 }
 
 /** Records where this epoch came from, for a later epoch that finds a slot without a checkpoint. */

@@ -14,6 +14,7 @@ export interface Capture {
   readonly held: boolean;
   readonly paused?: boolean | undefined;
   readonly cut?: string | undefined;
+  readonly crossing?: string | undefined;
   readonly sources: readonly SourceState[];
   readonly keyed: readonly CapturedNode[];
 }
@@ -164,6 +165,7 @@ export async function writeManifest(
     held: state.capture.held,
     ...(state.capture.paused === undefined ? {} : { paused: state.capture.paused }),
     ...(state.capture.cut === undefined ? {} : { cut: state.capture.cut }),
+    ...(state.capture.crossing === undefined ? {} : { crossing: state.capture.crossing }),
     sources: [...state.capture.sources],
     keyed: state.keyed,
   };

@@ -7,6 +7,8 @@ export interface ExchangeLevel {
   readonly written: readonly string[];
   /** Sources, by node. */
   readonly read: readonly string[];
+  /** Lookups whose records have come through the levels before, and may have to go through this one. */
+  readonly lookups: readonly string[];
 }
 
 /** Of the plan that a slot runs, from the sources down. Empty where it has no exchanges. */
@@ -23,11 +25,16 @@ export function exchangeLevels(plan: Plan): readonly ExchangeLevel[] {
   };
   const highest = (from: readonly PlanInput[]): number => Math.max(0, ...from.map(above));
   const levelOf = (exchange: PlanExchange): number => highest(exchange.inputs);
+  const lookups = Map.groupBy(
+    plan.nodes.filter((n) => n.kind === "lookup"),
+    (n) => highest(n.inputs),
+  );
   const levels = Map.groupBy(running, levelOf);
   return [...levels.keys()]
     .toSorted((a, b) => a - b)
     .map((level) => {
       const own = levels.get(level) ?? [];
-      return { written: own.map((e) => e.node), read: own.map(readName) };
+      const asking = (lookups.get(level) ?? []).map((n) => n.name);
+      return { written: own.map((e) => e.node), read: own.map(readName), lookups: asking };
     });
 }

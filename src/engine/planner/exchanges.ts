@@ -23,9 +23,6 @@ export function planExchanges(placed: Placed, maxParallelism: number): readonly 
   if (readers.length === 0) return [];
   const moved = behindExchange(placed.nodes);
   if (moved !== undefined) return moved;
-  const lookup = placed.nodes.find((n) => n.kind === "lookup")?.name;
-  if (lookup !== undefined)
-    return `and the lookup "${lookup}" may have records that wait for answers, which nothing can go around on its way to other workers`;
   if (maxParallelism > MAX_PARTITIONS)
     return `and maxParallelism ${maxParallelism} would be as many partitions of a topic, of which there may be ${MAX_PARTITIONS}`;
   const delivery = exchangeDelivery(placed);

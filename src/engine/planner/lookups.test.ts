@@ -68,11 +68,11 @@ describe("a lookup", () => {
       aggregate: { n: "count()" },
     });
     const last: PipelineNode = { ...out, from: ["n"] };
-    const reason = (join: Partial<Join>, keyBy: string) =>
-      plan(orders, priced(join), count(keyBy), last).parallelismLimit?.reason;
-    expect(reason({}, "event.left.sku")).toBeUndefined();
-    expect(reason({ select: { s: "left.sku" } }, "event.s")).toBeUndefined();
-    expect(reason({ select: { s: "right.sku" } }, "event.s")).toContain('"priced" does not copy left.sku unchanged');
+    const exchanges = (join: Partial<Join>, keyBy: string) =>
+      plan(orders, priced(join), count(keyBy), last).exchanges?.map((e) => e.node);
+    expect(exchanges({}, "event.left.sku")).toBeUndefined();
+    expect(exchanges({ select: { s: "left.sku" } }, "event.s")).toBeUndefined();
+    expect(exchanges({ select: { s: "right.sku" } }, "event.s")).toEqual(["n~exchange"]);
   });
 
   it.each<[string, PipelineNode, string]>([

@@ -22,7 +22,7 @@ export interface Barrier {
 export function takeBarrier(
   slot: OpenSlot,
   clock: Clock,
-  { id, held, paused, cut }: { id?: number; held: boolean; paused?: boolean; cut?: string | undefined },
+  { id, ...said }: { id?: number } & Pick<Capture, "held" | "paused" | "cut" | "crossing">,
 ): Barrier {
   if (slot.torn) throw new WeirError("WORKER_UNREACHABLE", "the slot has ended; its last checkpoint is what remains");
   const { tasks, program, sinks } = slot;
@@ -30,9 +30,7 @@ export function takeBarrier(
   return {
     capture: {
       takenAt: clock.now(),
-      held,
-      paused,
-      cut,
+      ...said,
       sources: tasks.filter((t) => !t.broadcast).map((t) => t.state()),
       keyed: captureKeyed(program.keyed),
     },

@@ -29,8 +29,8 @@ export interface CheckpointerOptions {
   readonly increments: Increments;
   readonly problems: Problems;
   readonly exclusive: Exclusive;
-  /** Whether a savepoint holds the sources now, whether their user does, and the last one that this slot made its cut for. */
-  readonly holds: () => { readonly held: boolean; readonly paused: boolean; readonly cut: string | undefined };
+  /** What the manifest says of savepoints and of the user's pause. */
+  readonly holds: () => Pick<Manifest, "held" | "paused" | "cut" | "crossing">;
   /** Lets what must not be lost through the buffers, right before the cut. */
   readonly settle: () => void;
   /** Ends the slot. */

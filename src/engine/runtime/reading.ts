@@ -24,6 +24,10 @@ export interface Reading {
    * records stays where it is, unless `all`: after this cut nobody reads them. What waits for answers is in the cut.
    */
   settle(all: boolean): void;
+  /**
+   * While a savepoint crosses between workers exactly these lookups wait, or all; `undefined`: those that the holds say.
+   */
+  holdLookups(which: ReadonlySet<string> | "all" | undefined): void;
   /** After the sources have ended: waits until everything is through, also what waits for answers. */
   drained(): Promise<void>;
   wake(): void;
@@ -46,6 +50,21 @@ export function reading(
   const holds = new Set<Hold>();
   const limits = rateLimits(plan, { program, slots: start.slots, clock });
   const space = room(plan, program, sinks);
+  let heldLookups: ReadonlySet<string> | "all" | undefined;
+  /** What a savepoint holds of lookups, whoever starts from it goes on with: it must not go on here as well. */
+  const lookupHeld =
+    (node: string): Unit["held"] =>
+    (_, isDraining) => {
+      if (isDraining) return false;
+      const bySavepoint =
+        heldLookups === undefined ? holds.has("savepoint") : heldLookups === "all" || heldLookups.has(node);
+      return bySavepoint || holds.has("stop");
+    };
+  const bufferUnit = ({ plan: { node }, saved, step }: ProgramBuffer): Unit => ({
+    node,
+    held: saved ? lookupHeld(node) : () => false,
+    step,
+  });
   const units = [...tasks.map(sourceUnit), ...program.buffers.map(bufferUnit)];
   let turn = 0;
   let ended = false;
@@ -57,13 +76,11 @@ export function reading(
   const haveTables = (): boolean => (tablesRead ||= tables.every((task) => task.caughtUp()));
   const isHeld = ({ held }: Pick<Unit, "held">): boolean => held(holds, draining !== undefined);
   const ready = (unit: Unit): boolean =>
-    !isHeld(unit) &&
-    (haveTables() || tables.some((task) => task.node === unit.node)) &&
-    space.behind(unit.node, holds.has("crossing"));
+    !isHeld(unit) && (haveTables() || tables.some((task) => task.node === unit.node)) && space.behind(unit.node);
   const rest = (): void => {
     const endedBefore = countEnded(tasks);
     for (const task of haveTables() ? tasks : tables)
-      if (!isHeld({ held: heldOf(task) }) && space.behind(task.node, holds.has("crossing"))) task.rest(clock.now());
+      if (!isHeld({ held: heldOf(task) }) && space.behind(task.node)) task.rest(clock.now());
     if (countEnded(tasks) > endedBefore) on.partlyEnded?.();
     if (isThrough()) draining?.resolve();
     if (holds.size > 0 || !tasks.every((t) => t.ended || t.broadcast) || !isThrough()) return;
@@ -108,9 +125,14 @@ export function reading(
       holds.add(why);
     },
     release: (why) => {
+      if (why === "crossing") heldLookups = undefined;
       holds.delete(why);
       if (holds.size > 0) return;
       for (const task of tasks) task.paused();
+      loop.wake();
+    },
+    holdLookups: (which) => {
+      heldLookups = which;
       loop.wake();
     },
     held: (why) => (why === undefined ? holds.size > 0 : holds.has(why)),
@@ -157,17 +179,9 @@ const heldOf =
   (holds) =>
     exchanged || broadcast ? holds.has("stop") : holds.size > 0;
 
-/** What a savepoint holds of lookups, whoever starts from it goes on with: it must not go on here as well. */
-const lookupHeld: Unit["held"] = (holds, draining) => (holds.has("savepoint") || holds.has("stop")) && !draining;
-
 const countEnded = (tasks: readonly SourceTask[]): number => tasks.filter((t) => t.ended).length;
 
 const sourceUnit = (task: SourceTask): Unit => ({ node: task.node, held: heldOf(task), step: task.step });
-const bufferUnit = ({ plan, saved, step }: ProgramBuffer): Unit => ({
-  node: plan.node,
-  held: saved ? lookupHeld : () => false,
-  step,
-});
 
 function unanswered({ buffers }: Program): WeirError {
   const nodes = buffers.filter((b) => !b.ended).map((b) => `"${b.plan.reader}" (${b.pending} records)`);

@@ -5,8 +5,7 @@ import { reachOf } from "./reach.ts";
 
 /** Whether what a source or buffer feeds can take more. */
 export interface Room {
-  /** `crossing`: what waits for answers is in the cut that is being made, and takes on all that still comes. */
-  behind(start: string, crossing?: boolean): boolean;
+  behind(start: string): boolean;
 }
 
 export function room(plan: Plan, program: Program, sinks: ReadonlyMap<string, SinkWriter>): Room {
@@ -20,9 +19,9 @@ export function room(plan: Plan, program: Program, sinks: ReadonlyMap<string, Si
     }),
   );
   return {
-    behind: (start, crossing = false) => {
+    behind: (start) => {
       const { writers, buffers } = fed.get(start) ?? { writers: [], buffers: [] };
-      return !writers.some((w) => w.saturated()) && !buffers.some((b) => b.full && !(crossing && b.saved));
+      return !writers.some((w) => w.saturated()) && !buffers.some((b) => b.full);
     },
   };
 }

@@ -51,7 +51,7 @@ export async function startSlot(given: SlotOptions): Promise<RunningSlot> {
   const retention = await openRetention(open.storage, identity, options.start.checkpoint.retain);
   const ending = endings(open);
   const once = exclusive();
-  const cuts: Parts["cuts"] = { last: open.restored?.cut };
+  const cuts: Parts["cuts"] = { last: open.restored?.cut, crossing: undefined };
   const checkpoints = checkpointer({
     slot: open,
     options,
@@ -60,14 +60,14 @@ export async function startSlot(given: SlotOptions): Promise<RunningSlot> {
     increments: newIncrements(),
     problems: found,
     exclusive: once,
-    holds: () => ({ held: heldForSavepoint(reading), paused: reading.held("user"), cut: cuts.last }),
+    holds: () => ({ held: heldForSavepoint(reading), paused: reading.held("user"), ...saidOf(cuts) }),
     settle: () => reading.settle(false),
     fail: ending.fail,
   });
   const between = crossing({
     open,
     options,
-    settle: () => reading.settle(true),
+    reading: { settle: (all) => reading.settle(all), holdLookups: (which) => reading.holdLookups(which) },
     commit: () => checkpointOrThrow(checkpoints),
   });
   const reading = readingOf(open, options, {
@@ -88,6 +88,14 @@ export async function startSlot(given: SlotOptions): Promise<RunningSlot> {
   return runningSlot({ open, options, checkpoints, reading, ending, once, between, cuts });
 }
 
+interface Cuts {
+  last: string | undefined;
+  /** The savepoint that this slot is about to take its part in. */
+  crossing: string | undefined;
+}
+
+const saidOf = ({ last, crossing: id }: Cuts) => ({ cut: last, ...(id === undefined ? {} : { crossing: id }) });
+
 interface Parts {
   readonly open: OpenSlot;
   readonly options: SlotOptions;
@@ -97,7 +105,7 @@ interface Parts {
   readonly once: Exclusive;
   readonly between: Crossing;
   /** The last savepoint beside the work that this slot has made its cut for, in whichever process. */
-  readonly cuts: { last: string | undefined };
+  readonly cuts: Cuts;
 }
 
 function runningSlot({ open, options, checkpoints, reading, ending, once, between, cuts }: Parts): RunningSlot {
@@ -142,7 +150,9 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
     if (how.drain && how.pause) endSources();
     if ((await takenBefore({ options, identity }, at)) !== undefined) return;
     if (!how.pause && cuts.last === at.id) throw goneOn(at.id);
-    await between.toBarrier(at.id, unwanted);
+    if (between.asks && restored?.crossing === at.id) throw askedBefore(at.id);
+    cuts.crossing = at.id;
+    await between.toBarrier(at.id, { drained: how.drain && how.pause, unwanted });
   };
   const save = async (
     { pause, drain, ...where }: Parameters<RunningSlot["savepoint"]>[0],
@@ -155,9 +165,11 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
       const part = await once(async () => {
         if (pause) reading.hold("savepoint");
         await drainIf(drain && pause);
+        if (pause) reading.holdLookups("all");
         const settle = (): void => reading.settle(hold);
         return await writeSavepointPart({ slot: open, options, identity, settle, unwanted }, where);
       });
+      cuts.crossing = undefined;
       if (!pause && between.any) cuts.last = where.id;
       if (!pause) await between.allCut(where.id, unwanted);
       // What a savepoint covers must be committed before anybody may start from it.
@@ -167,6 +179,7 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
       leaveCrossing(pause);
       return part;
     } catch (e) {
+      cuts.crossing = undefined;
       goOn("crossing", ...(heldBefore ? [] : (["savepoint"] as const)));
       throw e;
     }
@@ -215,6 +228,12 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
 
 function goneOn(id: string): WeirError {
   const text = `savepoint ${id} cannot be taken again by a worker that has restarted: others may have gone on since its first part; take another savepoint`;
+  return new WeirError("CHECKPOINT_UNWRITABLE", text);
+}
+
+/** A barrier that it wrote may be read already, and what waited at its lookups then would come behind it. */
+function askedBefore(id: string): WeirError {
+  const text = `savepoint ${id} cannot be taken again by a worker that has restarted, as the pipeline has lookups before keys that go to other workers; take another savepoint`;
   return new WeirError("CHECKPOINT_UNWRITABLE", text);
 }
 
