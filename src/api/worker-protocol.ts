@@ -65,6 +65,20 @@ export const restorePoint = z.discriminatedUnion("kind", [
 ]);
 export type RestorePoint = z.infer<typeof restorePoint>;
 
+/** Which topics between workers: an owner's generation. */
+export const exchange = z.object({
+  generation: z.number().int(),
+  /** By `ownerOf`; absent in what an older version has launched. */
+  owner: z
+    .string()
+    .regex(/^[0-9a-z]{1,16}$/)
+    .optional(),
+});
+export type Exchange = z.infer<typeof exchange>;
+
+/** Of the job's UID: another job of its name, in another cluster or at another time, must not have the same topics. */
+export const ownerOf = (jobUid: string): string => jobUid.replaceAll(/[^0-9a-z]/g, "").slice(0, 8);
+
 /** start.json beside plan.json in the epoch's ConfigMap: what differs from epoch to epoch. */
 export const startDocument = z.object({
   version: z.literal(1),
@@ -93,7 +107,7 @@ export const startDocument = z.object({
    * Keys that are not those of the sources' splits go through topics of this generation; without it each worker keeps
    * its own, as a single one does.
    */
-  exchange: z.object({ generation: z.number().int() }).optional(),
+  exchange: exchange.optional(),
   /** Keyed state is in RocksDB, with so much memory; absent where it is in the worker's own. */
   rocksdb: z.object({ memoryBytes: z.number().min(1) }).optional(),
   /** Start with the sources paused (desiredState: Paused). */

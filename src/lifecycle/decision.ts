@@ -1,5 +1,5 @@
 import type { StreamingJobStatus } from "../api/streaming-job-status.schema.ts";
-import type { RestorePoint, SavepointPart } from "../api/worker-protocol.ts";
+import type { Exchange, RestorePoint, SavepointPart } from "../api/worker-protocol.ts";
 
 /** What a decision asks for. The controller writes `status` first, and only then does `actions`, in order. */
 export interface LifecycleDecision {
@@ -22,7 +22,7 @@ export type Action =
       readonly lineage: string;
       readonly restore: RestorePoint;
       readonly paused: boolean;
-      readonly exchange?: { readonly generation: number };
+      readonly exchange?: Exchange;
       readonly copyOf?: number | undefined;
     }
   | { readonly kind: "DeletePlan"; readonly epoch: number }

@@ -1,6 +1,7 @@
 import type { StreamingJobStatus } from "../api/streaming-job-status.schema.ts";
 import type {
   CheckpointReport,
+  Exchange,
   SavepointStatus,
   WorkerFailure,
   WorkerMetrics,
@@ -98,7 +99,7 @@ export interface Observed {
         readonly epoch: number;
         readonly slots: number;
         readonly lineage: string;
-        readonly exchange?: { readonly generation: number } | undefined;
+        readonly exchange?: Exchange | undefined;
       }
     | undefined;
   /** Why the state of the running epoch does not fit the plan that the spec asks for instead, where plans can tell. */

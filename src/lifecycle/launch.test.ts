@@ -70,6 +70,7 @@ describe("the topics between workers", () => {
     anew.now = world.now;
     anew.settle(8);
     expect(launched(anew)).toMatchObject({ epoch: 1, from: "none" });
+    expect(anew.plans.get(1)?.exchange?.owner).toBe("01234567");
     expect(generationOf(anew)).toBeGreaterThan(left);
   });
 

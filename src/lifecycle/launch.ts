@@ -1,5 +1,5 @@
 import type { JobOperation } from "../api/streaming-job-status.schema.ts";
-import type { RestorePoint } from "../api/worker-protocol.ts";
+import { ownerOf, type RestorePoint } from "../api/worker-protocol.ts";
 import type { Draft } from "./draft.ts";
 import { act, targetOf } from "./draft.ts";
 import { fixedFields } from "./forbidden.ts";
@@ -26,7 +26,7 @@ export function openEpoch(
   const epoch = nextEpoch(draft);
   const copied = target.copyOf !== undefined && before !== undefined;
   const slots = target.slots ?? spec.parallelism;
-  const exchange = exchangeOf({ now: draft.input.now, slots, restore }, before ?? draft.memory);
+  const exchange = exchangeOf(draft.input, { slots, restore }, before ?? draft.memory);
   const launched: Launched = {
     epoch,
     slots,
@@ -55,11 +55,13 @@ export function openEpoch(
  * Generations are times, because epochs begin anew with a job of the same name: what a deleted one has left must not be read.
  */
 function exchangeOf(
-  { now, slots, restore }: Pick<Launched, "slots" | "restore"> & { readonly now: number },
+  { now, job }: Draft["input"],
+  { slots, restore }: Pick<Launched, "slots" | "restore">,
   before: Pick<Launched, "exchange">,
 ): Launched["exchange"] {
   const kept = restore.kind === "checkpoint" ? before.exchange : undefined;
-  return kept ?? (slots > 1 ? { generation: Math.max(now, (before.exchange?.generation ?? 0) + 1) } : undefined);
+  if (kept !== undefined || slots === 1) return kept;
+  return { generation: Math.max(now, (before.exchange?.generation ?? 0) + 1), owner: ownerOf(job.uid) };
 }
 
 function sameLineage(draft: Draft, lineage: string): { hadState?: boolean } {

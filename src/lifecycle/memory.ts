@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { restorePoint } from "../api/worker-protocol.ts";
+import { exchange, restorePoint } from "../api/worker-protocol.ts";
 
 /** Words of the user that count once. */
 const used = z.object({
@@ -24,7 +24,7 @@ const launched = z.object({
   /** Relaunched from the ConfigMap of this earlier epoch. */
   copyOf: z.number().int().optional(),
   /** Keys go to their workers through topics of this generation. */
-  exchange: z.object({ generation: z.number().int() }).optional(),
+  exchange: exchange.optional(),
   /** A worker of it ran, so its folder says where it came from: a slot without a checkpoint falls back to that. */
   ran: z.boolean().optional(),
   /** All workers have been seen running in this epoch. */
@@ -54,7 +54,7 @@ export const memory = z.object({
   /** Where the next epoch starts from. */
   restorePoint: restorePoint.optional(),
   /** While nothing runs: the topics between workers in which the newest checkpoints hold positions. */
-  exchange: z.object({ generation: z.number().int() }).optional(),
+  exchange: exchange.optional(),
   /** Why nothing runs, and the generation this was decided at. */
   ended: z
     .object({ reason: z.enum(["Stopped", "Completed", "Failed"]), code: z.string(), generation: z.number().int() })

@@ -48,11 +48,11 @@ const DEADLINE_MS = 180_000;
 
 export function exchangeEnds(
   brokers: readonly string[],
-  place: { readonly job: string; readonly node?: string; readonly generation?: number },
+  place: { readonly job: string; readonly node?: string; readonly generation?: number; readonly owner?: string },
   facts: Partial<ExchangeConfig> = {},
 ): Ends {
-  const { job, node = "per-key", generation = 1 } = place;
-  const topic = exchangeTopic({ job, node, generation });
+  const { job, node = "per-key", generation = 1, owner } = place;
+  const topic = exchangeTopic({ job, node, generation, owner });
   const config: ExchangeConfig = { brokers, topic, partitions: 4, slots: 1, committed: false, retain: 1, ...facts };
   return {
     config,

@@ -244,8 +244,9 @@ describe("the topics of exchanges", () => {
     const job = newJob();
     const old = ends({}, { job, generation: 3 });
     const other = ends({}, { job: `${job}.other`, generation: 1 });
+    const namesake = ends({}, { job, generation: 2, owner: "3f2a9c1b" });
     const reader = ends({ retain: 2, partitions: 2 }, { job, generation: 12 });
-    for (const each of [old, other, reader]) await closeAll(await each.write());
+    for (const each of [old, other, namesake, reader]) await closeAll(await each.write());
     const writer = await reader.write();
     let hours = 0;
     const reading = await reader.read({ clock: { ...systemClock, now: () => Date.now() + hours * 3_600_000 } });
@@ -262,9 +263,14 @@ describe("the topics of exchanges", () => {
     expect(begins).toEqual([...(positions[1]?.values() ?? [])].map(({ offset }) => offset));
     await expect
       .poll(() => topicsOf(job), { timeout: 60_000 })
-      .toEqual([reader.config.topic, other.config.topic].toSorted());
-    expect(await deleteExchanges(reader.config, connectorContext().sink, job)).toEqual([reader.config.topic]);
-    await expect.poll(() => topicsOf(job), { timeout: 60_000 }).toEqual([other.config.topic]);
+      .toEqual([reader.config.topic, other.config.topic, namesake.config.topic].toSorted());
+    expect(await deleteExchanges(reader.config, connectorContext().sink, { job })).toEqual([reader.config.topic]);
+    await expect
+      .poll(() => topicsOf(job), { timeout: 60_000 })
+      .toEqual([other.config.topic, namesake.config.topic].toSorted());
+    const { config } = namesake;
+    const deleted = await deleteExchanges(config, connectorContext().sink, { job, owner: "3f2a9c1b" });
+    expect(deleted).toEqual([config.topic]);
     await closeAll(writer, reading.reader);
   });
 

@@ -108,8 +108,12 @@ describe("an exchange", () => {
       ],
     });
     expect(exchangeLevels(running(made))).toEqual([
-      { written: ["per-host~exchange", "both~exchange-left"], read: ["per-host~exchanged", "both~exchanged-left"] },
-      { written: ["both~exchange-right"], read: ["both~exchanged-right"] },
+      {
+        written: ["per-host~exchange", "both~exchange-left"],
+        read: ["per-host~exchanged", "both~exchanged-left"],
+        lookups: [],
+      },
+      { written: ["both~exchange-right"], read: ["both~exchanged-right"], lookups: [] },
     ]);
   });
 
@@ -120,6 +124,29 @@ describe("an exchange", () => {
       ["top~exchange"],
     ]);
     expect(exchangeLevels(made)).toEqual([]);
+  });
+
+  it("has the lookups before it, whose records may wait while a savepoint crosses", () => {
+    const asks = (name: string, from: string): PipelineNode => ({
+      name,
+      from: [from],
+      join: { lookup: { connection: "db", table: "t", keyColumns: ["id"] }, leftKey: "left.host" },
+    });
+    const host = (node: PipelineNode, from: string): PipelineNode => ({ ...node, from: [from] });
+    const made = plan([
+      events,
+      asks("named", "events"),
+      host({ ...perHost, keyBy: "event.left.host" }, "named"),
+      asks("placed", "per-host"),
+      { ...host(topN, "placed"), keyBy: "event.left.windowEnd" },
+      asks("last", "top"),
+      out("last"),
+    ]);
+    expect(made.parallelismLimit).toBeNull();
+    expect(exchangeLevels(running(made)).map(({ written, lookups }) => [written, lookups])).toEqual([
+      [["per-host~exchange"], ["named"]],
+      [["top~exchange"], ["placed"]],
+    ]);
   });
 
   it("commits where anything is to be exact, on the cluster of the sink that decides", () => {
@@ -180,7 +207,7 @@ describe("weir explain", () => {
     const text = explain(plan([events, perHost, topN, out("top")], { delivery: "ExactlyOnce" }));
     expect(text).toContain("per-host~exchange: by event.host ← events");
     expect(text).toContain(
-      "per-host: key is local; a shard is murmur2(key) % maxParallelism; above one worker records come through weir.<namespace>.<job>.per-host.g<generation> of 16 partitions at k:9092, ExactlyOnce",
+      "per-host: key is local; a shard is murmur2(key) % maxParallelism; above one worker records come through weir.<namespace>.<job>.per-host.g<generation>-<owner> of 16 partitions at k:9092, ExactlyOnce",
     );
     expect(text).toContain("→ per-host~exchange (end)");
   });

@@ -248,7 +248,7 @@ function keyLine(plan: Plan, { name, keying }: Extract<PlanNode, { keying: unkno
   const own = (plan.exchanges ?? []).filter((e) => e.reader === name);
   const [first] = own;
   if (first === undefined) return text;
-  const topics = own.map((e) => `weir.<namespace>.<job>.${e.node.replace("~exchange", "")}.g<generation>`);
+  const topics = own.map((e) => `weir.<namespace>.<job>.${e.node.replace("~exchange", "")}.g<generation>-<owner>`);
   const brokers = (first.config as { brokers?: readonly string[] }).brokers ?? [];
   return `${text}; above one worker records come through ${topics.join(" and ")} of ${plan.maxParallelism} partitions at ${brokers.join(", ")}, ${first.delivery ?? "AtLeastOnce"}`;
 }

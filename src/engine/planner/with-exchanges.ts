@@ -17,7 +17,7 @@ export function withExchanges(plan: Plan, start: Launch): Plan {
   const { exchange } = start;
   const { exchanges = [] } = plan;
   if (exchange === undefined || exchanges.length === 0) return plan;
-  const config = (of: PlanExchange): ExchangeConfig => configOf(of, { plan, start, generation: exchange.generation });
+  const config = (of: PlanExchange): ExchangeConfig => configOf(of, { plan, start, ...exchange });
   return {
     ...plan,
     sources: [...plan.sources, ...exchanges.map((e) => sourceOf(e, config(e)))],
@@ -28,12 +28,12 @@ export function withExchanges(plan: Plan, start: Launch): Plan {
 
 function configOf(
   { config, node, delivery }: PlanExchange,
-  { plan, start, generation }: { plan: Plan; start: Launch; generation: number },
+  { plan, start, ...of }: { plan: Plan; start: Launch } & NonNullable<Launch["exchange"]>,
 ): ExchangeConfig {
   const { namespace, job, slots, checkpoint } = start;
   return {
     ...(config as Pick<ExchangeConfig, "brokers">),
-    topic: exchangeTopic({ job: `${namespace}.${job}`, node: node.replace("~exchange", ""), generation }),
+    topic: exchangeTopic({ job: `${namespace}.${job}`, node: node.replace("~exchange", ""), ...of }),
     partitions: plan.maxParallelism,
     slots,
     committed: delivery === "ExactlyOnce",

@@ -1,3 +1,4 @@
+import { ownerOf } from "../../api/worker-protocol.ts";
 import { clusterName } from "../connectors/kafka/cluster-name.ts";
 import type { KafkaConnectionConfig } from "../connectors/kafka/config.ts";
 import type { PlanExchange } from "../plan.ts";
@@ -33,10 +34,14 @@ export async function discardExchanges(options: DiscardOptions): Promise<readonl
       report: () => undefined,
       signal,
     };
-    deleted.push(...(await deleteExchanges(connectionOf(first), context, job)));
+    deleted.push(...(await deleteExchanges(connectionOf(first), context, { job, owner: exchangeOwner(start) })));
   }
   return deleted;
 }
+
+/** A single worker has none now, and may have been several before. */
+const exchangeOwner = ({ exchange, jobUid }: DiscardOptions["start"]): string | undefined =>
+  exchange === undefined ? ownerOf(jobUid) : exchange.owner;
 
 /** The planner has it from an end of the pipeline whose connector is Kafka. */
 const connectionOf = ({ config }: PlanExchange): KafkaConnectionConfig => config as unknown as KafkaConnectionConfig;

@@ -79,7 +79,7 @@ function cleaner(
     if (clock.now() - cleanedAt < CLEAN_MS) return;
     cleanedAt = clock.now();
     if (deletesOlder && job !== undefined) {
-      await deleteGenerations(cluster, job, generationOf(topic, job) ?? 0);
+      await deleteGenerations(cluster, job, generationOf(topic, job) ?? { generation: 0 });
       deletesOlder = false;
     }
     const behind = oldest.filter(({ offset }) => offset > 0);

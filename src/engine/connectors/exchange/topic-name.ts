@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
-/** Of Kafka's 249 characters; "weir.", ".g" and the generation are the rest. */
-const LONGEST = { job: 130, node: 90 };
+/** Of Kafka's 249 characters; "weir.", ".g", the generation, "-" and the owner are the rest. */
+const LONGEST = { job: 130, node: 80 };
 const HASH = 12;
 
 export interface ExchangePlace {
@@ -10,19 +10,22 @@ export interface ExchangePlace {
   /** The node that reads it; with two inputs, and which one. */
   readonly node: string;
   readonly generation: number;
+  /** Tells jobs of one name apart, of several Kubernetes clusters or of several times. */
+  readonly owner?: string | undefined;
 }
 
 /** Name of the topic between the slots of a job before one of its nodes. */
-export function exchangeTopic({ job, node, generation }: ExchangePlace): string {
-  return `${jobPrefix(job)}${legal(node.replaceAll(".", "~"), LONGEST.node)}.g${generation}`;
+export function exchangeTopic({ job, node, generation, owner }: ExchangePlace): string {
+  const of = owner === undefined ? "" : `-${owner}`;
+  return `${jobPrefix(job)}${legal(node.replaceAll(".", "~"), LONGEST.node)}.g${generation}${of}`;
 }
 
-/** The generation of a topic of the job's; `undefined` for every other topic. */
-export function generationOf(topic: string, job: string): number | undefined {
+/** The generation and the owner of a topic of the job's, or of another one of its name; `undefined` for every other topic. */
+export function generationOf(topic: string, job: string): Pick<ExchangePlace, "generation" | "owner"> | undefined {
   const prefix = jobPrefix(job);
   if (!topic.startsWith(prefix)) return undefined;
-  const found = /^[^.]+\.g(\d+)$/.exec(topic.slice(prefix.length));
-  return found === null ? undefined : Number(found[1]);
+  const found = /^[^.]+\.g(\d+)(?:-([0-9a-z]+))?$/.exec(topic.slice(prefix.length));
+  return found === null ? undefined : { generation: Number(found[1]), owner: found[2] };
 }
 
 const jobPrefix = (job: string): string => `weir.${legal(job, LONGEST.job)}.`;

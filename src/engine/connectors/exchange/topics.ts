@@ -3,12 +3,12 @@ import type { ConnectorContext } from "../connector.ts";
 import { openCluster, untilReached, type Cluster } from "../kafka/cluster.ts";
 import type { KafkaConnectionConfig } from "../kafka/config.ts";
 import type { Connection } from "../kafka/connection.ts";
-import { ErrorCode, errorName } from "../kafka/error-codes.ts";
-import { fetchMetadata, type Metadata } from "../kafka/metadata-call.ts";
+import { ErrorCode, errorWithRight, isDenied } from "../kafka/error-codes.ts";
+import { fetchMetadata, type Metadata, type TopicMetadata } from "../kafka/metadata-call.ts";
 import { createTopic, deleteRecords, deleteTopics } from "../kafka/topic-calls.ts";
 import { pause } from "../until-reached.ts";
 import type { ExchangeConfig } from "./config.ts";
-import { generationOf } from "./topic-name.ts";
+import { generationOf, type ExchangePlace } from "./topic-name.ts";
 
 /**
  * Checkpoints say what may be deleted, not time or size. Times of records are those of their writing: brokers refuse times
@@ -49,8 +49,7 @@ export async function ensureExchange(
   for (;;) {
     const metadata = await fetchMetadata(await cluster.any("control"), [topic], { ids: false });
     const found = metadata.topics.get(topic);
-    if (found?.error === ErrorCode.None && found.partitions.length > 0)
-      refuseOther(topic, found.partitions.length, partitions);
+    if (found !== undefined) refuseUnfit(topic, found, partitions);
     if (found?.error === ErrorCode.None && found.partitions.every((p) => metadata.brokers.has(p.leader))) return;
     if (!made && found?.error === ErrorCode.UnknownTopicOrPartition) {
       await make(await controllerOf(cluster, metadata), topic, partitions);
@@ -59,6 +58,11 @@ export async function ensureExchange(
     if (clock.now() > until) throw new Error(`topic "${topic}" has partitions without a leader`);
     await pause(LOOK_MS, signal);
   }
+}
+
+function refuseUnfit(topic: string, { error, partitions }: TopicMetadata, wanted: number): void {
+  if (isDenied(error)) throw new Error(`topic "${topic}": ${errorWithRight(error, `Describe on topic ${topic}`)}`);
+  if (error === ErrorCode.None && partitions.length > 0) refuseOther(topic, partitions.length, wanted);
 }
 
 function refuseOther(topic: string, found: number, wanted: number): void {
@@ -73,12 +77,16 @@ function refuseOther(topic: string, found: number, wanted: number): void {
 async function make(connection: Connection, topic: string, partitions: number): Promise<void> {
   const { error, message } = await createTopic(connection, { topic, partitions, settings: SETTINGS });
   if (error === ErrorCode.None || error === ErrorCode.TopicAlreadyExists) return;
-  const why = `topic "${topic}" cannot be created: ${errorName(error)}${message === null ? "" : ` (${message})`}`;
-  if (!NEVER.has(error)) throw new Error(why);
-  throw new WeirError(
+  const said = errorWithRight(error, `Create on topic ${topic}`);
+  const why = `topic "${topic}" cannot be created: ${said}${message === null ? "" : ` (${message})`}`;
+  throw NEVER.has(error) ? refused(why) : new Error(why);
+}
+
+function refused(why: string): WeirError {
+  return new WeirError(
     "SINK_REFUSED",
-    `Kafka: ${why}. Workers hand each other records by topics of their own: let the job's user create, delete, describe, ` +
-      `write and read topics named weir.<namespace>.<job>.*, or run the job with one worker`,
+    `Kafka: ${why}. Workers hand each other records by topics of their own: allow the job's user Create, Describe, ` +
+      `Read, Write and Delete on topics that begin with weir.<namespace>.<job>., or run the job with one worker`,
   );
 }
 
@@ -99,19 +107,27 @@ export async function deleteBefore(
   for (const [address, list] of Map.groupBy(offsets, leaderOf)) {
     if (address === "") continue;
     const [bad] = await deleteRecords(await cluster.connection(address, "control"), topic, list);
-    if (bad !== undefined) throw new Error(`records of "${topic}" cannot be deleted: ${errorName(bad)}`);
+    if (bad === undefined) continue;
+    throw new Error(`records of "${topic}" cannot be deleted: ${errorWithRight(bad, `Delete on topic ${topic}`)}`);
   }
 }
 
-/** Deletes the job's topics of generations before `below`; gives their names. */
-export async function deleteGenerations(cluster: Cluster, job: string, below: number): Promise<readonly string[]> {
+/** Deletes the owner's topics of generations before this one; gives their names. Those of others of its name stay. */
+export async function deleteGenerations(
+  cluster: Cluster,
+  job: string,
+  { generation: below, owner }: Pick<ExchangePlace, "generation" | "owner">,
+): Promise<readonly string[]> {
   const metadata = await fetchMetadata(await cluster.any("control"), "all", { ids: false });
-  const old = [...metadata.topics.keys()].filter((topic) => (generationOf(topic, job) ?? Infinity) < below);
+  const old = [...metadata.topics.keys()].filter((topic) => {
+    const found = generationOf(topic, job);
+    return found !== undefined && found.owner === owner && found.generation < below;
+  });
   if (old.length === 0) return [];
   const answers = await deleteTopics(await controllerOf(cluster, metadata), old);
   for (const [topic, error] of answers) {
     if (error === ErrorCode.None || error === ErrorCode.UnknownTopicOrPartition) continue;
-    throw new Error(`topic "${topic}" cannot be deleted: ${errorName(error)}`);
+    throw new Error(`topic "${topic}" cannot be deleted: ${errorWithRight(error, `Delete on topic ${topic}`)}`);
   }
   return old;
 }
@@ -120,11 +136,12 @@ export async function deleteGenerations(cluster: Cluster, job: string, below: nu
 export async function deleteExchanges(
   config: KafkaConnectionConfig,
   ctx: ConnectorContext,
-  job: string,
+  { job, owner }: Pick<ExchangePlace, "job" | "owner">,
 ): Promise<readonly string[]> {
   const cluster = openCluster(config, ctx);
   try {
-    return await untilReached(ctx, "SINK_UNREACHABLE", () => deleteGenerations(cluster, job, Number.MAX_SAFE_INTEGER));
+    const all = { generation: Infinity, owner };
+    return await untilReached(ctx, "SINK_UNREACHABLE", () => deleteGenerations(cluster, job, all));
   } finally {
     cluster.close();
   }

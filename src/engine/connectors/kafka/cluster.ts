@@ -3,7 +3,7 @@ import { messageOf } from "../../../errors.ts";
 import { untilReached as untilReachedAny } from "../until-reached.ts";
 import type { KafkaConnectionConfig } from "./config.ts";
 import { openConnection, type Connection } from "./connection.ts";
-import { ErrorCode, errorName } from "./error-codes.ts";
+import { ErrorCode, errorWithRight } from "./error-codes.ts";
 import { fetchMetadata, knowsTopicIds, type Metadata } from "./metadata-call.ts";
 import { authenticate } from "./sasl.ts";
 import { readSecurity, type Credentials } from "./security.ts";
@@ -132,7 +132,7 @@ function refuseBroken(topic: string, error: number): void {
   if (error === ErrorCode.UnknownTopicOrPartition) {
     throw new Error(`topic "${topic}" does not exist; create it (Weir never creates the topics of a job)`);
   }
-  throw new Error(`topic "${topic}" cannot be used: ${errorName(error)}`);
+  throw new Error(`topic "${topic}" cannot be used: ${errorWithRight(error, `Describe on topic ${topic}`)}`);
 }
 
 export const untilReached = <T>(

@@ -3,7 +3,7 @@ import { pause } from "../until-reached.ts";
 import { findCoordinator } from "./calls.ts";
 import { untilReached, type Cluster } from "./cluster.ts";
 import type { Connection } from "./connection.ts";
-import { ErrorCode, errorName } from "./error-codes.ts";
+import { ErrorCode, errorWithRight } from "./error-codes.ts";
 
 const PURPOSE = "transaction";
 /** Markers of the transaction before are being written: a matter of milliseconds. */
@@ -19,6 +19,16 @@ export interface Coordinator {
   ask<T extends { readonly error: number }>(call: (connection: Connection) => Promise<T>): Promise<T>;
 }
 
+/** Of the calls of transactions. A group's offset is of the sink's topic, which is read in Kafka's eyes. */
+function rightOf(
+  { key, kind }: { readonly key: string; readonly kind: "group" | "transaction" },
+  error: number,
+): string {
+  if (error === ErrorCode.TopicAuthorizationFailed)
+    return kind === "group" ? "Read on the sink's topic" : "Write on the topic";
+  return error === ErrorCode.GroupAuthorizationFailed ? `Read on group ${key}` : `Write on transactional id ${key}`;
+}
+
 /** Finds the broker that is in charge of a group or a transactional id, and again when that moves. */
 export function coordinator(
   cluster: Cluster,
@@ -28,7 +38,8 @@ export function coordinator(
   let address: string | undefined;
   const find = async (): Promise<string> => {
     const found = await findCoordinator(await cluster.any("control"), of.key, of.kind);
-    if (found.error !== ErrorCode.None) throw new Error(`no coordinator of ${of.key}: ${errorName(found.error)}`);
+    if (found.error !== ErrorCode.None)
+      throw new Error(`no coordinator of ${of.key}: ${errorWithRight(found.error, rightOf(of, found.error))}`);
     return found.address;
   };
   const askOnce = async <T>(call: (connection: Connection) => Promise<T>): Promise<T> => {
@@ -49,7 +60,8 @@ export function coordinator(
           const { error } = answer;
           if (error === ErrorCode.None || of.final.has(error)) return answer;
           if (!BUSY.has(error)) address = undefined;
-          if (!BUSY.has(error) || waited >= LONGEST_BUSY_MS) throw new Error(`${of.key}: ${errorName(error)}`);
+          if (!BUSY.has(error) || waited >= LONGEST_BUSY_MS)
+            throw new Error(`${of.key}: ${errorWithRight(error, rightOf(of, error))}`);
           await pause(BUSY_MS, ctx.signal);
         }
       }),

@@ -13,6 +13,7 @@ export const ErrorCode = {
   InvalidTopic: 17,
   RecordListTooLarge: 18,
   TopicAuthorizationFailed: 29,
+  GroupAuthorizationFailed: 30,
   ClusterAuthorizationFailed: 31,
   InvalidTimestamp: 32,
   UnsupportedSaslMechanism: 33,
@@ -29,6 +30,7 @@ export const ErrorCode = {
   InvalidProducerIdMapping: 49,
   InvalidTransactionTimeout: 50,
   ConcurrentTransactions: 51,
+  TransactionalIdAuthorizationFailed: 53,
   OperationNotAttempted: 55,
   UnknownProducerId: 59,
   InvalidRecord: 87,
@@ -93,4 +95,17 @@ const names: Readonly<Record<number, string>> = {
 
 export function errorName(code: number): string {
   return names[code] ?? `error ${code}`;
+}
+
+const DENIED: ReadonlySet<number> = new Set([
+  ErrorCode.TopicAuthorizationFailed,
+  ErrorCode.GroupAuthorizationFailed,
+  ErrorCode.ClusterAuthorizationFailed,
+  ErrorCode.TransactionalIdAuthorizationFailed,
+]);
+export const isDenied = (code: number): boolean => DENIED.has(code);
+
+/** The error's name; of one that an ACL would solve, which: `right` is "Read on topic orders". */
+export function errorWithRight(code: number, right: string): string {
+  return isDenied(code) ? `${errorName(code)}: allow the user ${right}` : errorName(code);
 }

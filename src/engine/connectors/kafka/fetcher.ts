@@ -3,7 +3,7 @@ import { isWeirError, messageOf } from "../../../errors.ts";
 import type { Metadata } from "./metadata-call.ts";
 import { backOff, pause } from "../until-reached.ts";
 import { untilReached, type Cluster } from "./cluster.ts";
-import { ErrorCode, errorName } from "./error-codes.ts";
+import { ErrorCode, errorWithRight } from "./error-codes.ts";
 import { fetchRecords, type FetchedPartition, type FetchResponse, type FetchSettings } from "./fetch-call.ts";
 import type { Frame } from "./frames.ts";
 import type { OutOfRange } from "./offset-reset.ts";
@@ -132,7 +132,7 @@ export function startFetcher(options: FetcherOptions): Fetcher {
       // Between two leaders the same offset may have been asked for twice: the second answer is void.
       if (p === undefined || p.fetchOffset !== offsets[i] || lost.has(p)) continue;
       if (fetched.error === ErrorCode.None) kept += keep(p, fetched, response);
-      else problems.push(`${p.split.id}: ${errorName(fetched.error)}`);
+      else problems.push(`${p.split.id}: ${errorWithRight(fetched.error, `Read on topic ${p.topic}`)}`);
       if (fetched.error === ErrorCode.OffsetOutOfRange) lost.set(p, {});
     }
     if (problems.length === 0) return kept;

@@ -4,7 +4,7 @@ import type { Compression } from "./batch-writer.ts";
 import { initProducerId, type ProducerIdentity } from "./calls.ts";
 import { backOff, pause } from "../until-reached.ts";
 import { untilReached, type Cluster } from "./cluster.ts";
-import { ErrorCode, errorName } from "./error-codes.ts";
+import { ErrorCode, errorWithRight } from "./error-codes.ts";
 import type { Lane } from "./lane.ts";
 import { transactionLost, type Transactions } from "./transactions.ts";
 import { produceBatches, type ProducedPartition } from "./produce-call.ts";
@@ -42,7 +42,8 @@ const TIMEOUT_MS = 15_000;
 
 export async function identify(cluster: Cluster): Promise<ProducerIdentity> {
   const { error, producer } = await initProducerId(await cluster.any("control"));
-  if (error !== ErrorCode.None) throw new Error(`no producer id: ${errorName(error)}`);
+  if (error !== ErrorCode.None)
+    throw new Error(`no producer id: ${errorWithRight(error, "IdempotentWrite on the cluster")}`);
   return producer;
 }
 
@@ -116,7 +117,8 @@ export function startProducer(options: ProducerOptions): Producer {
     const lane = group.find((l) => l.partition === answer.partition);
     if (lane === undefined) return undefined;
 
-    const problem = `${topic}-${lane.partition}: ${errorName(answer.error)}${answer.message ? ` (${answer.message})` : ""}`;
+    const said = errorWithRight(answer.error, `Write on topic ${topic}`);
+    const problem = `${topic}-${lane.partition}: ${said}${answer.message ? ` (${answer.message})` : ""}`;
     switch (outcomeOf(answer.error)) {
       case "accepted": {
         const done = lane.acknowledge();

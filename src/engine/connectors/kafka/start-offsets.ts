@@ -3,7 +3,7 @@ import type { AssignedSplit, SourceContext, Split } from "../connector.ts";
 import { EARLIEST, LATEST, listOffsets } from "./calls.ts";
 import { untilReached, type Cluster } from "./cluster.ts";
 import type { KafkaSourceConfig } from "./config.ts";
-import { ErrorCode, errorName } from "./error-codes.ts";
+import { ErrorCode, errorWithRight } from "./error-codes.ts";
 import { growthMessage } from "./growth.ts";
 import type { Metadata } from "./metadata-call.ts";
 import type { PartitionStart } from "./partition.ts";
@@ -106,7 +106,8 @@ export async function offsetsAt(wanted: readonly Wanted[], at: number, lookup: L
     const answers = await listOffsets(await cluster.connection(address, "control"), asked, readsCommitted(source));
     for (const answer of answers) {
       const id = `${answer.topic}-${answer.partition}`;
-      if (answer.error !== ErrorCode.None) throw new Error(`${id}: ${errorName(answer.error)}`);
+      if (answer.error !== ErrorCode.None)
+        throw new Error(`${id}: ${errorWithRight(answer.error, `Describe on topic ${answer.topic}`)}`);
       found.set(id, answer.offset);
     }
   }
