@@ -9,12 +9,12 @@ import { parseArgs } from "node:util";
 import type { Batch } from "../src/engine/batch.ts";
 import { compile } from "../src/engine/codegen/compile.ts";
 import type { Plan } from "../src/engine/plan.ts";
-import { planPipeline } from "../src/engine/planner/plan-pipeline.ts";
 import type { Program } from "../src/engine/program.ts";
 import { checkpointPauses } from "./checkpoint-pause.ts";
+import { eventBatches, lastValues, withRocks } from "./last-values.ts";
 import { lookups, nexmarkBatches, nexmarkRows, planOf, queries } from "./nexmark/queries.ts";
 import { median } from "./processes.ts";
-import { batchOf, copyingSink, eventLine, measure, measureStream, million, parseAll } from "./program-cost.ts";
+import { copyingSink, measure, measureStream, million, parseAll } from "./program-cost.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -28,6 +28,8 @@ const runs = Number(flags.runs);
 const CHUNK = 100_000;
 const CHUNKS = 3;
 const SECONDS = 0.5;
+/** Of a job that says nothing else. */
+const ROCKS_BYTES = 128 * 1024 * 1024;
 const SHAPE = { rate: 10_000 };
 
 function start(plan: Plan): Program {
@@ -55,36 +57,6 @@ function nexmark(query: string, batches: (count: number, from: number) => readon
   return median(Array.from({ length: runs }, run));
 }
 
-/** Updates of keys that are all there already. */
-function lastValues(keys: number): { program: Program; batches: readonly Batch[]; figure: () => number } {
-  const batches = Array.from({ length: keys / 1000 }, (_, b) =>
-    batchOf(
-      Array.from({ length: 1000 }, (__, i) => eventLine(b * 1000 + i, keys)),
-      0,
-    ),
-  );
-  const plan = planPipeline(
-    {
-      nodes: [
-        { name: "events", source: { datagen: {} } },
-        {
-          name: "last",
-          from: ["events"],
-          keyBy: "event.tenant",
-          aggregate: { lag: "last(event.payload.lag)" },
-          window: { global: { trigger: { count: 10_000_000 } } },
-        },
-        { name: "out", from: ["last"], sink: { blackhole: {} } },
-      ],
-    },
-    { parameters: {}, maxParallelism: 128 },
-  );
-  const program = start(plan);
-  const run = { next: () => batches, pass: (chunk: readonly Batch[]) => pass(program, chunk) };
-  measureStream(run, 2);
-  return { program, batches, figure: () => median(Array.from({ length: runs }, () => measureStream(run, 1))) };
-}
-
 function calibrated(batches: readonly Batch[]): number {
   return median(Array.from({ length: runs }, () => measure(parseAll(batches), SECONDS, 1)));
 }
@@ -93,10 +65,16 @@ const wanted = (name: string): boolean => flags.only === undefined || flags.only
 const cell = (figure: number, j: number): string => `${million(figure).trim()} | ${(figure / j).toFixed(2)}`;
 
 if (wanted("keys")) {
-  const { program, batches, figure } = lastValues(Number(flags.keys));
+  const batches = eventBatches(Number(flags.keys));
   const j = calibrated(batches);
   console.log("| work in process | M records per CPU second | × J |\n|---|---|---|");
-  console.log(`| last value of each of ${flags.keys} live keys | ${cell(figure(), j)} |\n`);
+  const { program, next } = lastValues(batches);
+  console.log(`| last value of each of ${flags.keys} live keys | ${cell(next(runs), j)} |`);
+  withRocks(ROCKS_BYTES, (rocks) => {
+    const cold = lastValues(batches, rocks);
+    console.log(`| the same in RocksDB, the first value of each | ${cell(cold.first, j)} |`);
+    console.log(`| the same in RocksDB, every key cold | ${cell(cold.next(runs), j)} |\n`);
+  });
   const { turns, p99Ms, longestMs, bytes } = await checkpointPauses(program, batches, 3);
   console.log(
     `Turns of the event loop while a checkpoint of these keys (${(bytes / 1024 / 1024).toFixed(0)} MiB) is written: ` +

@@ -18,8 +18,13 @@ export interface AccumulatorKind {
   decode(text: string): Accumulator;
 }
 
-/** What an entry holds beside its cells: JSON text, an accumulator, or nothing yet. */
-export type Held = string | Accumulator | undefined;
+/** What an entry holds beside its cells: JSON text, a number for the text of it, an accumulator, or nothing yet. */
+export type Held = string | number | Accumulator | undefined;
+
+/** A value as an entry holds it. A number is kept as it is: most values are, and its text would be garbage soon. */
+export function heldValue(value: unknown): string | number {
+  return typeof value === "number" && Number.isFinite(value) ? value + 0 : JSON.stringify(value);
+}
 
 /** One that may be changed: the held one if it is of this epoch, else a copy; a new one where nothing is held. */
 export function own(kind: AccumulatorKind, held: Held, epoch: number): Accumulator {
@@ -29,4 +34,7 @@ export function own(kind: AccumulatorKind, held: Held, epoch: number): Accumulat
   return made;
 }
 
-export const textOf = (held: Held): string | undefined => (typeof held === "object" ? held.encode() : held);
+export function textOf(held: Held): string | undefined {
+  if (typeof held === "object") return held.encode();
+  return typeof held === "number" ? String(held) : held;
+}

@@ -6,7 +6,7 @@ import { PAGE_BITS } from "../windows/bucket.ts";
 import type { KeyedAggregateNode, Slot as CellSlot, WindowNode } from "../windows/cells.ts";
 import { layoutOf, merges } from "../windows/cells.ts";
 import type { At, ChainWriter, Fail } from "./chain.ts";
-import { keySource } from "./key-source.ts";
+import { keySource, tellKey } from "./key-source.ts";
 import type { KeyNames } from "./key-source.ts";
 
 /** The variables of one aggregating step: unique in a chain, which may have several. */
@@ -81,12 +81,12 @@ if (${bucket} !== undefined) {
 }`;
 }
 
-const session = ({ state, ts, keys, shard, bucket }: Names, hash: string): string => `const key = ${state}.key;
-key.bytes = ${keys.buffer}; key.start = ${keys.start}; key.stop = ${keys.end}; key.hash = ${hash};
+const session = ({ state, ts, keys, shard, bucket }: Names, hash: string): string => `${tellKey(state, keys, hash)}
 ${bucket} = ${state}.session(${shard}, ${ts});`;
 
-const tableEntry = ({ state, keys, shard, bucket, entry }: Names): string =>
-  `${entry} = ${state}.entry(${shard}, ${keys.buffer}, ${keys.start}, ${keys.end}); ${bucket} = ${state}.bucket;`;
+const tableEntry = ({ state, keys, shard, bucket, entry }: Names, hash: string): string =>
+  `${tellKey(state, keys, hash)}
+${entry} = ${state}.entry(${shard}); ${bucket} = ${state}.bucket;`;
 
 function overflowTests(
   { bucket, entry }: Names,
@@ -174,9 +174,9 @@ function fold(
     case "max":
       return `if (${known} && !(${cell} >= ${arg})) ${cell} = ${arg};`;
     case "first":
-      return `if (${text} === undefined) { ${text} = R.text(${arg}); ${arrival} }`;
+      return `if (${text} === undefined) { ${text} = R.hold(${arg}); ${arrival} }`;
     case "last":
-      return `${text} = R.text(${arg}); ${arrival}`;
+      return `${text} = R.hold(${arg}); ${arrival}`;
     case "collect":
     case "countDistinct":
     case "approxCountDistinct":

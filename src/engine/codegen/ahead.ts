@@ -4,6 +4,7 @@ import { usesProcessingTime } from "../processing-time.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
 import { ChainWriter } from "./chain.ts";
 import type { At, ChainTables, Fail, Guarded } from "./chain.ts";
+import { tellKey } from "./key-source.ts";
 import { decodeSource, ProjectedFields } from "./projected-fields.ts";
 import { eventTimeSource, parseSource } from "./source-function.ts";
 import type { ChainStart } from "./source-function.ts";
@@ -45,9 +46,10 @@ export class AheadWriter extends ChainWriter {
   protected override node(node: PlanNode, at: At, side: Side): string {
     if (node.kind === "peek") return this.readers(node.name, "out", at);
     if (!this.stored.has(node.name) || !("keying" in node) || node.kind === "join") return super.node(node, at, side);
-    const { n, keys, declared, step } = keyed(this, node, at);
+    const { n, keys, hash, declared, step } = keyed(this, node, at);
     const ts = usesProcessingTime(node) ? "T.now" : "ts";
-    const want = `W${this.index(node.name)}.want(shard${n}, ${ts}, { bytes: ${keys.buffer}, start: ${keys.start}, stop: ${keys.end} });`;
+    const state = `W${this.index(node.name)}`;
+    const want = `${tellKey(state, keys, hash)}\n${state}.want(shard${n}, ${ts});`;
     const passed = node.kind === "dedup" ? this.readers(node.name, "out", at) : "";
     return `{ ${this.guarded(node, at, { declared, step }, `${want}\n${passed}`)} }`;
   }

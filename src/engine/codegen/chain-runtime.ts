@@ -8,6 +8,7 @@ import { canonicalJson } from "../canonical-json.ts";
 import { rankProblem } from "../accumulators/top-list.ts";
 import type { Batch } from "../batch.ts";
 import { FunctionFailure } from "../functions/function-failure.ts";
+import { heldValue } from "../accumulators/accumulator.ts";
 import { heldResult } from "../accumulators/accumulator-kinds.ts";
 import { recordFailure } from "../record-failure.ts";
 import { shownMessage, shownRecord, without } from "../record-fields.ts";
@@ -16,6 +17,16 @@ import { overflowProblem } from "../windows/sum.ts";
 import { isPlainInt, NOT_QUICK, writeQuickly } from "../json/write-value.ts";
 import { keyText, recordKey } from "../windows/key.ts";
 import type { AggregateFunction } from "../plan.ts";
+
+const OPENING = 91;
+const CLOSING = 93;
+const COMMA = 44;
+
+function roomier(bytes: Buffer, needed: number): Buffer {
+  const bigger = Buffer.allocUnsafe(needed * 2);
+  bytes.copy(bigger);
+  return bigger;
+}
 
 /** What generated code calls by the name `R` where it is off the fast path. One per program. */
 export class ChainRuntime {
@@ -35,6 +46,23 @@ export class ChainRuntime {
     if (text === undefined) return new Failure("Type", keyProblem(value));
     this.keyLength = this.write(text);
     return undefined;
+  }
+
+  /** Puts one field behind those before it into the bytes of a list that is a key; where the next one goes. */
+  keyItem(at: number, b: Uint8Array, start: number, end: number): number {
+    const needed = at + end - start + 2;
+    if (needed > this.key.length) this.key = roomier(this.key, needed);
+    const { key } = this;
+    key[at] = at === 0 ? OPENING : COMMA;
+    let to = at + 1;
+    for (let i = start; i < end; i++) key[to++] = b[i] as number;
+    return to;
+  }
+
+  /** Ends the list; where its bytes end. */
+  keyListEnd(at: number): number {
+    this.key[at] = CLOSING;
+    return at + 1;
   }
 
   /** The same of any value: objects have one spelling by the order of their names. */
@@ -154,8 +182,11 @@ export class ChainRuntime {
     return typeof value === "number" && isPlainInt(value) ? String(value) : JSON.stringify(value);
   }
 
-  parsed(text: string | undefined): unknown {
-    return text === undefined ? null : JSON.parse(text);
+  readonly hold = heldValue;
+
+  parsed(held: string | number | undefined): unknown {
+    if (typeof held === "number") return held;
+    return held === undefined ? null : JSON.parse(held);
   }
 
   readonly held = heldResult;

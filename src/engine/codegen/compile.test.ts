@@ -115,4 +115,65 @@ describe("a generated chain", () => {
     ];
     expect(values(run(nodes, [record])["out"])).toEqual([JSON.stringify({ constructor: text, __proto: "*/" })]);
   });
+
+  it("counts a list of fields as one key however the fields are spelled, and writes it as JSON.stringify does", () => {
+    const nodes: PipelineNode[] = [
+      { name: "n", from: ["events"], keyBy: "[event.a, event.b]", aggregate: { n: "count()" } },
+      out("n", "event.key"),
+    ];
+    const long = "x".repeat(500);
+    const pairs = [
+      `"é",1.0`,
+      `"\\u00e9",1`,
+      `"a",-7`,
+      `"a",-0`,
+      `"a",0`,
+      `null,true`,
+      `"${long}",1`,
+      `["a"],2`,
+      `"é",1`,
+    ];
+    const records = pairs.map((pair) => `{"a":${pair.slice(0, pair.lastIndexOf(","))},"b":${pair.split(",").at(-1)}}`);
+    const written = run(nodes, records)["out"] ?? [];
+    const keys = [
+      `["é",1]`,
+      `["é",1]`,
+      `["a",-7]`,
+      `["a",0]`,
+      `["a",0]`,
+      `[null,true]`,
+      `["${long}",1]`,
+      `[["a"],2]`,
+      `["é",1]`,
+    ];
+    const counts = [1, 2, 1, 1, 2, 1, 1, 1, 3];
+    expect(written.map(({ key }) => key)).toEqual(keys);
+    expect(values(written)).toEqual(keys.map((key, i) => `{"key":${key},"n":${counts[i]}}`));
+  });
+
+  it("gives the last value back as JSON.stringify writes it, whatever it is", () => {
+    const nodes: PipelineNode[] = [
+      { name: "n", from: ["events"], keyBy: "event.k", aggregate: { v: "last(event.v)" } },
+      out("n"),
+    ];
+    const given = [
+      "1",
+      "1.0",
+      "-0",
+      "1e400",
+      "12345678901234567890",
+      "1.7e12",
+      "-5",
+      `"5"`,
+      "null",
+      `{"a":[1.50]}`,
+      "true",
+    ];
+    const written = run(
+      nodes,
+      given.map((v) => `{"k":1,"v":${v}}`),
+    )["out"];
+    const expected = given.map((v) => `{"k":1,"v":${JSON.stringify(JSON.parse(v))}}`);
+    expect(values(written)).toEqual(expected);
+  });
 });

@@ -14,7 +14,7 @@ export interface EmitContext {
 }
 
 /** Which of them an expression may use has been checked when it was planned. */
-const VARIABLES = { event: "dyn", left: "dyn", right: "dyn", params: "dyn" } as const;
+export const VARIABLES = { event: "dyn", left: "dyn", right: "dyn", params: "dyn" } as const;
 
 /** JavaScript of an expression in a chain: the record's fields are the chain's variables, `params` is in scope. */
 export function emitExpression(text: string, { read, textTest, record, prefix }: EmitContext): EmittedExpression {

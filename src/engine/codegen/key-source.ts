@@ -1,4 +1,7 @@
+import { parseExpression } from "../../expression/parse.ts";
+import { textOfPath } from "../../expression/references.ts";
 import type { At, ChainWriter, Fail } from "./chain.ts";
+import { VARIABLES } from "./emit-expression.ts";
 
 /** Variables of a key's bytes. */
 export interface KeyNames {
@@ -6,6 +9,10 @@ export interface KeyNames {
   readonly start: string;
   readonly end: string;
 }
+
+/** Tells a state the key of the record that it is asked for next. */
+export const tellKey = (state: string, { buffer, start, end }: KeyNames, hash: string): string =>
+  `{ const key = ${state}.key; key.bytes = ${buffer}; key.start = ${start}; key.stop = ${end}; key.hash = ${hash}; }`;
 
 /** The key's bytes: those of the record where they are canonical JSON already, else made from the value. */
 export function keySource(
@@ -16,11 +23,36 @@ export function keySource(
   const k = `k${chain.id()}`;
   const value = chain.expression(key, at, declared);
   const slot = chain.copied(key, at)?.slot;
+  const listed = slot === undefined ? listSource(chain, key, { at, keys }) : undefined;
   return (fail) => {
     const general = `const ${k} = R.${anyValue ? "valueBytes" : "keyBytes"}(${value}); if (${k} !== undefined) ${fail(k)} ${keys.buffer} = R.key; ${keys.start} = 0; ${keys.end} = R.keyLength;`;
-    if (slot === undefined) return general;
+    if (slot === undefined) return listed === undefined ? general : listed(general);
     const { buffer, start, end, type } = slot;
     const own = `${keys.buffer} = ${buffer}; ${keys.start} = ${start}; ${keys.end} = ${end};`;
     return `if (${type} === 1 || ${type} === 3) { ${own} } else { ${general} }`;
   };
+}
+
+/** A list of fields: its bytes are theirs, where all of them are canonical JSON already. */
+function listSource(
+  chain: ChainWriter,
+  key: string,
+  { at, keys }: { at: At; keys: KeyNames },
+): ((general: string) => string) | undefined {
+  const slots = listedFields(key)?.map((field) => chain.copied(field, at)?.slot);
+  if (slots === undefined || slots.length === 0 || !slots.every((slot) => slot !== undefined)) return undefined;
+  const canonical = slots.map(({ type }) => `(${type} === 1 || ${type} === 3)`).join(" && ");
+  const puts = slots.map(({ buffer, start, end }) => `listed = R.keyItem(listed, ${buffer}, ${start}, ${end});`);
+  return (general) => `if (${canonical}) {
+  let listed = 0;
+  ${puts.join("\n  ")}
+  listed = R.keyListEnd(listed); ${keys.buffer} = R.key; ${keys.start} = 0; ${keys.end} = listed;
+} else { ${general} }`;
+}
+
+/** The expressions of `[event.a, event.b]`; undefined for anything else. */
+function listedFields(expression: string): string[] | undefined {
+  const { ast } = parseExpression(expression, { variables: VARIABLES });
+  if (ast.kind !== "list" || !ast.items.every((item) => item.kind === "path")) return undefined;
+  return ast.items.map(({ path }) => textOfPath(path));
 }

@@ -67,7 +67,11 @@ export class Scratch {
   }
 
   /** JSON as it is held in state; nothing held is null. */
-  putJson(text: string | undefined): void {
+  putJson(text: string | number | undefined): void {
+    if (typeof text === "number") {
+      this.putNumber(text);
+      return;
+    }
     if (text === undefined) {
       this.putText("null");
       return;

@@ -83,8 +83,9 @@ function leafSource({ slot, js, number, json }: Leaf): string {
   if (number) return `o.putNumber(${js});`;
   if (json !== undefined) return `o.putJson(${json});`;
   if (slot === undefined) return `o.putValue(${js});`;
-  const { buffer, start, end, type } = slot;
+  const { buffer, start, end, type, canonical } = slot;
   const range = `${buffer}, ${start}, ${end}`;
+  if (canonical) return `o.put(${range});`;
   const wide = `o.putScanned({ buffer: ${buffer}, start: ${start}, end: ${end} }, ${type}, ${js})`;
   return `if (${type} < 8 && (${type} !== 4 || isWithinDoubles(${range}))) o.put(${range}); else if ((${type} !== 8 && ${type} !== 9) || !o.putLine(${range})) ${wide};`;
 }

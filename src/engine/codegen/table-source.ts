@@ -1,7 +1,7 @@
 import type { DedupNode, TopNode } from "../windows/cells.ts";
 import type { KeyedPlanNode } from "../plan.ts";
 import type { At, ChainWriter, Fail } from "./chain.ts";
-import { keySource } from "./key-source.ts";
+import { keySource, tellKey } from "./key-source.ts";
 import type { KeyNames } from "./key-source.ts";
 import { leaf, readSource, tree } from "./shape.ts";
 import type { Slot } from "./shape.ts";
@@ -9,27 +9,32 @@ import type { Slot } from "./shape.ts";
 interface Keyed {
   readonly n: number;
   readonly keys: KeyNames;
+  /** Variable of the key's hash. */
+  readonly hash: string;
   readonly declared: string[];
-  /** Makes the key's bytes and its shard. */
+  /** Makes the key's bytes, its hash and its shard. */
   readonly step: (fail: Fail) => string;
 }
 
 export function keyed(chain: ChainWriter, node: KeyedPlanNode, at: At): Keyed {
   const n = chain.id();
   const keys: KeyNames = { buffer: `kb${n}`, start: `ks${n}`, end: `ke${n}` };
-  const declared = [`${keys.buffer} = b`, `${keys.start} = 0`, `${keys.end} = 0`, `shard${n} = 0`];
+  const hash = `hash${n}`;
+  const declared = [`${keys.buffer} = b`, `${keys.start} = 0`, `${keys.end} = 0`, `shard${n} = 0`, `${hash} = 0`];
   const anyValue = node.kind === "dedup" && node.anyValue;
   const key = keySource(chain, node.key, { at, keys, declared, anyValue });
-  const hash = `murmur2(${keys.buffer}, ${keys.start}, ${keys.end})`;
-  const step = (fail: Fail): string => `${key(fail)}\nshard${n} = ${chain.shardSource(node.keying, hash)};`;
-  return { n, keys, declared, step };
+  const step = (fail: Fail): string => `${key(fail)}
+${hash} = murmur2(${keys.buffer}, ${keys.start}, ${keys.end});
+shard${n} = ${chain.shardSource(node.keying, hash)};`;
+  return { n, keys, hash, declared, step };
 }
 
 /** Passes the first record of a key on, as it is. */
 export function dedupSource(chain: ChainWriter, node: DedupNode, at: At): string {
-  const { n, keys, declared, step } = keyed(chain, node, at);
+  const { n, keys, hash, declared, step } = keyed(chain, node, at);
   const state = `W${chain.index(node.name)}`;
-  const then = `const entry${n} = ${state}.fresh(shard${n}, ${keys.buffer}, ${keys.start}, ${keys.end});
+  const then = `${tellKey(state, keys, hash)}
+const entry${n} = ${state}.fresh(shard${n});
 if (entry${n} >= 0) {
   ${state}.written(shard${n}, entry${n}, ts);
   ${chain.readers(node.name, "out", at)}
@@ -39,14 +44,15 @@ if (entry${n} >= 0) {
 
 /** Puts a record into its key's list, and gives it and those behind it, whose ranks it changed. */
 export function topSource(chain: ChainWriter, node: TopNode, at: At): string {
-  const { n, keys, declared, step } = keyed(chain, node, at);
+  const { n, keys, hash, declared, step } = keyed(chain, node, at);
   const w = chain.index(node.name);
   const by = `a${n}`;
   const value = chain.expression(node.by, at, declared);
   declared.push(by);
   const ranked = (fail: Fail): string =>
     `${by} = ${value}; if (!isRank(${by})) ${fail(`R.badRank(${by})`)}\n${step(fail)}`;
-  const then = `const entry${n} = W${w}.entry(shard${n}, ${keys.buffer}, ${keys.start}, ${keys.end}), bucket${n} = W${w}.bucket;
+  const then = `${tellKey(`W${w}`, keys, hash)}
+const entry${n} = W${w}.entry(shard${n}), bucket${n} = W${w}.bucket;
 const list${n} = own(W${w}.layout.accumulators[0], bucket${n}.texts[entry${n}], W${w}.snapshots.epoch);
 bucket${n}.texts[entry${n}] = list${n};
 W${w}.written(shard${n}, entry${n}, ts);

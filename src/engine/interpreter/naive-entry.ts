@@ -98,5 +98,6 @@ export function writeEntry(writer: EntryWriter, end: number, { key, cells, texts
 }
 
 export function readEntry({ key, cells, texts }: DecodedEntry): NaiveEntry {
-  return { key: key.bytes.toString("utf8", key.start, key.stop), cells: [...cells], texts: [...texts] };
+  const asText = texts.map((held) => (typeof held === "number" ? String(held) : held));
+  return { key: key.bytes.toString("utf8", key.start, key.stop), cells: [...cells], texts: asText };
 }

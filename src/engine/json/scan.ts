@@ -123,6 +123,7 @@ export function scanNumber(b: Uint8Array, p: number): number {
  * of the next, which a scan would run through to the end of them all.
  */
 export function kindWithin(b: Uint8Array, start: number, end: number): number {
+  if (b[start] === 91) return ARRAY; // a key is canonical JSON: what is in the list need not be looked at
   let q = b[start] === 45 ? start + 1 : start;
   if (!isDigit(b[q])) return scanValue(b, start, 0) & 15;
   if (end - q > 15 || (b[q] === 48 && q > start)) return OTHER_NUMBER;

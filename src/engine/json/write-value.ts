@@ -6,7 +6,8 @@ import { plain } from "./scan.ts";
 export const NOT_QUICK = -1;
 
 const LONGEST_TEXT = 64;
-const MAX_DIGITS = 15;
+/** Of an `isPlainInt`. */
+export const MAX_DIGITS = 15;
 const BILLION = 1e9;
 
 export const isPlainInt = (value: number): boolean => value >= 0 && value < 10 ** MAX_DIGITS && Number.isInteger(value);

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { cellLayout } from "../windows/cells.ts";
+import { murmur2 } from "../windows/murmur2.ts";
 import { KeyedTable } from "./keyed-table.ts";
 
 const layout = cellLayout([{ name: "n", fn: "count", arg: null }], { own: 2 });
@@ -12,7 +13,8 @@ function table(ttlMs: number): KeyedTable {
 /** Counts a record of the key; tells how many there are. */
 function add(to: KeyedTable, key: string, ts: number): number {
   const bytes = Buffer.from(key);
-  const entry = to.entry(0, bytes, 0, bytes.length);
+  Object.assign(to.key, { bytes, start: 0, stop: bytes.length, hash: murmur2(bytes, 0, bytes.length) });
+  const entry = to.entry(0);
   const at = entry * layout.cells + COUNT;
   to.bucket.cells[at] = (to.bucket.cells[at] as number) + 1;
   to.written(0, entry, ts);

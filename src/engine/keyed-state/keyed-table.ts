@@ -1,6 +1,7 @@
 import type { PlanTrigger } from "../plan.ts";
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
 import { Bucket, PAGE_BITS } from "../windows/bucket.ts";
+import type { HashedKey } from "../windows/bucket.ts";
 import type { CellLayout } from "../windows/cells.ts";
 import { readChunk, STATE_VERSION } from "../windows/entry-codec.ts";
 import type { DecodedEntry } from "../windows/entry-codec.ts";
@@ -49,6 +50,8 @@ export class KeyedTable implements KeyedNode {
   readonly layout: CellLayout;
   readonly snapshots = new Snapshots({ marked: true });
   watermark = Number.NEGATIVE_INFINITY;
+  /** Of the record that comes next; filled anew each time. */
+  readonly key: HashedKey = { bytes: new Uint8Array(0), start: 0, stop: 0, hash: 0 };
   /** Where the entry is that was asked for last. */
   bucket: Bucket;
   private readonly ttl: number;
@@ -79,13 +82,13 @@ export class KeyedTable implements KeyedNode {
     return Math.max(this.time, shard.floor);
   }
 
-  /** The entry of a key, which may be changed now; a new one where there was none or it is forgotten. */
-  entry(shardIndex: number, bytes: Uint8Array, start: number, stop: number): number {
+  /** The entry of `key`, which may be changed now; a new one where there was none or it is forgotten. */
+  entry(shardIndex: number): number {
+    const { bytes, start, stop, hash } = this.key;
     const shard = this.byIndex[shardIndex] ?? this.open(shardIndex);
     if (shard.dead > SMALL && shard.dead * 2 > shard.bucket.n) this.compact(shard);
     const { bucket } = shard;
     this.bucket = bucket;
-    const hash = murmur2(bytes, start, stop);
     let e = bucket.find(bytes, start, stop, hash);
     if (e < 0) {
       e = bucket.insert(bytes, start, stop, { hash, place: e });
@@ -99,12 +102,13 @@ export class KeyedTable implements KeyedNode {
     return e;
   }
 
-  /** The entry of a key that is not there, or is forgotten; −1 for one that is there. */
-  fresh(shardIndex: number, bytes: Uint8Array, start: number, stop: number): number {
+  /** The entry of `key` if it is not there, or is forgotten; −1 if it is there. */
+  fresh(shardIndex: number): number {
+    const { bytes, start, stop, hash } = this.key;
     const shard = this.byIndex[shardIndex] ?? this.open(shardIndex);
-    const e = shard.bucket.find(bytes, start, stop, murmur2(bytes, start, stop));
+    const e = shard.bucket.find(bytes, start, stop, hash);
     if (e >= 0 && this.alive(shard.bucket.cells, e * this.layout.cells, this.now(shard))) return -1;
-    return this.entry(shardIndex, bytes, start, stop);
+    return this.entry(shardIndex);
   }
 
   private touch(bucket: Bucket, e: number): void {

@@ -1,10 +1,10 @@
 import { PAGE_BITS, Bucket } from "../windows/bucket.ts";
+import type { HashedKey } from "../windows/bucket.ts";
 import type { CellLayout } from "../windows/cells.ts";
 import { cellLayout } from "../windows/cells.ts";
-import { murmur2 } from "../windows/murmur2.ts";
 import type { Database } from "./database.ts";
+import { heldOf } from "../windows/entry-codec.ts";
 import { copyInto, NO_TEXT, PackedWrites, VALUE_HEADER } from "./packed-writes.ts";
-import type { KeyBytes } from "./packed-writes.ts";
 import { StoredBucket } from "./stored-bucket.ts";
 
 /** What an entry takes beside its key, cells and texts, about. */
@@ -44,7 +44,7 @@ export class EntryStore {
   private readonly layout: CellLayout;
   private readonly options: StoreOptions;
   private readonly writes = new PackedWrites();
-  /** Keys of the next records, as they are in the database, and what was read of them. */
+  /** Keys of the next records, as they are in the database, by the hash of the key alone; and what was read of them. */
   private readonly ahead = new Bucket(0, cellLayout([]), false);
   private readonly aheadAt: number[] = [];
   private aheadValues: Buffer | undefined;
@@ -171,8 +171,8 @@ export class EntryStore {
   }
 
   /** The entry of a key, here or in the database; a negative number where there is none. */
-  existing(bucket: StoredBucket, key: KeyBytes, hash: number): number {
-    const { bytes, start, stop } = key;
+  existing(bucket: StoredBucket, key: HashedKey): number {
+    const { bytes, start, stop, hash } = key;
     const place = bucket.find(bytes, start, stop, hash);
     if (place >= 0 || !bucket.cold) return place;
     this.found = this.stored(bucket, key);
@@ -180,11 +180,11 @@ export class EntryStore {
   }
 
   /** Where the stored value of a key is; nothing where there is none. */
-  private stored(bucket: StoredBucket, { bytes, start, stop }: KeyBytes): StoredAt | undefined {
+  private stored(bucket: StoredBucket, { bytes, start, stop, hash }: HashedKey): StoredAt | undefined {
     const length = this.nameOf(bucket.prefix, bytes, start, stop);
     const { name, aheadValues } = this;
     if (aheadValues !== undefined) {
-      const a = this.ahead.find(name, 0, length, murmur2(name, 0, length));
+      const a = this.ahead.find(name, 0, length, hash);
       if (a >= 0) {
         const at = this.aheadAt[a] as number;
         return at < 0 ? undefined : { from: aheadValues, at };
@@ -213,17 +213,16 @@ export class EntryStore {
       const length = from.readUInt32LE(place);
       place += 4;
       if (length === NO_TEXT) continue;
-      const text = from.toString("utf8", place, place + length);
-      bucket.texts[e * texts + i] = accumulators[i]?.decode(text) ?? text;
+      bucket.texts[e * texts + i] = heldOf(from, place, place + length, accumulators[i]);
       place += length;
     }
     return place - textsAt;
   }
 
   /** The key will be asked for soon. */
-  want(bucket: StoredBucket, { bytes, start, stop }: KeyBytes): void {
+  want(bucket: StoredBucket, { bytes, start, stop, hash }: HashedKey): void {
     const length = this.nameOf(bucket.prefix, bytes, start, stop);
-    this.ahead.obtain(this.name, 0, length, murmur2(this.name, 0, length));
+    this.ahead.obtain(this.name, 0, length, hash);
   }
 
   /** Reads what was wanted, in one call. */
@@ -252,10 +251,11 @@ interface StoredAt {
   readonly at: number;
 }
 
-const keyOf = ({ keys, keyAt }: StoredBucket, e: number): KeyBytes => ({
+const keyOf = ({ keys, keyAt, hashes }: StoredBucket, e: number): HashedKey => ({
   bytes: keys,
   start: keyAt[e] as number,
   stop: keyAt[e + 1] as number,
+  hash: hashes[e] as number,
 });
 
 const FLUSH_BYTES = 1024 * 1024;

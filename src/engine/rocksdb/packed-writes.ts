@@ -1,5 +1,6 @@
 import { textOf } from "../accumulators/accumulator.ts";
 import type { Held } from "../accumulators/accumulator.ts";
+import { isPlainInt, MAX_DIGITS, writeDigits } from "../json/write-value.ts";
 
 /** Length of what comes before the cells of a value. */
 export const VALUE_HEADER = 8;
@@ -52,6 +53,13 @@ export class PackedWrites {
   }
 
   private text(held: Held): void {
+    if (typeof held === "number" && isPlainInt(held)) {
+      this.room(4 + MAX_DIGITS);
+      const end = writeDigits(this.bytes, this.length + 4, held);
+      this.bytes.writeUInt32LE(end - this.length - 4, this.length);
+      this.length = end;
+      return;
+    }
     const text = textOf(held);
     const most = text === undefined ? 0 : text.length * 3;
     this.room(4 + most);

@@ -9,7 +9,6 @@ import type { Fire } from "../windows/window-state.ts";
 import type { DatabaseSnapshot, RocksState } from "./database.ts";
 import { shardPrefix } from "./entry-store.ts";
 import { VALUE_HEADER } from "./packed-writes.ts";
-import type { KeyBytes } from "./packed-writes.ts";
 import { nameOf } from "./stored-map.ts";
 import type { StoredMap, ValueCodec } from "./stored-map.ts";
 import { StoredTimers } from "./stored-timers.ts";
@@ -82,9 +81,10 @@ export class RocksSessions extends Sessions<SessionShard> {
     };
   }
 
-  /** A record of the key comes soon. */
-  want(shard: number, _ts: number, { bytes, start, stop }: KeyBytes): void {
+  /** A record of `key` comes soon. */
+  want(shard: number): void {
     if (!this.values.cold) return;
+    const { bytes, start, stop } = this.key;
     const key = Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start);
     const name = nameOf(shard, key.toString("latin1"));
     this.ids.want(name);

@@ -1,6 +1,7 @@
 import type { KeyedNode, KeyedSnapshot, StatePiece } from "../program.ts";
 import { WRITTEN_AT } from "../keyed-state/keyed-table.ts";
 import type { TableOptions } from "../keyed-state/keyed-table.ts";
+import type { HashedKey } from "../windows/bucket.ts";
 import type { CellLayout } from "../windows/cells.ts";
 import { ChunkWriter } from "../windows/chunk-writer.ts";
 import { readChunk, STATE_VERSION } from "../windows/entry-codec.ts";
@@ -10,7 +11,6 @@ import type { Fire } from "../windows/window-state.ts";
 import type { DatabaseSnapshot, RocksState, ScanRequest } from "./database.ts";
 import { ENTRY, EntryStore, shardPrefix } from "./entry-store.ts";
 import { PackedWrites } from "./packed-writes.ts";
-import type { KeyBytes } from "./packed-writes.ts";
 import type { StoredBucket } from "./stored-bucket.ts";
 
 /** Entries that are gone are kept for so many snapshots: a checkpoint that adds to an older one must say that they went. */
@@ -35,6 +35,8 @@ export class RocksTable implements KeyedNode {
   readonly store: EntryStore;
   readonly snapshots: EntryStore["snapshots"];
   watermark = Number.NEGATIVE_INFINITY;
+  /** Of the record that comes next; filled anew each time. */
+  readonly key: HashedKey = { bytes: new Uint8Array(0), start: 0, stop: 0, hash: 0 };
   /** Where the entry is that was asked for last. */
   bucket: StoredBucket;
   private readonly ttl: number;
@@ -79,34 +81,42 @@ export class RocksTable implements KeyedNode {
     return this.ttl === 0 ? !Number.isNaN(written) : written + this.ttl > now;
   }
 
-  /** A record of the key comes soon. */
-  want(shardIndex: number, _ts: number, key: KeyBytes): void {
-    const { bytes, start, stop } = key;
+  /** A record of `key` comes soon. */
+  want(shardIndex: number): void {
+    const { bytes, start, stop, hash } = this.key;
     const bucket = this.byIndex[shardIndex]?.bucket;
-    if (bucket?.cold !== true || bucket.find(bytes, start, stop, murmur2(bytes, start, stop)) >= 0) return;
-    this.store.want(bucket, key);
+    if (bucket?.cold !== true || bucket.find(bytes, start, stop, hash) >= 0) return;
+    this.store.want(bucket, this.key);
   }
 
-  /** The entry of a key as it is, one that is gone where there is none. */
-  protected find(shard: TableShard, bytes: Uint8Array, start: number, stop: number): number {
+  /** Sets `key`. */
+  protected tell(bytes: Uint8Array, start: number, stop: number): void {
+    const { key } = this;
+    key.bytes = bytes;
+    key.start = start;
+    key.stop = stop;
+    key.hash = murmur2(bytes, start, stop);
+  }
+
+  /** The entry of `key` as it is, one that is gone where there is none. */
+  protected find({ bucket }: TableShard): number {
     this.store.room();
-    const { bucket } = shard;
+    const { bytes, start, stop, hash } = this.key;
     this.bucket = bucket;
-    const hash = murmur2(bytes, start, stop);
     const e = bucket.find(bytes, start, stop, hash);
     return e >= 0 ? e : bucket.insert(bytes, start, stop, { hash, place: e });
   }
 
-  /** The entry of a key, which may be changed now; a new one where there was none or it is forgotten. */
-  entry(shardIndex: number, bytes: Uint8Array, start: number, stop: number): number {
+  /** The entry of `key`, which may be changed now; a new one where there was none or it is forgotten. */
+  entry(shardIndex: number): number {
     const shard = this.byIndex[shardIndex] ?? this.open(shardIndex);
-    return this.changeable(shard, this.find(shard, bytes, start, stop));
+    return this.changeable(shard, this.find(shard));
   }
 
-  /** The entry of a key that is not there, or is forgotten; −1 for one that is there. */
-  fresh(shardIndex: number, bytes: Uint8Array, start: number, stop: number): number {
+  /** The entry of `key` if it is not there, or is forgotten; −1 if it is there. */
+  fresh(shardIndex: number): number {
     const shard = this.byIndex[shardIndex] ?? this.open(shardIndex);
-    const e = this.find(shard, bytes, start, stop);
+    const e = this.find(shard);
     const written = shard.bucket.cells[e * this.layout.cells + WRITTEN_AT] as number;
     return this.alive(written, this.now(shard)) ? -1 : this.changeable(shard, e);
   }

@@ -74,9 +74,15 @@ export class RocksTimedTable extends RocksTable {
 
   private fireKeys(shard: TableShard, keys: readonly Buffer[], of: { boundary: number; fire: Fire }): void {
     this.store.room();
-    for (const bytes of keys) this.want(shard.index, 0, { bytes, start: 0, stop: bytes.length });
+    for (const key of keys) {
+      this.tell(key, 0, key.length);
+      this.want(shard.index);
+    }
     this.store.fetch();
-    for (const key of keys) this.fireKey(shard, this.find(shard, key, 0, key.length), of);
+    for (const key of keys) {
+      this.tell(key, 0, key.length);
+      this.fireKey(shard, this.find(shard), of);
+    }
     this.store.forgetAhead();
   }
 
@@ -114,7 +120,8 @@ export class RocksTimedTable extends RocksTable {
   }
 
   private add(shard: TableShard, { key, cells, texts }: DecodedEntry): void {
-    const e = this.find(shard, key.bytes, key.start, key.stop);
+    this.tell(key.bytes, key.start, key.stop);
+    const e = this.find(shard);
     const { bucket } = shard;
     const at = e * this.layout.cells;
     this.store.changed(bucket, e);

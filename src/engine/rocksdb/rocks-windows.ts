@@ -1,5 +1,5 @@
 import type { KeyedSnapshot, StatePiece } from "../program.ts";
-import type { Bucket } from "../windows/bucket.ts";
+import type { Bucket, HashedKey } from "../windows/bucket.ts";
 import { Bucket as Rows } from "../windows/bucket.ts";
 import type { WindowNode } from "../windows/cells.ts";
 import { ChunkWriter } from "../windows/chunk-writer.ts";
@@ -14,7 +14,6 @@ import { MERGED, WindowState } from "../windows/window-state.ts";
 import type { Fire, PageStamps, WindowShard } from "../windows/window-state.ts";
 import type { DatabaseSnapshot, RocksState, ScanRequest } from "./database.ts";
 import { ENTRY, EntryStore, INDEX, indexKey, panePrefix } from "./entry-store.ts";
-import type { KeyBytes } from "./packed-writes.ts";
 import type { StoredBucket } from "./stored-bucket.ts";
 
 /**
@@ -24,6 +23,8 @@ import type { StoredBucket } from "./stored-bucket.ts";
  */
 export class RocksWindows extends WindowState {
   readonly store: EntryStore;
+  /** Of a record that comes soon; filled anew each time. */
+  readonly key: HashedKey = { bytes: new Uint8Array(0), start: 0, stop: 0, hash: 0 };
   override readonly snapshots: PageStamps;
 
   constructor(node: WindowNode & { readonly window: PaneWindow }, state: RocksState) {
@@ -40,12 +41,12 @@ export class RocksWindows extends WindowState {
     return super.bucket(shardIndex, ts);
   }
 
-  /** A record of the key comes soon. */
-  want(shardIndex: number, ts: number, key: KeyBytes): void {
-    const { bytes, start, stop } = key;
+  /** A record of `key` comes soon. */
+  want(shardIndex: number, ts: number): void {
+    const { bytes, start, stop, hash } = this.key;
     const bucket = this.byIndex[shardIndex]?.buckets.get(paneEnd(this.panes, ts)) as StoredBucket | undefined;
-    if (bucket?.cold !== true || bucket.find(bytes, start, stop, murmur2(bytes, start, stop)) >= 0) return;
-    this.store.want(bucket, key);
+    if (bucket?.cold !== true || bucket.find(bytes, start, stop, hash) >= 0) return;
+    this.store.want(bucket, this.key);
   }
 
   protected override newBucket(shard: WindowShard, end: number): Bucket {
@@ -58,7 +59,7 @@ export class RocksWindows extends WindowState {
   }
 
   protected override findIn(pane: Bucket, key: EntryKey, hash: number): number {
-    return this.store.existing(pane as StoredBucket, key, hash);
+    return this.store.existing(pane as StoredBucket, { ...key, hash });
   }
 
   protected override fireWindow(shard: WindowShard, end: number, fire: Fire): void {
@@ -95,7 +96,7 @@ export class RocksWindows extends WindowState {
     for (const pane of panes)
       this.eachStored(pane, (chunk) => {
         this.store.room();
-        if (all.cold) readChunk(chunk, this.layout, ({ key }) => this.store.want(all, key));
+        if (all.cold) readChunk(chunk, this.layout, ({ key }) => this.store.want(all, hashed(key)));
         this.store.fetch();
         readChunk(chunk, this.layout, (entry) => this.mergeDecoded(all, entry));
         this.store.forgetAhead();
@@ -152,7 +153,8 @@ export class RocksWindows extends WindowState {
     if (!this.store.cold) return;
     readChunk(chunk, this.layout, ({ end, key }) => {
       const bucket = shard.buckets.get(end) as StoredBucket | undefined;
-      if (bucket?.cold === true) this.store.want(bucket, key);
+      if (bucket?.cold !== true) return;
+      this.store.want(bucket, hashed(key));
     });
     this.store.fetch();
   }
@@ -181,6 +183,8 @@ interface Firing {
   readonly end: number;
   readonly fire: Fire;
 }
+
+const hashed = (key: DecodedEntry["key"]): HashedKey => ({ ...key, hash: murmur2(key.bytes, key.start, key.stop) });
 
 /** Entries in the order in which their keys came. */
 export function orderedSnapshot(

@@ -11,6 +11,14 @@ const PAGE = 1 << PAGE_BITS;
  */
 export const SPREAD = 0x9e3779b1;
 
+/** A key with its hash, somewhere in bytes. */
+export interface HashedKey {
+  bytes: Uint8Array;
+  start: number;
+  stop: number;
+  hash: number;
+}
+
 /**
  * The keys of one window in one shard: an open-addressing hash table over key bytes. Entries are only ever added, in
  * order of arrival, so keys need no copy for a snapshot; cells are copied by page before they change (see
@@ -32,6 +40,7 @@ export class Bucket {
   /** Low bits of the snapshot epoch in which an entry was last made writable: what a checkpoint must write again. */
   marks: Uint16Array;
   hashes: Int32Array;
+  /** Pairs of hash and entry + 1, 0 for a free place: a key is looked for in one line of the processor's cache. */
   private table: Int32Array;
   /** How many bits of a spread hash are too many for a place in the table. */
   private shift = 28;
@@ -44,23 +53,24 @@ export class Bucket {
     this.keyAt = new Int32Array(9);
     this.cells = new Float64Array(8 * layout.cells);
     this.hashes = new Int32Array(8);
-    this.table = new Int32Array(16);
+    this.table = new Int32Array(2 * 16);
     this.stamps = new Int32Array(1);
     this.marks = new Uint16Array(8);
   }
 
   /** Where the search for a key begins. */
   private home(hash: number): number {
-    return Math.imul(hash, SPREAD) >>> this.shift;
+    return (Math.imul(hash, SPREAD) >>> this.shift) << 1;
   }
 
   /** The entry of a key, or −1 − its place in the table. */
   find(bytes: Uint8Array, start: number, stop: number, hash: number): number {
-    const mask = this.table.length - 1;
-    for (let at = this.home(hash); ; at = (at + 1) & mask) {
-      const e = (this.table[at] as number) - 1;
+    const { table } = this;
+    const mask = table.length - 1;
+    for (let at = this.home(hash); ; at = (at + 2) & mask) {
+      const e = (table[at + 1] as number) - 1;
       if (e < 0) return -1 - at;
-      if (this.hashes[e] === hash && this.holds(e, bytes, start, stop)) return e;
+      if (table[at] === hash && this.holds(e, bytes, start, stop)) return e;
     }
   }
 
@@ -83,7 +93,7 @@ export class Bucket {
     const hash = this.hashes[dead] as number;
     const mask = this.table.length - 1;
     let at = this.home(hash);
-    while (this.table[at] !== dead + 1) at = (at + 1) & mask;
+    while (this.table[at + 1] !== dead + 1) at = (at + 2) & mask;
     return this.insert(bytes, start, stop, { hash, place: -1 - at });
   }
 
@@ -100,9 +110,10 @@ export class Bucket {
     const { initial, cells, texts } = this.layout;
     for (let i = 0, c = e * cells; i < cells; i++, c++) this.cells[c] = initial[i] as number;
     for (let i = 0; i < texts; i++) this.texts.push(undefined);
-    this.table[-1 - at.place] = e + 1;
+    this.table[-1 - at.place] = at.hash;
+    this.table[-at.place] = e + 1;
     this.n = e + 1;
-    if (this.n * 2 > this.table.length) this.rehash();
+    if (this.n * 4 > this.table.length) this.rehash();
     return e;
   }
 
@@ -135,14 +146,17 @@ export class Bucket {
   }
 
   private rehash(): void {
-    const table = new Int32Array(this.table.length * 2);
+    const from = this.table;
+    const table = new Int32Array(from.length * 2);
     const mask = table.length - 1;
     this.shift--;
-    for (const place of this.table) {
-      if (place === 0) continue; // entries that no place names were renewed
-      let at = this.home(this.hashes[place - 1] as number);
-      while (table[at] !== 0) at = (at + 1) & mask;
-      table[at] = place;
+    for (let place = 0; place < from.length; place += 2) {
+      if (from[place + 1] === 0) continue; // entries that no place names were renewed
+      const hash = from[place] as number;
+      let at = this.home(hash);
+      while (table[at + 1] !== 0) at = (at + 2) & mask;
+      table[at] = hash;
+      table[at + 1] = from[place + 1] as number;
     }
     this.table = table;
   }

@@ -1,6 +1,9 @@
 import { WeirError } from "../../errors.ts";
 import { textOf } from "../accumulators/accumulator.ts";
-import type { Held } from "../accumulators/accumulator.ts";
+import type { AccumulatorKind, Held } from "../accumulators/accumulator.ts";
+import { plainInt } from "../json/decoder.ts";
+import { kindWithin, PLAIN_INT } from "../json/scan.ts";
+import { isPlainInt, MAX_DIGITS, writeDigits } from "../json/write-value.ts";
 import type { CellLayout } from "./cells.ts";
 import { CHUNK_HEADER, ChunkWriter } from "./chunk-writer.ts";
 
@@ -49,6 +52,13 @@ export class EntryWriter extends ChunkWriter {
   }
 
   private text(held: Held): void {
+    if (typeof held === "number" && isPlainInt(held)) {
+      this.room(4 + MAX_DIGITS);
+      const end = writeDigits(this.buffer, this.at + 4, held);
+      this.buffer.writeUInt32LE(end - this.at - 4, this.at);
+      this.at = end;
+      return;
+    }
     const text = textOf(held);
     if (text === undefined || !this.shortText(text)) this.longText(text);
   }
@@ -74,6 +84,12 @@ export class EntryWriter extends ChunkWriter {
     this.at = this.buffer.writeUInt32LE(text === undefined ? NONE : length, this.at);
     if (text !== undefined) this.at += this.buffer.write(text, this.at);
   }
+}
+
+/** What was saved of one text: `b` from `start` to `end`. */
+export function heldOf(b: Buffer, start: number, end: number, kind: AccumulatorKind | undefined): Held {
+  if (kind !== undefined) return kind.decode(b.toString("utf8", start, end));
+  return kindWithin(b, start, end) === PLAIN_INT ? plainInt(b, start, end) : b.toString("utf8", start, end);
 }
 
 export interface DecodedEntry {
@@ -127,8 +143,7 @@ export function readEntry(bytes: Buffer, from: number, of: { layout: CellLayout;
     at += 4;
     entry.texts[i] = undefined;
     if (length === NONE) continue;
-    const text = bytes.toString("utf8", at, at + length);
-    entry.texts[i] = layout.accumulators[i]?.decode(text) ?? text;
+    entry.texts[i] = heldOf(bytes, at, at + length, layout.accumulators[i]);
     at += length;
   }
   return at;

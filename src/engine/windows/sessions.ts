@@ -1,4 +1,5 @@
 import { SPREAD } from "./bucket.ts";
+import type { HashedKey } from "./bucket.ts";
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
 import type { Held } from "../accumulators/accumulator.ts";
 import type { CellLayout, WindowNode } from "./cells.ts";
@@ -40,14 +41,6 @@ export interface SessionsByKey {
   delete(key: string): void;
 }
 
-/** The key of a record, with its hash. */
-interface SessionKey {
-  bytes: Uint8Array;
-  start: number;
-  stop: number;
-  hash: number;
-}
-
 const RECENT_SHIFT = 20;
 const RECENT = 1 << (32 - RECENT_SHIFT);
 
@@ -77,7 +70,7 @@ export abstract class Sessions<Shard extends SessionShard> implements KeyedNode 
   /** The epoch advances with every snapshot. */
   readonly snapshots = { epoch: 0 };
   /** Of the record that comes next; filled anew each time. */
-  readonly key: SessionKey = { bytes: new Uint8Array(0), start: 0, stop: 0, hash: 0 };
+  readonly key: HashedKey = { bytes: new Uint8Array(0), start: 0, stop: 0, hash: 0 };
   /** Sessions that records came into last, by their key's hash. */
   private readonly recent: (Session | undefined)[] = Array.from({ length: RECENT }, () => undefined);
 
@@ -228,7 +221,7 @@ export abstract class Sessions<Shard extends SessionShard> implements KeyedNode 
   }
 }
 
-function isKeyOf({ keys }: Session, { bytes, start: from, stop }: SessionKey): boolean {
+function isKeyOf({ keys }: Session, { bytes, start: from, stop }: HashedKey): boolean {
   if (keys.length !== stop - from) return false;
   for (let i = 0; i < keys.length; i++) if (keys[i] !== bytes[from + i]) return false;
   return true;
