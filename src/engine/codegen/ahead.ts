@@ -15,7 +15,8 @@ import { keyed } from "./table-source.ts";
  * its key. A key that it does not find, below an aggregate or a function, is read when its record comes, one by one.
  */
 export class AheadWriter extends ChainWriter {
-  private readonly stored: ReadonlySet<string>;
+  /** Nodes whose state is in a database. */
+  readonly stored: ReadonlySet<string>;
 
   constructor(graph: ProgramGraph, tables: ChainTables, stored: ReadonlySet<string>) {
     super(graph, tables);

@@ -48,6 +48,8 @@ import { joinedSource } from "./join-source.ts";
 import { answeredSource } from "./lookup-source.ts";
 import { Scratch } from "./scratch.ts";
 import { emitSource } from "./process-source.ts";
+import { soughtKeys } from "./sought-keys.ts";
+import type { Sought } from "./sought-keys.ts";
 import { sourceFunction } from "./source-function.ts";
 import type { ChainStart } from "./source-function.ts";
 import { topRowSource } from "./table-source.ts";
@@ -237,6 +239,8 @@ const tablesOf = (plan: Plan, nodes: ReadonlyMap<string, number>, rowSinks: Read
 });
 
 function writeChains(plan: Plan, chain: ChainWriter, graph: ProgramGraph, ahead?: AheadWriter): string {
+  const inMemory = (sought: readonly Sought[]): readonly Sought[] =>
+    sought.filter(({ node }) => ahead?.stored.has(node.name) === false);
   const firing = plan.nodes.filter((n) => n.kind === "windowAggregate" || n.kind === "keyedAggregate");
   const starts = chainStarts(plan, graph);
   const early = starts.filter((start) => ahead?.leads(start.node));
@@ -247,7 +251,7 @@ function writeChains(plan: Plan, chain: ChainWriter, graph: ProgramGraph, ahead?
     ...plan.nodes.filter((n) => n.kind === "broadcast").map((n) => metSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "lookup").map((n) => answeredSource(chain, n)),
     ...plan.nodes.filter((n) => n.kind === "keyedProcess").map((n) => emitSource(chain, n)),
-    ...starts.map((start) => sourceFunction(chain, start)),
+    ...starts.map((start) => sourceFunction(chain, start, inMemory(soughtKeys(graph, start.node)))),
     ...(ahead === undefined ? [] : early.map((start) => aheadFunction(ahead, start))),
   ];
   const entry = (kind: string, name: string): string => `[${JSON.stringify(name)}]: ${kind}${chain.index(name)}`;

@@ -1,5 +1,6 @@
 import { parseExpression } from "../../expression/parse.ts";
 import { textOfPath } from "../../expression/references.ts";
+import { plainPath } from "../planner/field-path.ts";
 import type { At, ChainWriter, Fail } from "./chain.ts";
 import { VARIABLES } from "./emit-expression.ts";
 
@@ -40,7 +41,7 @@ function listSource(
   { at, keys }: { at: At; keys: KeyNames },
 ): ((general: string) => string) | undefined {
   const slots = listedFields(key)?.map((field) => chain.copied(field, at)?.slot);
-  if (slots === undefined || slots.length === 0 || !slots.every((slot) => slot !== undefined)) return undefined;
+  if (slots === undefined || !slots.every((slot) => slot !== undefined)) return undefined;
   const canonical = slots.map(({ type }) => `(${type} === 1 || ${type} === 3)`).join(" && ");
   const puts = slots.map(({ buffer, start, end }) => `listed = R.keyItem(listed, ${buffer}, ${start}, ${end});`);
   return (general) => `if (${canonical}) {
@@ -53,6 +54,14 @@ function listSource(
 /** The expressions of `[event.a, event.b]`; undefined for anything else. */
 function listedFields(expression: string): string[] | undefined {
   const { ast } = parseExpression(expression, { variables: VARIABLES });
-  if (ast.kind !== "list" || !ast.items.every((item) => item.kind === "path")) return undefined;
+  if (ast.kind !== "list" || ast.items.length === 0 || !ast.items.every((item) => item.kind === "path"))
+    return undefined;
   return ast.items.map(({ path }) => textOfPath(path));
+}
+
+/** The fields of the event that a key is, or is a list of; undefined for a key that is calculated. */
+export function keyFields(key: string): { fields: readonly (readonly string[])[]; isList: boolean } | undefined {
+  const listed = listedFields(key);
+  const fields = (listed ?? [key]).map((field) => plainPath(field));
+  return fields.every((path) => path !== undefined) ? { fields, isList: listed !== undefined } : undefined;
 }

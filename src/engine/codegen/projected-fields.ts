@@ -59,18 +59,10 @@ function slotOf(k: number, buffer: string): Slot {
 }
 
 /**
- * Finds the fields of the record that is in `b` from `start` to `end`: the fast path, and what `parse` makes of the
- * statements that pick them from a parsed `value`. PARSED values have no bytes. `layouts` is the variable of the shapes
- * that are known of these records, which are tried first.
+ * Finds the fields of the record that is in `b` from `start` to `end`; `taken` is false where the tokenizer does not take
+ * it. `layouts` is the variable of the shapes that are known of these records, which are tried first.
  */
-export function decodeSource(
-  fields: readonly ProjectedField[],
-  parse: (picks: string) => string,
-  layouts?: string,
-): string {
-  const picks = fields.map(
-    ({ path, slot: k }) => `v${k} = R.below(value, ${JSON.stringify(path)}); t${k} = v${k} === undefined ? 0 : 10;`,
-  );
+export function scanSource(fields: readonly ProjectedField[], layouts?: string): string {
   const known = layouts === undefined ? "" : knownSource(fields, layouts);
   return `let taken = false;
     odd: {
@@ -80,11 +72,27 @@ export function decodeSource(
       ${projectorSource(fields)}
       taken = p === end;
       ${layouts === undefined ? "" : `if (taken) ${layouts}.learn(start, end);`}
-    }
-    if (!taken) {
-      ${parse(picks.join(" "))}
     }`;
 }
+
+/** What `parse` makes of the statements that pick the fields from a parsed `value`. PARSED values have no bytes. */
+export function pickSource(fields: readonly ProjectedField[], parse: (picks: string) => string): string {
+  const picks = fields.map(
+    ({ path, slot: k }) => `v${k} = R.below(value, ${JSON.stringify(path)}); t${k} = v${k} === undefined ? 0 : 10;`,
+  );
+  return parse(picks.join(" "));
+}
+
+/** The fast path, and the other. */
+export const decodeSource = (
+  fields: readonly ProjectedField[],
+  parse: (picks: string) => string,
+  layouts?: string,
+): string =>
+  `${scanSource(fields, layouts)}
+    if (!taken) {
+      ${pickSource(fields, parse)}
+    }`;
 
 function knownSource(fields: readonly ProjectedField[], layouts: string): string {
   const taken = fields.map(

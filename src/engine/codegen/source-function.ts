@@ -1,6 +1,8 @@
 import type { PlanSource } from "../plan.ts";
 import type { At, ChainWriter } from "./chain.ts";
-import { decodeSource, ProjectedFields } from "./projected-fields.ts";
+import { decodeSource, pickSource, ProjectedFields, scanSource } from "./projected-fields.ts";
+import { BLOCK, seekSource } from "./sought-keys.ts";
+import type { Sought } from "./sought-keys.ts";
 
 /** Where a chain begins: at a source, or at a buffer, whose records were sound when they went in. */
 export type ChainStart = Pick<PlanSource, "node" | "eventTime" | "onError"> & {
@@ -14,7 +16,7 @@ export type ChainStart = Pick<PlanSource, "node" | "eventTime" | "onError"> & {
  * The function of one source: takes a batch, finds the fields of each record, and runs the chain on it. The chain is
  * written first: what it reads is what the projector looks for.
  */
-export function sourceFunction(chain: ChainWriter, source: ChainStart): string {
+export function sourceFunction(chain: ChainWriter, source: ChainStart, sought: readonly Sought[] = []): string {
   const { decoded, sound } = source;
   const n = chain.index(source.node);
   const fields = new ProjectedFields("b");
@@ -34,19 +36,22 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart): string {
     source.onError === "Fail"
       ? `throw R.malformed(${JSON.stringify(source.node)}, batch.describe(i), problem);`
       : `${source.onError === "Dead" ? dead : ""} continue;`;
+  const loop = sought.length === 0 ? EACH : blocks(chain, { n, fields, sought });
+  const decode = loop.decode ?? decodeSource(fields.all(), parseSource, `L${n}`);
   return `const L${n} = new Layouts(${JSON.stringify(read)});
+${loop.declared}
 function source${n}(batch) {
   const n = batch.n, rows = batch.rows, off = batch.off, len = batch.len, times = batch.ts, split = batch.split;
   let newest = -Infinity, b = batch.buf, p = 0, r = 0, w = 0, ob = o.bytes;
   ${decoded ? `L${n}.begin(b, n);` : ""}
-  for (let i = 0; i < n; i++) {
+  ${loop.head}
     let start = -1, end = -1, row, ts = times[i], problem;
     C${n}.in++;
     ${fields.declared()}
     if (rows === undefined) {
       start = off[i];
       end = start + len[i];
-      ${decoded ? decodeSource(fields.all(), parseSource, `L${n}`) : sound ? "" : "if (end < start) problem = R.noValue;"}
+      ${decoded ? decode : sound ? "" : "if (end < start) problem = R.noValue;"}
     } else {
       row = rows[i];
       ${fields.ofRow("row")}
@@ -55,9 +60,63 @@ function source${n}(batch) {
     if (problem !== undefined) { C${n}.errors++; ${failed} }
     if (ts > newest) newest = ts;
     ${body}
-  }
+  ${loop.tail}
   return newest;
 }`;
+}
+
+interface Loop {
+  /** Before the function. */
+  readonly declared: string;
+  readonly head: string;
+  /** How a record's fields come into their variables, where that is not by looking for them. */
+  readonly decode: string | undefined;
+  readonly tail: string;
+}
+
+const EACH: Loop = { declared: "", head: "for (let i = 0; i < n; i++) {", decode: undefined, tail: "}" };
+
+/**
+ * Goes over a batch in blocks: finds the fields of a block's records, notes their keys, lets the tables look where those
+ * are, and only then processes the records. One by one, each would wait for memory by itself.
+ */
+function blocks(chain: ChainWriter, of: { n: number; fields: ProjectedFields; sought: readonly Sought[] }): Loop {
+  const { n, fields, sought } = of;
+  const all = fields.all();
+  const width = 1 + 3 * all.length;
+  const place = (k: number): string => `f + ${1 + 3 * k}`;
+  const put = all.map(
+    ({ slot: k }, at) =>
+      `F${n}[${place(at)}] = s${k}; F${n}[${place(at)} + 1] = e${k}; F${n}[${place(at)} + 2] = t${k};`,
+  );
+  const get = all.map(
+    ({ slot: k }, at) =>
+      `s${k} = F${n}[${place(at)}]; e${k} = F${n}[${place(at)} + 1]; t${k} = F${n}[${place(at)} + 2];`,
+  );
+  return {
+    declared: `const F${n} = new Int32Array(${BLOCK * width});`,
+    head: `for (let from = 0; from < n; from += ${BLOCK}) {
+    const to = Math.min(n, from + ${BLOCK});
+    if (rows === undefined) {
+      for (let i = from, f = 0; i < to; i++, f += ${width}) {
+        const start = off[i], end = start + len[i];
+        ${fields.declared()}
+        ${scanSource(all, `L${n}`)}
+        F${n}[f] = taken ? 1 : 0;
+        if (!taken) continue;
+        ${put.join("\n        ")}
+        ${sought.map((s) => seekSource(chain, s, fields.slot)).join("\n        ")}
+      }
+      ${sought.map(({ node }) => `W${chain.index(node.name)}.glance();`).join(" ")}
+    }
+    for (let i = from, f = 0; i < to; i++, f += ${width}) {`,
+    decode: `if (F${n}[f] === 1) {
+        ${get.join("\n        ")}
+      } else {
+        ${pickSource(all, parseSource)}
+      }`,
+    tail: "}\n  }",
+  };
 }
 
 const paths = (fields: ProjectedFields): (readonly string[])[] => fields.all().map(({ path }) => path);

@@ -54,6 +54,12 @@ export class KeyedTable implements KeyedNode {
   readonly key: HashedKey = { bytes: new Uint8Array(0), start: 0, stop: 0, hash: 0 };
   /** Where the entry is that was asked for last. */
   bucket: Bucket;
+  /** Shards and hashes of the keys of the next records. */
+  private readonly sought = new Int32Array(1024);
+  private readonly glanced = new Int32Array(512);
+  private soughtCount = 0;
+  /** So that what is glanced at is read indeed. */
+  seen = 0;
   private readonly ttl: number;
   private readonly everyMs: number;
   private readonly owned = new Map<number, Shard>();
@@ -80,6 +86,38 @@ export class KeyedTable implements KeyedNode {
 
   private now(shard: Shard): number {
     return Math.max(this.time, shard.floor);
+  }
+
+  /** A record with a key of that hash comes soon. */
+  seek(shard: number, hash: number): void {
+    const { sought } = this;
+    if (this.soughtCount === sought.length) return;
+    sought[this.soughtCount++] = shard;
+    sought[this.soughtCount++] = hash;
+  }
+
+  /**
+   * Reads a word of whatever the sought keys will need, each kind in a loop of its own: the processor asks memory for
+   * many of them at once. What is read means nothing.
+   */
+  glance(): void {
+    const { sought, soughtCount, byIndex, glanced } = this;
+    const n = soughtCount >> 1;
+    let sum = 0;
+    for (let i = 0; i < n; i++) {
+      const bucket = byIndex[sought[2 * i] as number]?.bucket ?? this.bucket;
+      sum ^= glanced[i] = bucket.glance(sought[2 * i + 1] as number);
+    }
+    for (let i = 0; i < n; i++) {
+      const bucket = byIndex[sought[2 * i] as number]?.bucket ?? this.bucket;
+      sum ^= glanced[i] = bucket.glanceAt(glanced[i] as number);
+    }
+    for (let i = 0; i < n; i++) {
+      const bucket = byIndex[sought[2 * i] as number]?.bucket ?? this.bucket;
+      sum ^= bucket.keys[glanced[i] as number] ?? 0;
+    }
+    this.seen = sum;
+    this.soughtCount = 0;
   }
 
   /** The entry of `key`, which may be changed now; a new one where there was none or it is forgotten. */

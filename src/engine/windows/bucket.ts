@@ -74,6 +74,18 @@ export class Bucket {
     }
   }
 
+  /** The entry at the place where the search for a key begins, or 0: it need not be the key's. */
+  glance(hash: number): number {
+    const e = (this.table[this.home(hash) + 1] as number) - 1;
+    return e < 0 ? 0 : e;
+  }
+
+  /** Reads of an entry what there is; tells where its key begins. */
+  glanceAt(e: number): number {
+    const at = this.keyAt[e] as number;
+    return (this.cells[e * this.layout.cells] as number) === 0 ? at + 1 : at;
+  }
+
   private holds(e: number, bytes: Uint8Array, start: number, stop: number): boolean {
     const at = this.keyAt[e] as number;
     if ((this.keyAt[e + 1] as number) - at !== stop - start) return false;
