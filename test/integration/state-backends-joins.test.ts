@@ -147,4 +147,16 @@ describe.each(BACKENDS)("rows of joins in %s", (backend) => {
     pass(restored, 11_000);
     expect(take().map(({ k }) => k)).toEqual([...keys(MANY).slice(300), "new", "newer"]);
   });
+
+  it("takes little memory for the many spans of time of many shards that have few rows", () => {
+    const { start } = rig({ join: { window: { size: "1s" }, ...on } });
+    const program = start(backend);
+    const before = process.memoryUsage().arrayBuffers;
+    const spans = Array.from({ length: 10 }, (_, i) => ({ k: "key", ts: i * 1_000 }));
+    for (let split = 0; split < 64; split++)
+      for (const source of ["events", "others"]) send(program, spans, split, source);
+    expect(stateOf(program).size()).toBe(64 * 10 * 2);
+    stateOf(program).beginSnapshot().release();
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20 * 1024 * 1024);
+  });
 });

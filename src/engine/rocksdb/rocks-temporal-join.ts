@@ -11,7 +11,7 @@ import type { DatabaseSnapshot, RocksState } from "./database.ts";
 import { shardPrefix } from "./entry-store.ts";
 import { VALUE_HEADER } from "./packed-writes.ts";
 import { isNull } from "./rocks-join.ts";
-import { rangeOf, rowCodec, storedRow } from "./stored-log.ts";
+import { rangeOf, ROW_CODECS, storedRow } from "./stored-log.ts";
 import type { StoredRow } from "./stored-log.ts";
 import { nameOf } from "./stored-map.ts";
 import type { StoredMap, ValueCodec } from "./stored-map.ts";
@@ -56,7 +56,7 @@ export class RocksTemporalJoin implements KeyedNode {
     this.stateSignature = joinSignature(node);
     this.keepsUnmatched = givesUnmatched(node, 0);
     this.values = new ValueStore(state.open(node.name), state.cacheBytes);
-    this.waiting = this.values.map(WAITING, rowCodec(0));
+    this.waiting = this.values.map(WAITING, ROW_CODECS[0]);
     this.versions = this.values.map(VERSIONS, versionsCodec());
     this.due = new StoredTimers(this.values.database, TIMER);
   }

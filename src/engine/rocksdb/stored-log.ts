@@ -43,7 +43,7 @@ export class StoredLog {
     this.end = end;
     this.span = `${timeText(end)}${side}`;
     this.prefix = this.prefixOf(ROWS);
-    this.rows = store.map(ROWS, rowCodec(side));
+    this.rows = store.map(ROWS, ROW_CODECS[side]);
     this.keys = store.map(KEYS, keysCodec);
   }
 
@@ -124,7 +124,7 @@ export function storedRow({ ts, key, row, matched }: SavedRow): StoredRow {
   return { ts, key: own, matched, row: { bytes, start: 0, end: bytes.length, row: undefined } };
 }
 
-export function rowCodec(side: Side): ValueCodec<StoredRow> {
+function rowCodec(side: Side): ValueCodec<StoredRow> {
   const writer = new RowWriter(0);
   return {
     encode: ({ ts, key, row, matched }) => {
@@ -134,6 +134,9 @@ export function rowCodec(side: Side): ValueCodec<StoredRow> {
     decode: (bytes) => storedRow(rowAt(bytes, 0)),
   };
 }
+
+/** By side, for all logs: each has a buffer that is far bigger than most logs. */
+export const ROW_CODECS = [rowCodec(0), rowCodec(1)] as const;
 
 const NUMBER_BYTES = 8;
 
