@@ -232,4 +232,18 @@ describe.each(BACKENDS)("state that time moves on, in %s", (backend) => {
     restored.end("events");
     expect(take().filter(({ n }) => n === 2)).toHaveLength(20);
   });
+
+  it("takes no memory for windows that were filled one after another and wait", () => {
+    if (backend !== "RocksDB") return;
+    const { start } = rig({ aggregate: { n: "count()" }, window: { tumbling: { size: "1s" } } });
+    const program = start(backend);
+    const before = process.memoryUsage().arrayBuffers;
+    for (let i = 0; i < 100; i++)
+      send(
+        program,
+        keys(MANY).map((k) => ({ k: `${"key".repeat(50)}-${k}`, ts: i * 1_000 })),
+      );
+    expect(stateOf(program).size()).toBe(100 * MANY);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 1024 * 1024);
+  });
 });

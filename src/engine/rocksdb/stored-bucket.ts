@@ -1,6 +1,10 @@
 import { Bucket } from "../windows/bucket.ts";
 import type { CellLayout } from "../windows/cells.ts";
 
+/** A bucket with room for so many times its keys has too much; for so many keys it is not worth the effort. */
+const ROOMY = 4;
+const SMALL = 64;
+
 /** What a bucket asks of what keeps it: called for every entry that is new in it. */
 export interface Keeper {
   inserted(bucket: StoredBucket, entry: number): void;
@@ -37,8 +41,12 @@ export class StoredBucket extends Bucket {
     return e;
   }
 
+  /** Keeps room only for a bucket that is in use: windows fill one after another, and wait long until they are given. */
   override clear(): void {
+    const room = this.hashes.length;
+    const isRoomy = room > SMALL && this.n * ROOMY < room;
     super.clear();
+    if (isRoomy) this.giveBack();
     this.seqs.length = 0;
     this.weights.length = 0;
   }

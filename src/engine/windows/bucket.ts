@@ -144,6 +144,12 @@ export class Bucket {
     this.texts = [];
   }
 
+  /** Gives back the room of many keys that were forgotten. */
+  protected giveBack(): void {
+    const { keys, keyAt, cells, hashes, table, stamps, marks, shift } = new Bucket(this.end, this.layout, this.fired);
+    Object.assign(this, { keys, keyAt, cells, hashes, table, stamps, marks, shift });
+  }
+
   private growEntries(): void {
     const capacity = this.hashes.length * 2;
     this.hashes = grown(this.hashes, new Int32Array(capacity));
