@@ -60,7 +60,7 @@ describe("a job whose keys go through Kafka to its workers", () => {
     await ground.until("given up", () => outcome() === "Failed", job);
     expect(lost).toBe(true);
     // More than were on their way: sources of both workers are read, and not only when checkpoint.timeout is over.
-    await counted(kafka, output, (await counted(kafka, output)) + 300);
+    await counted(kafka, output, (await counted(kafka, output)) + 30);
     await operator.stop();
     await ground.clear(namespace);
   });
