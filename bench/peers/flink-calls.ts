@@ -104,6 +104,21 @@ export interface JobState {
 
 export const jobState = (jobs: string, id: string): Promise<JobState> => getJson(`${jobs}/jobs/${id}`);
 
+interface Subtask {
+  readonly "end-time": number;
+  readonly "status-duration": { readonly RUNNING: number };
+}
+
+/** When the last task of a job that has ended began to run, in ms since 1970. */
+export async function runningSince(jobs: string, id: string): Promise<number> {
+  const { vertices } = await getJson<{ vertices: { id: string }[] }>(`${jobs}/jobs/${id}`);
+  const details = await Promise.all(
+    vertices.map((vertex) => getJson<{ subtasks: Subtask[] }>(`${jobs}/jobs/${id}/vertices/${vertex.id}`)),
+  );
+  const subtasks = details.flatMap((vertex) => vertex.subtasks);
+  return Math.max(...subtasks.map((task) => task["end-time"] - task["status-duration"].RUNNING));
+}
+
 export async function jobFailure(jobs: string, id: string): Promise<string> {
   const { exceptionHistory } = await getJson<{ exceptionHistory: { entries: { stacktrace: string }[] } }>(
     `${jobs}/jobs/${id}/exceptions`,

@@ -1,14 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { cpuSeconds, forgetPeak, peakMiB } from "../processes.ts";
 import { CHECKPOINT_INTERVAL_MS } from "./checkpoint-interval.ts";
-import { jobFailure, jobState, runStatements, triggerCheckpoint } from "./flink-calls.ts";
+import { jobFailure, jobState, runStatements, runningSince, triggerCheckpoint } from "./flink-calls.ts";
 import { startFlinkCluster, type FlinkCluster } from "./flink-cluster.ts";
 import type { Measured, Peer, Place } from "./peer.ts";
 
 const LOOK_MS = 50;
 /** A TaskManager that used less of its core than this for so long has nothing left to read. */
 const IDLE_SHARE = 0.05;
-const IDLE_LOOKS = 8;
+const IDLE_MS = 400;
+const SAMPLE_MS = 20;
 
 export async function startFlink(runs: number): Promise<Peer> {
   const cluster = await startFlinkCluster();
@@ -21,8 +22,7 @@ export async function startFlink(runs: number): Promise<Peer> {
     run: async ({ sql }, place) => {
       for (const { pid } of [cluster.jobManager, cluster.taskManager]) forgetPeak(pid);
       const settings = { "execution.checkpointing.interval": `${CHECKPOINT_INTERVAL_MS} ms` };
-      const job = await runStatements(cluster.gateway, onTopics(sql, place), settings);
-      return measured(cluster, job, place.records);
+      return measured(cluster, place.records, () => runStatements(cluster.gateway, onTopics(sql, place), settings));
     },
     close: () => cluster.close(),
   };
@@ -53,38 +53,56 @@ function onTopics(sql: string, { brokers, input, output, run }: Place): string {
   });
 }
 
-/** From the moment all tasks run to the end of the job, in CPU time of the TaskManager alone. */
-async function measured(cluster: FlinkCluster, job: string, records: number): Promise<Measured> {
+interface Sample {
+  readonly cpu: number;
+  /** Wall clock, which Flink's own times are compared with. */
+  readonly at: number;
+}
+
+/**
+ * From the moment all tasks ran to the end of the job, in CPU time of the TaskManager alone. Flink says afterwards when that
+ * moment was: who looks for it comes late, and a short job has read half of its input by then.
+ */
+async function measured(cluster: FlinkCluster, records: number, submit: () => Promise<string>): Promise<Measured> {
   const { jobs, taskManager, jobManager } = cluster;
-  const now = () => ({ cpu: cpuSeconds(taskManager.pid), at: performance.now() });
-  let begin = now();
-  let running = false;
-  const recent: ReturnType<typeof now>[] = [];
+  const samples: Sample[] = [];
+  const look = (): void => void samples.push({ cpu: cpuSeconds(taskManager.pid), at: Date.now() });
+  const timer = setInterval(look, SAMPLE_MS);
+  try {
+    const job = await submit();
+    await finished(cluster, job, samples);
+    look();
+    const since = await runningSince(jobs, job);
+    const begin = samples.findLast(({ at }) => at <= since) ?? (samples[0] as Sample);
+    const end = samples.at(-1) as Sample;
+    return {
+      perCpuSecond: records / (end.cpu - begin.cpu),
+      perWallSecond: (records * 1000) / (end.at - begin.at),
+      peakMiB: peakMiB(taskManager.pid) + peakMiB(jobManager.pid),
+    };
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+async function finished({ jobs }: FlinkCluster, job: string, samples: readonly Sample[]): Promise<void> {
+  let quietFrom = Number.POSITIVE_INFINITY;
   for (;;) {
     const { state, vertices } = await jobState(jobs, job);
-    if (state === "FINISHED") break;
+    if (state === "FINISHED") return;
     if (["FAILING", "FAILED", "CANCELED"].includes(state)) throw new Error(await jobFailure(jobs, job));
-    if (!running && vertices.every(({ status }) => status === "RUNNING")) {
-      running = true;
-      begin = now();
-    }
-    recent.push(now());
-    const [first] = recent.splice(0, recent.length > IDLE_LOOKS ? 1 : 0);
-    if (running && first !== undefined && isIdle(first, now())) {
+    if (vertices.every(({ status }) => status === "RUNNING")) quietFrom = Math.min(quietFrom, Date.now());
+    const last = samples.at(-1);
+    const first = samples.findLast(({ at }) => at <= (last?.at ?? 0) - IDLE_MS);
+    if (first !== undefined && last !== undefined && first.at >= quietFrom && isIdle(first, last)) {
       // It has read everything and would wait for the next checkpoint in turn.
       await triggerCheckpoint(jobs, job).catch(() => undefined);
-      recent.length = 0;
+      quietFrom = Date.now();
     }
     await delay(LOOK_MS);
   }
-  const end = now();
-  return {
-    perCpuSecond: records / (end.cpu - begin.cpu),
-    perWallSecond: (records * 1000) / (end.at - begin.at),
-    peakMiB: peakMiB(taskManager.pid) + peakMiB(jobManager.pid),
-  };
 }
 
-function isIdle(first: { cpu: number; at: number }, last: { cpu: number; at: number }): boolean {
+function isIdle(first: Sample, last: Sample): boolean {
   return ((last.cpu - first.cpu) * 1000) / (last.at - first.at) < IDLE_SHARE;
 }
