@@ -44,7 +44,8 @@ export function parseExpression(text: string, options: ParseOptions = {}): Expre
   const declared = Object.entries(options.variables ?? DEFAULT_VARIABLES);
   const variables = new Map(declared.map(([name, type]) => [name, typeOfVariable(type)]));
   const ast = check(parseSyntax(text), rootScope(text, variables));
-  const wanted: Wanted | undefined = options.result === undefined || options.result === "any" ? undefined : RESULTS[options.result];
+  const wanted: Wanted | undefined =
+    options.result === undefined || options.result === "any" ? undefined : RESULTS[options.result];
   if (wanted !== undefined && ast.type.kind !== "dyn" && !wanted.kinds.includes(ast.type.kind))
     throw errorOf(text, `${wanted.must}, but "${text}" is of type ${nameOfType(ast.type)}; ${wanted.instead}`);
   const cost = costOf(ast);

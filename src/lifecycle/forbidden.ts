@@ -14,14 +14,15 @@ export function fixedFields(spec: LifecycleSpec): FixedFields {
 /** Why the spec cannot be launched upon the state that the job has; the running epoch goes on as it is. */
 export function forbiddenChange(draft: Draft, spec: LifecycleSpec): Refusal | undefined {
   const { fixed } = draft.memory;
-  if (fixed === undefined || !hasState(draft) || leavesState(draft, spec)) return undefined;
-  return changedField(fixed, spec) ?? misfit(draft, spec);
+  if (fixed === undefined || !needsState(draft, spec)) return undefined;
+  return changedField(fixed, spec);
 }
 
 /** An upgrade that its workers would refuse is not begun: the job would be stopped for it, and fail. */
-function misfit({ input, memory }: Draft, { upgrade }: LifecycleSpec): Refusal | undefined {
-  const reason = input.observed.misfit;
-  if (reason === undefined || memory.launched === undefined || upgrade.mode === "Stateless") return undefined;
+export function misfit(draft: Draft, spec: LifecycleSpec): Refusal | undefined {
+  const reason = draft.input.observed.misfit;
+  if (reason === undefined || draft.memory.launched === undefined || !needsState(draft, spec)) return undefined;
+  if (spec.upgrade.mode === "Stateless") return undefined;
   const message = `the state of the job does not fit the changed spec: ${reason}. The job goes on as it was`;
   return { reason: catalogue.RESTORE_REFUSED.reason, message };
 }
@@ -36,6 +37,8 @@ function changedField(fixed: NonNullable<Draft["memory"]["fixed"]>, spec: Lifecy
     message: `the state of the job does not allow to change ${what}; set ${back} again, or stop the job and start it without its state: desiredState Stopped, then Running with a new value of spec.startFrom.acceptEmptyState`,
   };
 }
+
+const needsState = (draft: Draft, spec: LifecycleSpec): boolean => hasState(draft) && !leavesState(draft, spec);
 
 function hasState({ status, memory }: Draft): boolean {
   return status.lineage?.hadState === true || (memory.restorePoint ?? { kind: "none" }).kind !== "none";

@@ -1,6 +1,6 @@
 import type { Draft } from "./draft.ts";
 import { instant } from "./draft.ts";
-import { forbiddenChange } from "./forbidden.ts";
+import { forbiddenChange, misfit } from "./forbidden.ts";
 import type { LifecycleSpec, Refusal } from "./input.ts";
 
 /**
@@ -62,10 +62,15 @@ export function askedBy(draft: Holder, field: OverrideField): string {
   return draft.status.overrides?.find((o) => o.field === field)?.by ?? "spec";
 }
 
-/** Why what is wanted must not be launched: the spec is refused, changes what the state fixes, or asks for more workers than its plan can use. */
+/**
+ * Why what is wanted must not be launched: the spec is refused, changes what the state fixes, or asks for more workers than its
+ * plan can use; or, where it is right by itself, the state does not fit it.
+ */
 export function refusalOf(draft: Draft, spec: LifecycleSpec): Refusal | undefined {
-  const refusal = draft.input.refusal ?? forbiddenChange(draft, spec);
-  if (refusal !== undefined) return refusal;
+  return draft.input.refusal ?? forbiddenChange(draft, spec) ?? tooManyWorkers(draft, spec) ?? misfit(draft, spec);
+}
+
+function tooManyWorkers(draft: Draft, spec: LifecycleSpec): Refusal | undefined {
   const { parallelism } = wantedOf(draft, spec);
   if (parallelism > spec.maxParallelism) {
     const message = `parallelism ${parallelism}, asked for by ${askedBy(draft, "parallelism")}, is above maxParallelism ${spec.maxParallelism}; ask for less`;

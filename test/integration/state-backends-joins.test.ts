@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
 import type { Program } from "../../src/engine/program.ts";
 import { BACKENDS, backendRigs, increments, keys, send, stateOf } from "../builders/backend-rig.ts";
+import { heldBuffers } from "../builders/held-buffers.ts";
 import { restarted } from "../builders/restarted-programs.ts";
 
 const rig = backendRigs();
@@ -151,12 +152,12 @@ describe.each(BACKENDS)("rows of joins in %s", (backend) => {
   it("takes little memory for the many spans of time of many shards that have few rows", () => {
     const { start } = rig({ join: { window: { size: "1s" }, ...on } });
     const program = start(backend);
-    const before = process.memoryUsage().arrayBuffers;
+    const before = heldBuffers();
     const spans = Array.from({ length: 10 }, (_, i) => ({ k: "key", ts: i * 1_000 }));
     for (let split = 0; split < 64; split++)
       for (const source of ["events", "others"]) send(program, spans, split, source);
     expect(stateOf(program).size()).toBe(64 * 10 * 2);
     stateOf(program).beginSnapshot().release();
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20 * 1024 * 1024);
+    expect(heldBuffers() - before).toBeLessThan(20 * 1024 * 1024);
   });
 });
