@@ -117,6 +117,11 @@ export const catalogue = {
     "Backoff",
     "The checkpoint storage cannot be written or read; check the volume or bucket and its permissions.",
   ),
+  STATE_UNWRITABLE: entry(
+    "StateUnwritable",
+    "Backoff",
+    "RocksDB cannot write or read its files below /tmp/weir-state in the worker, most often because the disk is full; give it a volume, or a larger one.",
+  ),
   DRAIN_ABANDONED: entry(
     "DrainAbandoned",
     "Backoff",

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { loadAddon } from "./addon.ts";
+import { explained } from "./explained.ts";
 import type { Addon, DatabaseHandle, MemoryHandle, SnapshotHandle } from "./addon.ts";
 import type { PackedWrites } from "./packed-writes.ts";
 
@@ -157,7 +158,7 @@ const OWN_FOLDER = "rocksdb";
 
 /** Half of the memory for blocks of the databases, a quarter for what is not yet in their files, a quarter for entries. */
 export function rocksState({ folder, memoryBytes, nodes }: RocksOptions): RocksState {
-  const addon = loadAddon();
+  const addon = explained(loadAddon(), folder);
   const own = join(folder, OWN_FOLDER);
   rmSync(own, { recursive: true, force: true });
   mkdirSync(own, { recursive: true });
