@@ -119,7 +119,7 @@ async function load(uri: string, id: number, program: Program): Promise<Manifest
   if (found === undefined) throw new Error(`checkpoint ${id} has no manifest`);
   const { shards } = await loadPart(storage, `${folder}/${id}`, found.manifest, () => true);
   for (const k of program.keyed)
-    for (const [shard, chunks] of shards.get(k.node) ?? []) k.restore(shard, chunks, k.stateVersion);
+    for (const [shard, chunks] of shards.get(k.node) ?? []) k.restore(shard, await chunks(), k.stateVersion);
   return found.manifest;
 }
 

@@ -5,6 +5,7 @@ import type { KeyedNode } from "../program.ts";
 import type { SlotIdentity } from "./layout.ts";
 import { manifestSchema, saveWatermark } from "./manifest.ts";
 import type { RestoredState } from "./restore.ts";
+import type { SavedShard } from "./snapshot-reader.ts";
 
 const who = { namespace: "default", job: "j", jobUid: "u", lineage: "l", epoch: 3, attempt: 0 };
 const slotOf = (slot: number, slots = 2, epoch = 3): SlotIdentity => ({ ...who, slot, slots, epoch });
@@ -62,17 +63,21 @@ describe("a new epoch", () => {
   });
 });
 
-it("lets go of chunks once they are restored", () => {
+it("lets go of chunks once they are restored", async () => {
   const state = checkpointOf(slotOf(0), deal("a", slotOf(0)));
   const [{ manifest, uri } = { uri: "" }] = state.parts;
   if (manifest === undefined) throw new Error("no part");
   const head = { stateVersion: 1, stateSignature: "", watermark: saveWatermark(5), shards: [] };
   const keyed = ["count", "gone"].map((node) => ({ ...head, node }));
-  const shards = new Map(keyed.map(({ node }) => [node, new Map([1, 2].map((shard) => [shard, [Buffer.of(shard)]]))]));
+  const chunksOf =
+    (shard: number): SavedShard =>
+    () =>
+      Promise.resolve([Buffer.of(shard)]);
+  const shards = new Map(keyed.map(({ node }) => [node, new Map([1, 2].map((shard) => [shard, chunksOf(shard)]))]));
   const restored: number[] = [];
   const restore: KeyedNode["restore"] = (shard, chunks) => void restored.push(shard, ...chunks.map((c) => c[0] ?? 0));
   const node = { node: "count", restore } as unknown as KeyedNode;
-  restoreKeyed([node], { ...state, parts: [{ uri, manifest: { ...manifest, keyed }, shards }] });
+  await restoreKeyed([node], { ...state, parts: [{ uri, manifest: { ...manifest, keyed }, shards }] });
   expect(restored).toEqual([1, 1, 2, 2]);
   expect([...shards.values()].map((left) => left.size)).toEqual([0, 0]);
 });

@@ -106,14 +106,14 @@ const listingOf = (splits: readonly Split[]): string => sha256(Buffer.from(JSON.
  * Gives keyed nodes the shards that this slot owns; the parts hold no others. What is restored is let go of: a slot knows for
  * as long as it runs what it was restored from, and its state must not be in memory twice.
  */
-export function restoreKeyed(keyed: readonly KeyedNode[], state: RestoredState): void {
+export async function restoreKeyed(keyed: readonly KeyedNode[], state: RestoredState): Promise<void> {
   for (const { manifest, shards, uri } of state.parts) {
     for (const node of keyed) {
       const saved = manifest.keyed.find((k) => k.node === node.node);
       if (saved === undefined) continue;
       const chunksOf = shards.get(node.node);
       for (const [shard, chunks] of chunksOf ?? []) {
-        restoreShard(node, { shard, chunks, version: saved.stateVersion, uri });
+        restoreShard(node, { shard, chunks: await chunks(), version: saved.stateVersion, uri });
         chunksOf?.delete(shard);
       }
     }

@@ -1,9 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { seal } from "./sealed.ts";
 import { loadPart, readManifest } from "./snapshot-reader.ts";
+import type { SavedShard } from "./snapshot-reader.ts";
 import { openStorage, type Storage } from "./storage.ts";
 
 let folder = "";
@@ -58,5 +60,45 @@ describe("a manifest that Weir did not write", () => {
       code: "CHECKPOINT_CORRUPT",
       message: expect.stringMatching(message) as string,
     });
+  });
+});
+
+describe("state that is too large to keep from its verification to its restore", () => {
+  const MIB = 1024 * 1024;
+  const size = 20 * MIB;
+  const shard = Buffer.alloc(size, "state");
+  const segmentAt = (offset: number) => ({ file: "state.seg", offset, length: size, crc32: crc32(shard) });
+  const keyed = [
+    { ...keyedNode, shards: [0, 1].map((index) => ({ shard: index, segments: [segmentAt(index * size)] })) },
+  ];
+
+  async function loaded(): Promise<[kept: SavedShard, again: SavedShard]> {
+    await storage.create("c/manifest.json", seal({ ...manifest(), keyed }));
+    await storage.create("c/state.seg", Buffer.concat([shard, shard]));
+    const found = await readManifest(storage, "c");
+    if (found === undefined) throw new Error("the manifest was not found");
+    const { shards } = await loadPart(storage, "c", found.manifest, () => true);
+    const [first, second] = [0, 1].map((index) => shards.get("k")?.get(index));
+    if (first === undefined || second === undefined) throw new Error("a shard is missing");
+    return [first, second];
+  }
+
+  it("is read again, shard by shard", async () => {
+    for (const chunks of await loaded()) expect(Buffer.concat(await chunks()).equals(shard)).toBe(true);
+  });
+
+  it("is verified again, too: what was kept is whole, the rest may have been damaged meanwhile", async () => {
+    const [kept, again] = await loaded();
+    await writeFile(join(folder, "c/state.seg"), Buffer.alloc(2 * size));
+    expect(Buffer.concat(await kept()).equals(shard)).toBe(true);
+    await expect(again()).rejects.toMatchObject({ code: "CHECKPOINT_CORRUPT" });
+  });
+
+  it("is refused before anything is restored where any of it is damaged", async () => {
+    await loaded();
+    await writeFile(join(folder, "c/state.seg"), Buffer.concat([shard, Buffer.alloc(size)]));
+    const found = await readManifest(storage, "c");
+    if (found === undefined) throw new Error("the manifest was not found");
+    await expect(loadPart(storage, "c", found.manifest, () => true)).rejects.toThrow(/bytes 20971520 to 41943040/);
   });
 });

@@ -6,15 +6,18 @@ import { manifestSchema, type Manifest, type Segment } from "./manifest.ts";
 import { unseal } from "./sealed.ts";
 import type { Storage } from "./storage.ts";
 
-/** One slot's part of a snapshot, read and verified: manifest and the entries of the wanted shards. */
+/** One slot's part of a snapshot, verified: manifest and the entries of the wanted shards. */
 export interface LoadedPart {
   readonly uri: string;
   readonly manifest: Manifest;
-  /** Node → shard → chunks as they were written, until they are restored. */
-  readonly shards: ReadonlyMap<string, Map<number, readonly Buffer[]>>;
+  /** Node → shard → its entries, until they are restored. */
+  readonly shards: ReadonlyMap<string, Map<number, SavedShard>>;
   /** Folder of a checkpoint whose commits may not all have been made. */
   readonly unfinished?: string;
 }
+
+/** The chunks of a shard as they were written; where there are too many to keep, they are read and verified once more. */
+export type SavedShard = () => Promise<readonly Buffer[]>;
 
 /** The manifest of a folder; `undefined` when there is none: the snapshot was never finished. */
 export async function readManifest(
@@ -36,24 +39,43 @@ export async function readDocument(storage: Storage, path: string): Promise<Buff
   throw new WeirError("CHECKPOINT_CORRUPT", `${storage.uri}/${path} is larger than ${MAX_DOCUMENT} bytes`);
 }
 
-/** Reads the shards that `mine` wants and checks every byte against its checksum. */
+/** What is kept of a part from its verification to its restore. */
+const KEPT_BYTES = 32 * 1024 * 1024;
+
+/** Checks every byte of the shards that `mine` wants against its checksum: state may be far larger than memory. */
 export async function loadPart(
   storage: Storage,
   folder: string,
   manifest: Manifest,
   mine: (shard: number) => boolean,
 ): Promise<LoadedPart> {
-  const nodes = new Map<string, Map<number, readonly Buffer[]>>();
-  for (const { node, shards } of manifest.keyed) {
-    const loaded = new Map<number, readonly Buffer[]>();
-    for (const { shard, segments } of shards.filter((s) => mine(s.shard))) {
-      const chunks: Buffer[] = [];
-      for (const segment of segments) chunks.push(await readSegment(storage, folder, segment));
-      loaded.set(shard, chunks);
+  let left = KEPT_BYTES;
+  const load = async (segments: readonly Segment[]): Promise<SavedShard> => {
+    const read = (segment: Segment): Promise<Buffer> => readSegment(storage, folder, segment);
+    left -= segments.reduce((sum, { length }) => sum + length, 0);
+    if (left >= 0) {
+      const chunks = await inTurn(segments, read);
+      return () => Promise.resolve(chunks);
     }
+    for (const segment of segments) await read(segment);
+    return () => inTurn(segments, read);
+  };
+  const nodes = new Map<string, Map<number, SavedShard>>();
+  for (const { node, shards } of manifest.keyed) {
+    const loaded = new Map<number, SavedShard>();
+    for (const { shard, segments } of shards.filter((s) => mine(s.shard))) loaded.set(shard, await load(segments));
     nodes.set(node, loaded);
   }
   return { uri: `${storage.uri}/${folder}`, manifest, shards: nodes };
+}
+
+async function inTurn<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<readonly Result[]> {
+  const results: Result[] = [];
+  for (const item of items) results.push(await work(item));
+  return results;
 }
 
 /** Checks every byte of a part, and keeps none: its state may be far larger than memory. */

@@ -195,7 +195,7 @@ async function applyState(
     })),
   });
   for (const part of restored.parts) await finishCommits(part, sinks);
-  restoreKeyed(program.keyed, restored);
+  await restoreKeyed(program.keyed, restored);
 }
 
 function contextOf(node: string, secretRef: string | null, options: SlotOptions, problems: Problems): ConnectorContext {
