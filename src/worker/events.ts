@@ -15,7 +15,7 @@ export type EventHeader = Pick<WorkerEvent, "jobUid" | "epoch" | "slot" | "attem
 export interface EventStream {
   publish(news: WorkerNews): void;
   follow(response: ServerResponse): void;
-  /** Ends every reader's stream after what was published. */
+  /** Ends every reader's stream after what was published; what is published later, such as how a last checkpoint ended, nobody hears. */
   close(): Promise<void>;
 }
 
@@ -23,6 +23,7 @@ export function eventStream(header: EventHeader, clock: Clock): EventStream {
   const readers = new Set<ServerResponse>();
   const newest = new Map<string, WorkerEvent>();
   let seq = 0;
+  let closed = false;
 
   const send = (reader: ServerResponse, event: WorkerEvent): void => {
     if (reader.writableLength > MAX_UNREAD_BYTES) {
@@ -44,12 +45,19 @@ export function eventStream(header: EventHeader, clock: Clock): EventStream {
       response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
       response.flushHeaders();
       for (const event of [...newest.values()].toSorted((a, b) => a.seq - b.seq)) send(response, event);
+      if (closed) {
+        response.end();
+        return;
+      }
       readers.add(response);
       response.on("close", () => readers.delete(response));
     },
     close: async () => {
       clearInterval(heart);
-      await Promise.all([...readers].map((r) => new Promise<void>((resolve) => r.end(resolve))));
+      closed = true;
+      const last = [...readers];
+      readers.clear();
+      await Promise.all(last.map((r) => new Promise<void>((resolve) => r.end(resolve))));
     },
   };
 }
