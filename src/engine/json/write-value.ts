@@ -8,9 +8,14 @@ export const NOT_QUICK = -1;
 const LONGEST_TEXT = 64;
 /** Of an `isPlainInt`. */
 export const MAX_DIGITS = 15;
+/** Computed here once: where it is used, a power is computed anew each time. */
+const TOO_LONG = 10 ** MAX_DIGITS;
 const BILLION = 1e9;
+/** The two digits of the numbers below 100. */
+const TENS = Uint8Array.from({ length: 100 }, (_, n) => 48 + Math.floor(n / 10));
+const ONES = Uint8Array.from({ length: 100 }, (_, n) => 48 + (n % 10));
 
-export const isPlainInt = (value: number): boolean => value >= 0 && value < 10 ** MAX_DIGITS && Number.isInteger(value);
+export const isPlainInt = (value: number): boolean => value >= 0 && value < TOO_LONG && Number.isInteger(value);
 
 /** The digits of an `isPlainInt` at `at`; there is room for them. Gives where they end. */
 export function writeDigits(bytes: Uint8Array, at: number, value: number): number {
@@ -28,11 +33,15 @@ function digitsOf(value: number): number {
 
 function writeShort(bytes: Uint8Array, at: number, { value, digits }: { value: number; digits: number }): number {
   let rest = value | 0;
-  for (let w = at + digits - 1; w >= at; w--) {
-    const next = (rest / 10) | 0;
-    bytes[w] = 48 + rest - next * 10;
+  let w = at + digits - 1;
+  for (; w > at; w -= 2) {
+    const next = (rest / 100) | 0;
+    const two = rest - next * 100;
+    bytes[w - 1] = TENS[two] as number;
+    bytes[w] = ONES[two] as number;
     rest = next;
   }
+  if (w === at) bytes[w] = 48 + rest;
   return at + digits;
 }
 
