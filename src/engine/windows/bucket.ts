@@ -19,6 +19,14 @@ export interface HashedKey {
   hash: number;
 }
 
+/** What a bucket comes to. One that has this room from the start does not grow, which costs more than filling it. */
+export interface BucketRoom {
+  readonly keys: number;
+  readonly bytes: number;
+}
+
+export const LITTLE: BucketRoom = { keys: 8, bytes: 128 };
+
 /**
  * The keys of one window in one shard: an open-addressing hash table over key bytes. Entries are only ever added, in
  * order of arrival, so keys need no copy for a snapshot; cells are copied by page before they change (see
@@ -43,19 +51,27 @@ export class Bucket {
   /** Pairs of hash and entry + 1, 0 for a free place: a key is looked for in one line of the processor's cache. */
   private table: Int32Array;
   /** How many bits of a spread hash are too many for a place in the table. */
-  private shift = 28;
+  private shift: number;
 
-  constructor(end: number, layout: CellLayout, fired: boolean) {
+  constructor(end: number, layout: CellLayout, fired: boolean, room: BucketRoom = LITTLE) {
     this.end = end;
     this.layout = layout;
     this.fired = fired;
-    this.keys = Buffer.allocUnsafeSlow(128);
-    this.keyAt = new Int32Array(9);
-    this.cells = new Float64Array(8 * layout.cells);
-    this.hashes = new Int32Array(8);
-    this.table = new Int32Array(2 * 16);
-    this.stamps = new Int32Array(1);
-    this.marks = new Uint16Array(8);
+    const bits = 32 - Math.clz32(room.keys - 1);
+    const capacity = 1 << bits;
+    this.keys = Buffer.allocUnsafeSlow(room.bytes);
+    this.keyAt = new Int32Array(capacity + 1);
+    this.cells = new Float64Array(capacity * layout.cells);
+    this.hashes = new Int32Array(capacity);
+    this.table = new Int32Array(4 * capacity);
+    this.shift = 31 - bits;
+    this.stamps = new Int32Array(Math.ceil(capacity / PAGE));
+    this.marks = new Uint16Array(capacity);
+  }
+
+  /** For the next one of its kind, which will probably be like it. */
+  get filled(): BucketRoom {
+    return { keys: Math.max(this.n, LITTLE.keys), bytes: Math.max(this.keyAt[this.n] as number, LITTLE.bytes) };
   }
 
   /** Where the search for a key begins. */

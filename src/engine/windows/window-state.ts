@@ -1,5 +1,6 @@
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
-import { Bucket } from "./bucket.ts";
+import { Bucket, LITTLE } from "./bucket.ts";
+import type { BucketRoom } from "./bucket.ts";
 import type { CellLayout, WindowNode } from "./cells.ts";
 import { layoutOf, stateSignature } from "./cells.ts";
 import { readChunk, STATE_VERSION } from "./entry-codec.ts";
@@ -35,6 +36,9 @@ export interface WindowShard {
   readonly buckets: Map<number, Bucket>;
   /** The bucket of the last record: most batches stay in one pane. */
   last: Bucket | undefined;
+  /** Of the last pane that was dropped, and of the last result that was merged. */
+  paneRoom: BucketRoom;
+  mergedRoom: BucketRoom;
 }
 
 /**
@@ -85,7 +89,14 @@ export class WindowState implements KeyedNode {
   }
 
   protected open(index: number): WindowShard {
-    const shard: WindowShard = { index, floor: Number.NEGATIVE_INFINITY, buckets: new Map(), last: undefined };
+    const rooms = { paneRoom: LITTLE, mergedRoom: LITTLE };
+    const shard: WindowShard = {
+      index,
+      floor: Number.NEGATIVE_INFINITY,
+      buckets: new Map(),
+      last: undefined,
+      ...rooms,
+    };
     this.owned.set(index, shard);
     this.byIndex[index] = shard;
     return shard;
@@ -100,8 +111,8 @@ export class WindowState implements KeyedNode {
     return bucket;
   }
 
-  protected newBucket(_shard: WindowShard, end: number): Bucket {
-    return new Bucket(end, this.layout, false);
+  protected newBucket({ paneRoom }: WindowShard, end: number): Bucket {
+    return new Bucket(end, this.layout, false, paneRoom);
   }
 
   /** Notes when the pane is due next: for its next window, or to be dropped. */
@@ -138,7 +149,7 @@ export class WindowState implements KeyedNode {
   protected fireWindow(shard: WindowShard, end: number, fire: Fire): void {
     const [only, ...others] = this.panesIn(shard, end);
     if (only === undefined) return;
-    const all = others.length === 0 ? only : this.merged([only, ...others], end);
+    const all = others.length === 0 ? only : this.merged(shard, [only, ...others], end);
     for (let e = 0; e < all.n; e++) fire(all, e, shard.index, end);
   }
 
@@ -151,9 +162,10 @@ export class WindowState implements KeyedNode {
     return within.toSorted((a, b) => a.end - b.end);
   }
 
-  private merged(panes: readonly Bucket[], end: number): Bucket {
-    const all = new Bucket(end, this.layout, true);
+  private merged(shard: WindowShard, panes: readonly Bucket[], end: number): Bucket {
+    const all = new Bucket(end, this.layout, true, shard.mergedRoom);
     for (const pane of panes) for (let e = 0; e < pane.n; e++) this.mergeInto(all, pane, e);
+    shard.mergedRoom = all.filled;
     return all;
   }
 
@@ -205,6 +217,7 @@ export class WindowState implements KeyedNode {
 
   protected dropBucket(shard: WindowShard, bucket: Bucket): void {
     shard.buckets.delete(bucket.end);
+    shard.paneRoom = bucket.filled;
   }
 
   shards(): readonly number[] {
