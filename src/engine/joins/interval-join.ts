@@ -107,7 +107,7 @@ export class IntervalJoin extends JoinState {
     for (const log of shard.logs[side].values()) {
       const next = this.unmatched[side] ? this.takeUnmatched(shard, { side, log }, due) : Number.POSITIVE_INFINITY;
       const last = log.end - 1 + later;
-      if (last <= this.watermark) shard.logs[side].delete(log.end);
+      if (last <= this.watermark) this.dropLog(shard, side, log);
       else this.nextDue = Math.min(this.nextDue, next + later, last);
     }
   }

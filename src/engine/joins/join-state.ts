@@ -7,7 +7,8 @@ import { joinSnapshot } from "./join-snapshot.ts";
 import type { JoinShardAtBarrier, LogAtBarrier } from "./join-snapshot.ts";
 import { JOIN_STATE_VERSION, readSaved } from "./row-codec.ts";
 import type { SavedMatch, SavedRow } from "./row-codec.ts";
-import { RowLog } from "./row-log.ts";
+import { RowLog, SHORT_LOG } from "./row-log.ts";
+import type { LogRoom } from "./row-log.ts";
 import { noRowAt, SIDES } from "./row.ts";
 import type { IncomingRow, Pair, Side } from "./row.ts";
 
@@ -19,6 +20,8 @@ export interface JoinShard {
   floor: number;
   /** By side, then by the end of their span of time, in order of it. */
   readonly logs: readonly [Map<number, RowLog>, Map<number, RowLog>];
+  /** By side: of the last log that was dropped. */
+  readonly rooms: [LogRoom, LogRoom];
 }
 
 /**
@@ -63,7 +66,8 @@ export abstract class JoinState implements KeyedNode {
   }
 
   private open(index: number): JoinShard {
-    const shard: JoinShard = { index, floor: Number.NEGATIVE_INFINITY, logs: [new Map(), new Map()] };
+    const logs: JoinShard["logs"] = [new Map(), new Map()];
+    const shard: JoinShard = { index, floor: Number.NEGATIVE_INFINITY, logs, rooms: [SHORT_LOG, SHORT_LOG] };
     this.owned.set(index, shard);
     this.byIndex[index] = shard;
     return shard;
@@ -79,12 +83,18 @@ export abstract class JoinState implements KeyedNode {
     const logs = shard.logs[side];
     let log = logs.get(end);
     if (log === undefined) {
-      logs.set(end, (log = new RowLog(end)));
+      logs.set(end, (log = new RowLog(end, shard.rooms[side])));
       sortByEnd(logs);
     }
     log.add(this.row);
     this.schedule(side, log, this.row.ts);
     return log;
+  }
+
+  /** No row that comes can meet those of this log any more. */
+  protected dropLog(shard: JoinShard, side: Side, log: RowLog): void {
+    shard.logs[side].delete(log.end);
+    shard.rooms[side] = log.filled;
   }
 
   shards(): readonly number[] {

@@ -1,4 +1,5 @@
-import { Bucket } from "../windows/bucket.ts";
+import { Bucket, LITTLE } from "../windows/bucket.ts";
+import type { BucketRoom } from "../windows/bucket.ts";
 import { cellLayout } from "../windows/cells.ts";
 import type { Row } from "../batch.ts";
 import { isNullKey } from "./row.ts";
@@ -13,6 +14,15 @@ const LAST = 1;
 const SMALLEST_SEGMENT = 256;
 const LARGEST_SEGMENT = 1024 * 1024;
 
+/** What a log comes to: a log that has this room from the start does not grow. */
+export interface LogRoom {
+  readonly keys: BucketRoom;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+export const SHORT_LOG: LogRoom = { keys: LITTLE, rows: 8, bytes: SMALLEST_SEGMENT };
+
 /**
  * The records of one side of a join in one shard and one span of time, as the bytes or objects they came as: chained by
  * key, in order of arrival. Only ever added to and dropped as a whole, so a snapshot needs no copy of it.
@@ -20,25 +30,43 @@ const LARGEST_SEGMENT = 1024 * 1024;
 export class RowLog {
   /** First millisecond after its span. */
   readonly end: number;
-  readonly keys = new Bucket(0, CHAIN, false);
+  readonly keys: Bucket;
   n = 0;
-  ts = new Float64Array(8);
+  ts: Float64Array;
   /** 0 for a row that has had no partner; else the number of snapshots that had begun when it had its first, plus one. */
-  matched = new Int32Array(8);
-  private keyOf = new Int32Array(8);
+  matched: Int32Array;
+  private keyOf: Int32Array;
   /** The next row of the same key, plus one. */
-  private following = new Int32Array(8);
-  private segmentOf = new Int32Array(8);
-  private startOf = new Int32Array(8);
-  private stopOf = new Int32Array(8);
+  private following: Int32Array;
+  private segmentOf: Int32Array;
+  private startOf: Int32Array;
+  private stopOf: Int32Array;
   private readonly segments: Buffer[] = [];
   /** Of rows that came as objects. */
   private readonly objects: (Row | undefined)[] = [];
   /** Bytes of the last segment that are taken. */
   private taken = 0;
+  private readonly firstSegment: number;
 
-  constructor(end: number) {
+  constructor(end: number, { keys, rows, bytes }: LogRoom = SHORT_LOG) {
     this.end = end;
+    this.keys = new Bucket(0, CHAIN, false, keys);
+    this.ts = new Float64Array(rows);
+    this.matched = new Int32Array(rows);
+    this.keyOf = new Int32Array(rows);
+    this.following = new Int32Array(rows);
+    this.segmentOf = new Int32Array(rows);
+    this.startOf = new Int32Array(rows);
+    this.stopOf = new Int32Array(rows);
+    // A little more rarely needs a second one.
+    this.firstSegment = Math.min(LARGEST_SEGMENT, bytes + (bytes >> 3));
+  }
+
+  /** For the next one of its kind, which will probably be like it. */
+  get filled(): LogRoom {
+    const before = this.segments.slice(0, -1).reduce((sum, segment) => sum + segment.length, 0);
+    const rows = Math.max(this.n, SHORT_LOG.rows);
+    return { keys: this.keys.filled, rows, bytes: Math.max(before + this.taken, SHORT_LOG.bytes) };
   }
 
   add(row: IncomingRow): number {
@@ -77,7 +105,7 @@ export class RowLog {
   private room(length: number): Buffer {
     const last = this.segments.at(-1);
     if (last !== undefined && this.taken + length <= last.length) return last;
-    const size = Math.min(LARGEST_SEGMENT, last === undefined ? SMALLEST_SEGMENT : last.length * 2);
+    const size = Math.min(LARGEST_SEGMENT, last === undefined ? this.firstSegment : last.length * 2);
     const segment = Buffer.allocUnsafeSlow(Math.max(size, length));
     this.segments.push(segment);
     this.taken = 0;

@@ -48,7 +48,8 @@ export class WindowJoin extends JoinState {
       const left = shard.logs[0].get(end);
       const right = shard.logs[1].get(end);
       this.fire(shard, end - 1, { left, right });
-      for (const side of SIDES) shard.logs[side].delete(end);
+      if (left !== undefined) this.dropLog(shard, 0, left);
+      if (right !== undefined) this.dropLog(shard, 1, right);
     }
     this.nextDue = Number.POSITIVE_INFINITY;
     for (const { logs } of this.owned.values())
