@@ -17,7 +17,11 @@ function withoutOne(value: unknown, [name = "", ...below]: readonly string[]): u
 /** Most bytes of a record, or characters of a message, that a `peek` shows. */
 const MAX_SHOWN = 1000;
 
+/** How a tombstone is shown. */
+export const NO_VALUE = "(no value)";
+
 export function shownRecord(bytes: Buffer, start: number, end: number): string {
+  if (end < start) return NO_VALUE;
   const cut = end - start > MAX_SHOWN;
   return bytes.toString("utf8", start, cut ? start + MAX_SHOWN : end) + (cut ? "…" : "");
 }

@@ -4,6 +4,8 @@ export interface Written {
   readonly value: string;
   readonly key: string | null;
   readonly ts: number;
+  /** It has no value, which is not an empty one. */
+  readonly tombstone?: true;
 }
 
 /** A sink that keeps what it is given, as text; with `rows` it takes records as objects, too. */
@@ -15,7 +17,7 @@ export function memorySink({ rows = false }: { rows?: boolean } = {}): {
   const append = ({ value, start, end, key, keyStart, keyEnd, ts, row }: OutRecord): void => {
     const keyText = key === undefined || keyEnd < 0 ? null : key.toString("utf8", keyStart, keyEnd);
     const text = rows && row !== undefined ? JSON.stringify(row) : value.toString("utf8", start, end);
-    written.push({ value: text, key: keyText, ts });
+    written.push({ value: text, key: keyText, ts, ...(row === undefined && end < start ? { tombstone: true } : {}) });
   };
   const writer: SinkWriter = {
     rows,

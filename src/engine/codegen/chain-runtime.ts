@@ -164,13 +164,11 @@ export class ChainRuntime {
     return read(value, path, 0);
   }
 
-  readonly noValue = new SyntaxError("the record has no value");
-
   /** A record that the tokenizer did not take. Throws what JSON.parse throws. */
   parse(batch: Batch, i: number): unknown {
     const start = batch.off[i] as number;
     const length = batch.len[i] as number;
-    if (length < 0) throw this.noValue;
+    if (length < 0) throw new SyntaxError("the record has no value");
     return JSON.parse(batch.buf.toString("utf8", start, start + length));
   }
 

@@ -3,6 +3,7 @@ import { batchOf } from "../../../test/builders/memory-batch.ts";
 import { memorySink } from "../../../test/builders/memory-sink.ts";
 import type { Written } from "../../../test/builders/memory-sink.ts";
 import type { PipelineNode } from "../../api/pipeline.schema.ts";
+import { interpret } from "../interpreter/interpret.ts";
 import { planPipeline } from "../planner/plan-pipeline.ts";
 import { compile } from "./compile.ts";
 
@@ -10,13 +11,16 @@ function run(
   nodes: PipelineNode[],
   records: (string | null)[],
   onError: PipelineNode["onError"] = "Skip",
+  make: typeof compile = compile,
 ): Record<string, Written[]> {
   const source: PipelineNode = { name: "events", source: { datagen: {} }, onError };
   const sinks = new Map(nodes.filter((n) => n.sink !== undefined).map((n) => [n.name, memorySink()]));
   const connections = [{ name: "main", kafka: { brokers: ["k:9092"] } }];
   const plan = planPipeline({ connections, nodes: [source, ...nodes] }, { parameters: {}, maxParallelism: 4 });
   const writers = new Map([...sinks].map(([name, { writer }]) => [name, writer]));
-  compile(plan, { slot: 0, slots: 1, parameters: {}, sinks: writers }).inputs.get("events")?.process(batchOf(records));
+  const program = make(plan, { slot: 0, slots: 1, parameters: {}, sinks: writers });
+  program.inputs.get("events")?.process(batchOf(records));
+  while (program.buffers.some((buffer) => buffer.step()));
   return Object.fromEntries([...sinks].map(([name, { written }]) => [name, written]));
 }
 
@@ -25,6 +29,9 @@ const out = (from: string, key?: string): PipelineNode => ({
   from: [from],
   sink: { connection: "main", kafka: { topic: "t", ...(key === undefined ? {} : { key }) } },
 });
+const peeks: PipelineNode = { name: "p", from: ["u"], peek: {} };
+const limit: PipelineNode = { name: "l", from: ["p"], rateLimit: { perSecond: 10 } };
+const queued: PipelineNode = { name: "q", from: ["l"], union: {}, buffer: { size: 5 } };
 const values = (written: Written[] = []): string[] => written.map((w) => w.value);
 
 describe("a generated chain", () => {
@@ -43,6 +50,28 @@ describe("a generated chain", () => {
 
   it("does not look into records that are only passed on", () => {
     expect(values(run([out("events")], ["not json", '{"a":1}'], "Fail")["out"])).toEqual(["not json", '{"a":1}']);
+  });
+
+  it.each<[string, PipelineNode[]]>([
+    ["", []],
+    [", also through nodes that read no field", [{ name: "u", from: ["events"], union: {} }, peeks, limit, queued]],
+  ])("passes tombstones on where nothing looks into them%s", (_, between) => {
+    const nodes: PipelineNode[] = [...between, out(between.at(-1)?.name ?? "events")];
+    for (const make of [compile, interpret]) {
+      const written = run(nodes, ["not json", null, ""], "Fail", make)["out"];
+      expect(written).toMatchObject([{ value: "not json" }, { value: "", tombstone: true }, { value: "" }]);
+      expect(written?.[2]).not.toHaveProperty("tombstone");
+    }
+  });
+
+  it("finds tombstones where the source says what to do with what is malformed, and where a field is read", () => {
+    const dead: PipelineNode = { name: "dead", from: ["events.dead"], sink: { blackhole: {} } };
+    const reads: PipelineNode = { name: "f", from: ["events"], filter: "true" };
+    for (const make of [compile, interpret]) {
+      const written = run([out("events"), dead], [null, "{}"], "Dead", make);
+      expect([values(written["out"]), written["dead"]]).toMatchObject([["{}"], [{ tombstone: true }]]);
+      expect(() => run([reads, out("f")], [null], "Fail", make)).toThrow(/events\[0\]@0: the record has no value/);
+    }
   });
 
   it("finds malformed records that are only passed on when the source says what to do with them", () => {

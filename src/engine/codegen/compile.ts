@@ -267,13 +267,12 @@ function chainStarts(plan: Plan, graph: ProgramGraph): ChainStart[] {
   const decoded = (node: string): boolean => decodes(plan, node, graph);
   const { sources, buffers = [] } = plan;
   return [
-    ...sources.map((s) => ({ ...s, decoded: decoded(s.node), sound: false })),
+    ...sources.map((s) => ({ ...s, decoded: decoded(s.node) })),
     ...buffers.map(({ node }) => ({
       node,
       eventTime: null,
       onError: "Fail" as const,
       decoded: decoded(node),
-      sound: true,
     })),
   ];
 }

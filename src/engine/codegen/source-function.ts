@@ -8,8 +8,6 @@ import type { Sought } from "./sought-keys.ts";
 export type ChainStart = Pick<PlanSource, "node" | "eventTime" | "onError"> & {
   /** Whether its records are decoded: something reads a field of them. */
   readonly decoded: boolean;
-  /** Whether there may be a record without a value. */
-  readonly sound: boolean;
 };
 
 /**
@@ -17,7 +15,7 @@ export type ChainStart = Pick<PlanSource, "node" | "eventTime" | "onError"> & {
  * written first: what it reads is what the projector looks for.
  */
 export function sourceFunction(chain: ChainWriter, source: ChainStart, sought: readonly Sought[] = []): string {
-  const { decoded, sound } = source;
+  const { decoded } = source;
   const n = chain.index(source.node);
   const fields = new ProjectedFields("b");
   const { slot } = fields;
@@ -51,7 +49,7 @@ function source${n}(batch) {
     if (rows === undefined) {
       start = off[i];
       end = start + len[i];
-      ${decoded ? decode : sound ? "" : "if (end < start) problem = R.noValue;"}
+      ${decoded ? decode : ""}
     } else {
       row = rows[i];
       ${fields.ofRow("row")}

@@ -6,7 +6,7 @@ import { recordFailure } from "../record-failure.ts";
 /** What flows through an interpreted program. */
 export interface Flowing {
   readonly value: unknown;
-  /** The record's own bytes while it is unchanged. */
+  /** The record's own bytes while it is unchanged. A record without value and bytes is a tombstone, which nobody looked into. */
   readonly raw: Buffer | undefined;
   readonly ts: number;
   readonly shard: number;

@@ -1,7 +1,7 @@
 import { messageOf } from "../../errors.ts";
 import { read } from "../../expression/runtime/access.ts";
 import type { OutRecord } from "../connectors/connector.ts";
-import { shownMessage, shownRecord } from "../record-fields.ts";
+import { NO_VALUE, shownMessage, shownRecord } from "../record-fields.ts";
 import { keyProblem } from "../windows/argument.ts";
 import { keyText } from "../windows/key.ts";
 import type { Flowing } from "./operators.ts";
@@ -31,8 +31,8 @@ export function only(value: unknown, paths: readonly (readonly string[])[]): obj
 
 export function shown(event: Flowing, message: Expression | undefined): string {
   if (message === undefined) {
-    const bytes = event.raw ?? Buffer.from(JSON.stringify(event.value));
-    return shownRecord(bytes, 0, bytes.length);
+    const bytes = bytesOf(event);
+    return bytes === undefined ? NO_VALUE : shownRecord(bytes, 0, bytes.length);
   }
   try {
     return shownMessage(message(event.value));
@@ -61,15 +61,18 @@ function define(target: object, name: string, value: unknown): void {
 }
 
 export function outRecord(event: Flowing, key: string | undefined): OutRecord {
-  const value = event.raw ?? Buffer.from(JSON.stringify(event.value));
+  const value = bytesOf(event);
   const keyBytes = key === undefined ? undefined : Buffer.from(key);
   return {
-    value,
+    value: value ?? Buffer.alloc(0),
     start: 0,
-    end: value.length,
+    end: value?.length ?? -1,
     key: keyBytes,
     keyStart: 0,
     keyEnd: keyBytes?.length ?? -1,
     ts: event.ts,
   };
 }
+
+const bytesOf = ({ raw, value }: Flowing): Buffer | undefined =>
+  raw ?? (value === undefined ? undefined : Buffer.from(JSON.stringify(value)));

@@ -31,17 +31,21 @@ function read(start: Start, stage: Stage, checked: boolean, at: { batch: Batch; 
   if (batch.rows !== undefined) return readRow(start, stage, { batch, i, row: batch.rows[i] as Row });
   const from = batch.off[i] as number;
   const length = batch.len[i] as number;
-  const raw = batch.buf.subarray(from, from + Math.max(0, length));
+  const raw = length < 0 ? undefined : batch.buf.subarray(from, from + length);
   const event = { value: undefined, raw, ts: batch.ts[i] as number, shard: batch.split, where: batch.describe(i) };
   stage.counters.in++;
   try {
-    if (length < 0) throw new SyntaxError("the record has no value");
-    const value: unknown = checked ? JSON.parse(raw.toString("utf8")) : undefined;
+    const value: unknown = checked ? parsed(raw) : undefined;
     return { ...event, value, ts: timeOf(start, value, event.ts) };
   } catch (cause) {
     fail(stage, event, { code: "RECORD_MALFORMED", cause });
     return undefined;
   }
+}
+
+function parsed(raw: Buffer | undefined): unknown {
+  if (raw === undefined) throw new SyntaxError("the record has no value");
+  return JSON.parse(raw.toString("utf8"));
 }
 
 function readRow(start: Start, stage: Stage, at: { batch: Batch; i: number; row: Row }): Flowing | undefined {
