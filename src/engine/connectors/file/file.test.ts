@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -95,6 +95,56 @@ describe("the file source", () => {
     await writeFile(join(folder, "y.ndjson"), "3\n");
     expect(await read({ path: join(folder, "x-*.ndjson") }, 2)).toEqual(["x-1.ndjson:1 1", "x-2.ndjson:1 2"]);
   });
+
+  it("takes links for the files that they lead to, as those of a mounted ConfigMap, and leaves folders out", async () => {
+    await mkdir(join(folder, "..data"));
+    await mkdir(join(folder, "folder.ndjson"));
+    await writeFile(join(folder, "..data", "a.ndjson"), "1\n");
+    await symlink(join("..data", "a.ndjson"), join(folder, "a.ndjson"));
+    expect(await read({ path: folder }, 1)).toEqual(["a.ndjson:1 1"]);
+    expect(await read({ path: join(folder, "*.ndjson") }, 1)).toEqual(["a.ndjson:1 1"]);
+  });
+
+  it("takes a name that looks like a pattern for the file that is called so", async () => {
+    await writeFile(join(folder, "a[1].ndjson"), "1\n");
+    expect(await read({ path: join(folder, "a[1].ndjson") }, 1)).toEqual(["a[1].ndjson:1 1"]);
+    await expect(fileSource.splits({ path: join(folder, "none", "*.ndjson") }, source)).rejects.toThrow(
+      /mount what has it/,
+    );
+  });
+
+  it("follows a file beside packed ones, which end", async () => {
+    for (const name of ["a.ndjson", "b.ndjson.gz", "c.ndjson"])
+      await writeFile(join(folder, name), name.endsWith(".gz") ? gzipSync("1\n") : "1\n");
+    const config = { path: folder, follow: true };
+    const splits = await fileSource.splits(config, source);
+    const assigned = splits.map((split) => ({ split, position: undefined }));
+    const reader = await fileSource.open(config, assigned, source);
+    await readFrom(reader, 3);
+    for (const name of ["a.ndjson", "c.ndjson", "a.ndjson"]) {
+      await appendFile(join(folder, name), "2\n");
+      const seen: string[] = [];
+      await readFrom(reader, 1, (batch) => seen.push(batch.describe(0).split(":")[0] as string));
+      expect(seen).toEqual([name]);
+    }
+    expect(reader.finishedSplits?.()).toEqual([1]);
+    await reader.close();
+  });
+
+  it.each(["in.ndjson", "in.ndjson.gz"])(
+    "does not go on in %s that is shorter than what was read of it",
+    async (name) => {
+      const path = join(folder, name);
+      await writeFile(path, name.endsWith(".gz") ? gzipSync("1\n") : "1\n");
+      const split = { id: name, index: 0 };
+      const reader = await fileSource.open({ path }, [{ split, position: { offset: 10, line: 5 } }], source);
+      await expect(readFrom(reader, 1)).rejects.toMatchObject({
+        code: "OFFSET_OUT_OF_RANGE",
+        message: expect.stringContaining(`${name} has 2 bytes and was read up to byte 10 before`),
+      });
+      await reader.close();
+    },
+  );
 
   it("waits for the rest of a line that is still being written", async () => {
     const path = join(folder, "grows");

@@ -59,7 +59,7 @@ function sequentialReader(readers: readonly FileSplitReader[], follow: boolean, 
         (more) => {
           if (more) idle.delete(reader.split.index);
           else if (follow) pauseAt(reader);
-          wakeLater(more || !follow || idle.size < readers.length);
+          wakeLater(more || !follow || readers.some((r) => !r.done && !idle.has(r.split.index)));
         },
         (e: unknown) => {
           failure = e instanceof Error ? e : new Error(messageOf(e));
@@ -74,6 +74,15 @@ function sequentialReader(readers: readonly FileSplitReader[], follow: boolean, 
     idle.add(reader.split.index);
     current = (current + 1) % readers.length;
   };
+  /** Whose turn it is; packed files are done at their end, also between others that are followed. */
+  const unread = (): FileSplitReader | undefined => {
+    for (let tried = 0; tried < readers.length; tried++) {
+      const reader = readers[current];
+      if (reader?.done === false) return reader;
+      current = (current + 1) % readers.length;
+    }
+    return undefined;
+  };
   const wakeLater = (now: boolean): void => {
     timer = setTimeout(() => wake(), now ? 0 : FOLLOW_MS);
   };
@@ -83,8 +92,7 @@ function sequentialReader(readers: readonly FileSplitReader[], follow: boolean, 
       if (failure !== undefined) throw failure;
       if (filling !== undefined) return undefined;
       for (;;) {
-        while (readers[current]?.done === true) current++;
-        const reader = readers[current];
+        const reader = unread();
         if (reader === undefined) return undefined;
         const batch = reader.poll(ctx.clock.now());
         if (batch !== undefined) return batch;

@@ -1,4 +1,4 @@
-import { messageOf, WeirError } from "../../../errors.ts";
+import { isWeirError, messageOf, WeirError } from "../../../errors.ts";
 import { MAX_BATCH_RECORDS, type Batch } from "../../batch.ts";
 import type { Split } from "../connector.ts";
 import type { ByteReader } from "./line-reader.ts";
@@ -89,6 +89,7 @@ export function fileSplitReader({ split, from, follow, open }: SplitReaderOption
         buf = at === buf.length ? more : Buffer.concat([buf.subarray(at), more]);
         at = 0;
       } catch (e) {
+        if (isWeirError(e)) throw e;
         throw new WeirError("SOURCE_UNREACHABLE", `cannot read ${split.id}: ${messageOf(e)}`, { cause: e });
       }
       if (buf.length > MAX_LINE_BYTES && buf.indexOf(NEWLINE) < 0) {
