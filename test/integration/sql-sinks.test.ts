@@ -88,6 +88,26 @@ describe.each(["postgres", "mysql"] as const)("the sink of %s", (kind) => {
     await writer.close();
   });
 
+  it.runIf(kind === "mysql")("writes truth and numbers into columns of bits", async () => {
+    await createTable("id int, yes bit(1), bits bit(12), large bit(64)");
+    const writer = await open();
+    put(
+      writer,
+      { id: 1, yes: true, bits: 4095, large: Number.MAX_SAFE_INTEGER },
+      { id: 2, yes: false, bits: 0, large: null },
+    );
+    put(writer, { id: 3, yes: 1, bits: 5, large: 0 });
+    await writer.flush();
+    expect(await rows("id, yes + 0 AS yes, bits + 0 AS bits, cast(large + 0 AS char(30)) AS large")).toEqual([
+      { id: 1, yes: 1, bits: 4095, large: "9007199254740991" },
+      { id: 2, yes: 0, bits: 0, large: null },
+      { id: 3, yes: 1, bits: 5, large: "0" },
+    ]);
+    put(writer, { id: 4, bits: 4096 });
+    await expect(writer.flush()).rejects.toThrow(/column "bits": .*too long/i);
+    await writer.close();
+  });
+
   it("keeps the last row of each key, with many in a batch and keys again in later ones", async () => {
     await createTable("id int PRIMARY KEY, n int, other int DEFAULT 5");
     const writer = await open({ keyColumns: ["id"], batching: { count: 700 } });
@@ -102,6 +122,27 @@ describe.each(["postgres", "mysql"] as const)("the sink of %s", (kind) => {
     expect(found[300]).toEqual({ id: 300, n: null, other: 5 });
     await writer.close();
   });
+
+  it.each(["AtLeastOnce", "ExactlyOnce"] as const)(
+    "knows keys of one batch that the database takes for equal: %s",
+    async (delivery) => {
+      await createTable(`id ${time} PRIMARY KEY, n int`);
+      const writer = await open({ keyColumns: ["id"] }, { delivery, lineage: table });
+      await writer.committed?.({ epoch: 1, slot: 0 }, 0);
+      const at = [
+        "2026-11-22T10:00:00Z",
+        "2026-11-22T12:00:00+02:00",
+        "2026-11-22T11:00:00Z",
+        "2026-11-22T10:00:00.000Z",
+      ];
+      put(writer, ...at.map((id, n) => ({ id, n })));
+      await writer.flush();
+      await writer.prepare?.(1);
+      await writer.commit?.(1, undefined);
+      expect(await rows("n")).toEqual([{ n: 3 }, { n: 2 }]);
+      await writer.close();
+    },
+  );
 
   it.each([
     { record: { id: 1, colour: "red" }, says: /column "colour": the table has no column "colour", only id, n, must/ },

@@ -9,7 +9,7 @@ import { CONNECT_MS, endOrDestroy, loginOf, untilSeized } from "../sql/driver.ts
 import type { Shape, SqlRow } from "../sql/rows.ts";
 import { qualified, RowRefused, tableNameOf } from "../sql/session.ts";
 import type { Column, Dialect, SqlSession, SqlSinkConfig, TableFacts, TableName } from "../sql/session.ts";
-import { parameterOf } from "./values.ts";
+import { writtenParameter } from "./values.ts";
 
 const PORT = 3306;
 /** The protocol counts a statement's parameters in 16 bits. */
@@ -84,7 +84,7 @@ function sessionOf(connection: Connection, { table }: SqlSinkConfig, signal: Abo
     describe: (name) => describe(query, name),
     statements: inStatements,
     write: async (shape, rows) => {
-      const values = rows.flatMap((row) => shape.columns.map((c) => parameterOf(plain(row.fields[c.name]), c)));
+      const values = rows.flatMap((row) => shape.columns.map((c) => writtenParameter(plain(row.fields[c.name]), c)));
       try {
         await connection.execute(statementOf(target, shape, rows.length), values);
       } catch (e) {

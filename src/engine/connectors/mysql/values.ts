@@ -28,3 +28,20 @@ function timeOf(text: string): string {
   const seconds = new Date(at).toISOString().slice(0, 19).replace("T", " ");
   return fraction === undefined ? seconds : `${seconds}.${fraction}`;
 }
+
+/** The same for what is written: into a column of bits, a text would be written as the codes of its characters. */
+export function writtenParameter(value: unknown, column: Column): string | Buffer | null {
+  return (column.type === "bit" ? bitsOf(value) : undefined) ?? parameterOf(value, column);
+}
+
+const BITS = 64;
+
+function bitsOf(value: unknown): Buffer | undefined {
+  if (typeof value !== "boolean" && !/^\d{1,20}$/.test(String(value))) return undefined;
+  const number = BigInt(value as boolean | number | string);
+  if (number >> BigInt(BITS) > 0n) return undefined;
+  const bytes = Buffer.alloc(BITS / 8);
+  bytes.writeBigUInt64BE(number);
+  const first = bytes.findIndex((byte) => byte !== 0);
+  return bytes.subarray(first < 0 ? bytes.length - 1 : first);
+}

@@ -102,13 +102,24 @@ function sessionOf(client: pg.Client, { table }: SqlSinkConfig, signal: AbortSig
 /** The rows go as one JSON text: PostgreSQL converts the values itself, and nothing of a number's digits is lost. */
 function statementOf(target: string, { columns, keyColumns }: Shape): string {
   const names = columns.map((c) => quote(c.name)).join(", ");
-  const rows = `SELECT ${names || "1"} FROM json_populate_recordset(NULL::${target}, $1::json)`;
-  const insert = names === "" ? `INSERT INTO ${target} DEFAULT VALUES` : `INSERT INTO ${target} (${names}) ${rows}`;
-  if (keyColumns.length === 0) return insert;
+  const rows = `json_populate_recordset(NULL::${target}, $1::json)`;
+  if (names === "") return `INSERT INTO ${target} DEFAULT VALUES`;
+  if (keyColumns.length === 0) return `INSERT INTO ${target} (${names}) SELECT ${names} FROM ${rows}`;
+  const keys = keyColumns.map(quote).join(", ");
   const others = columns.filter((c) => !keyColumns.includes(c.name)).map((c) => quote(c.name));
   const change =
     others.length === 0 ? "DO NOTHING" : `DO UPDATE SET ${others.map((c) => `${c} = EXCLUDED.${c}`).join(", ")}`;
-  return `${insert} ON CONFLICT (${keyColumns.map(quote).join(", ")}) ${change}`;
+  return `INSERT INTO ${target} (${names}) ${lastOf(rows, names, keys)} ON CONFLICT (${keys}) ${change}`;
+}
+
+/**
+ * The last row of each key, in the order in which they came. Only PostgreSQL knows which keys are equal however they are
+ * spelled (a uuid in capitals, a time in another zone), and one statement may meet a row only once.
+ */
+function lastOf(rows: string, names: string, keys: string): string {
+  const counted = `SELECT row_number() OVER () AS "weir row", r.* FROM ${rows} AS r`;
+  const last = `SELECT DISTINCT ON (${keys}) * FROM (${counted}) AS c ORDER BY ${keys}, "weir row" DESC`;
+  return `SELECT ${names} FROM (${last}) AS l ORDER BY "weir row"`;
 }
 
 async function describe(query: SqlSession["query"], { schema, name }: TableName): Promise<TableFacts | undefined> {
