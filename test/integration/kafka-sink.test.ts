@@ -135,6 +135,17 @@ describe("the Kafka sink", () => {
     await writer.close();
   });
 
+  it("says what to do about a record that is further ahead than the topic takes", async () => {
+    const name = await topic(1, { "message.timestamp.after.max.ms": "3600000" });
+    const writer = await open({ topic: name });
+    writer.append(outRecord(null, "1", Date.now() + 24 * 3_600_000));
+    await expect(writer.flush()).rejects.toMatchObject({
+      code: "SINK_REFUSED",
+      message: expect.stringMatching(/INVALID_TIMESTAMP.*raise message\.timestamp\.after\.max\.ms of the topic/),
+    });
+    await writer.close();
+  });
+
   it("waits for a missing topic and says so, and never creates it", async () => {
     const context = connectorContext();
     const opening = open({ topic: "later" }, context);

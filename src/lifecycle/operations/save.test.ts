@@ -81,9 +81,10 @@ describe("a savepoint that is given up", () => {
     const [left, lost] = world.pods;
     const id = left?.worker.savepoint?.id;
     expect(left?.worker.savepoint).toMatchObject({ state: "InProgress" });
-    if (lost !== undefined) lost.phase = "Failed";
+    const failure = { code: "SINK_REFUSED", message: "the topic takes no such record", restartable: false };
+    if (lost !== undefined) Object.assign(lost, { phase: "Failed", exit: { code: 1, reason: "Error", failure } });
     const { actions } = world.reconcile();
-    expect(world.events.at(-1)?.message).toContain("worker 1 is not running");
+    expect(world.events.at(-1)?.message).toContain("worker 1 is not running: the topic takes no such record");
     expect(actions).toContainEqual({ kind: "AbandonSavepoint", pods: [left?.name], id });
     expect(world.reconcile().actions.map(({ kind }) => kind)).not.toContain("AbandonSavepoint");
   });

@@ -82,7 +82,12 @@ function obstacle(context: StepContext, slots: readonly SlotView[]): StepResult 
   if (down === undefined) return undefined;
   if (operation.type === "Delete" && forced(draft)) return giveUp(context, `worker ${down.slot} does not answer`);
   if (draft.memory.launched?.stable === true && isSilent(down)) return "Wait";
-  return giveUp(context, `worker ${down.slot} is not running`);
+  return giveUp(context, `worker ${down.slot} is not running${because(down)}`);
+}
+
+function because({ pod, worker }: SlotView): string {
+  const failure = worker?.failure ?? pod?.exit?.failure;
+  return failure === undefined ? "" : `: ${failure.message}`;
 }
 
 function isSilent({ pod, worker }: SlotView): boolean {

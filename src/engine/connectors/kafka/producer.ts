@@ -129,7 +129,7 @@ export function startProducer(options: ProducerOptions): Producer {
         cut(lane);
         return undefined;
       case "refused":
-        throw refused(problem);
+        throw refused(answer.error === ErrorCode.InvalidTimestamp ? `${problem}. ${OUT_OF_TIME}` : problem);
       case "expired":
         if (transactions !== undefined) throw transactionLost(transactions.id, problem);
         expired = true;
@@ -193,6 +193,11 @@ export function startProducer(options: ProducerOptions): Producer {
   };
   return { pump, failure: () => failure };
 }
+
+/** Brokers from 4.0 on take nothing that is more than an hour ahead of their clock, unless the topic says otherwise. */
+const OUT_OF_TIME =
+  "A record has its event time as timestamp, a window's result that of the window's end: raise " +
+  "message.timestamp.after.max.ms of the topic, or set its message.timestamp.type to LogAppendTime";
 
 type Outcome = "accepted" | "too large" | "refused" | "expired" | "again";
 
