@@ -6,7 +6,7 @@ import { PAGE_BITS } from "../windows/bucket.ts";
 import type { KeyedAggregateNode, Slot as CellSlot, WindowNode } from "../windows/cells.ts";
 import { layoutOf, merges } from "../windows/cells.ts";
 import type { At, ChainWriter, Fail } from "./chain.ts";
-import { keySource, tellKey } from "./key-source.ts";
+import { hashedKey, tellKey } from "./key-source.ts";
 import type { KeyNames } from "./key-source.ts";
 
 /** The variables of one aggregating step: unique in a chain, which may have several. */
@@ -43,18 +43,18 @@ export function aggregateSource(chain: ChainWriter, node: WindowNode | KeyedAggr
   const layout = layoutOf(node);
   const args = layout.slots.filter((s) => s.arg !== null).map((slot) => argument(chain, at, { slot, declared }));
   const argOf = (slot: CellSlot): string => args.find((a) => a.slot === slot)?.name ?? "";
-  const key = keySource(chain, node.key, { at, keys, declared });
+  const key = hashedKey(chain, node, { at, keys, hash: `hash${n}`, declared });
   const locate = node.kind === "keyedAggregate" ? tableEntry : node.window.type === "session" ? session : pane;
   const step = (fail: Fail): string =>
     [
       ...args.map((a) => a.step(fail)),
       key(fail),
-      `hash${n} = murmur2(${keys.buffer}, ${keys.start}, ${keys.end});`,
       `${names.shard} = ${chain.shardSource(node.keying, `hash${n}`)};`,
       locate(names, `hash${n}`),
       ...(mergesLater(node) ? [] : overflowTests(names, { layout, argOf, fail })),
     ].join("\n");
-  const folds = layout.slots.map((slot) => fold(slot, argOf(slot), { layout, names, merged: mergesLater(node) }));
+  const of = { layout, names, merged: mergesLater(node), isTable: node.kind === "keyedAggregate" };
+  const folds = layout.slots.map((slot) => fold(slot, argOf(slot), of));
   const change = `${touch(node, names)}
   const cells = ${names.bucket}.cells, at = ${names.entry} * ${layout.cells};
   ${folds.join("\n  ")}
@@ -155,11 +155,13 @@ function argument(chain: ChainWriter, at: At, { slot, declared }: { slot: CellSl
 function fold(
   { fn, at, order }: CellSlot,
   arg: string,
-  { layout, names, merged }: { layout: ReturnType<typeof layoutOf>; names: Names; merged: boolean },
+  of: { layout: ReturnType<typeof layoutOf>; names: Names; merged: boolean; isTable: boolean },
 ): string {
+  const { layout, names, merged } = of;
   const cell = `cells[at + ${at}]`;
   const text = `${names.bucket}.texts[${names.entry} * ${layout.texts} + ${at}]`;
   const known = `${arg} !== null`;
+  const hold = `${names.bucket}.hold(${names.entry}, ${at}, ${arg});`;
   const arrival = order < 0 ? "" : `cells[at + ${order}] = ++${names.state}.arrivals;`;
   switch (fn) {
     case "count":
@@ -174,8 +176,10 @@ function fold(
     case "max":
       return `if (${known} && !(${cell} >= ${arg})) ${cell} = ${arg};`;
     case "first":
+      if (of.isTable) return `if (${names.bucket}.held(${names.entry}, ${at}) === undefined) ${hold}`;
       return `if (${text} === undefined) { ${text} = R.hold(${arg}); ${arrival} }`;
     case "last":
+      if (of.isTable) return hold;
       return `${text} = R.hold(${arg}); ${arrival}`;
     case "collect":
     case "countDistinct":

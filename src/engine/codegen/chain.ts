@@ -17,6 +17,7 @@ import { keyedProcessSource, processSource } from "./process-source.ts";
 import { dropSource, flatMapSource, peekSource, selectSource } from "./record-operators.ts";
 import { recordSource } from "./serializer.ts";
 import { locate, readSource } from "./shape.ts";
+import type { SoughtNames } from "./sought-keys.ts";
 import { textTest } from "./text-test.ts";
 import type { Leaf, Shape, Slot } from "./shape.ts";
 import { dedupSource, topSource } from "./table-source.ts";
@@ -63,6 +64,8 @@ export class ChainWriter {
   readonly reads = new Map<string, readonly (readonly string[])[]>();
   /** Sinks to which some records go as the bytes that they came in. */
   readonly passed = new Set<string>();
+  /** By table, the keys of the source's records that are known before they are processed, and of which shape those are. */
+  readonly sought = new Map<string, { readonly names: SoughtNames; readonly shape: Shape }>();
   protected readonly graph: ProgramGraph;
   private ids = 0;
 

@@ -40,6 +40,7 @@ import { Watermarks } from "../watermarks.ts";
 import { murmur2, shardOf } from "../windows/murmur2.ts";
 import { addSum, overflows } from "../windows/sum.ts";
 import type { Fire } from "../windows/window-state.ts";
+import { BlockKeys } from "./block-keys.ts";
 import { ChainRuntime } from "./chain-runtime.ts";
 import { metSource } from "./broadcast-source.ts";
 import { ChainWriter } from "./chain.ts";
@@ -176,6 +177,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
     rowScratch,
     rec: record,
     U: Symbol("not decoded"),
+    BlockKeys,
     copied,
     decode: decoder(),
     Failure,

@@ -1,4 +1,4 @@
-import type { KeyedAggregateNode, Slot as CellSlot, WindowNode } from "../windows/cells.ts";
+import type { CellLayout, KeyedAggregateNode, Slot as CellSlot, WindowNode } from "../windows/cells.ts";
 import { isText, layoutOf, merges } from "../windows/cells.ts";
 import { SESSION_START } from "../windows/sessions.ts";
 import type { ChainWriter } from "./chain.ts";
@@ -17,7 +17,7 @@ export function fireSource(chain: ChainWriter, node: WindowNode | KeyedAggregate
   const fields: Fields = [
     { path: [node.keyField], leaf: leaf(key.js, key) },
     ...(windowed ? windowFields(node) : []),
-    ...layout.slots.map((slot) => ({ path: [slot.name], leaf: result(slot, layout.texts) })),
+    ...layout.slots.map((slot) => ({ path: [slot.name], leaf: result(slot, node, layout) })),
   ];
   const where = windowed ? "R.windowAt(end)" : "R.resultAt(end)";
   const byEnd = windowed || node.trigger.type === "time";
@@ -61,8 +61,9 @@ function overflowTest(node: WindowNode, w: number): string[] {
     });
 }
 
-function result({ fn, at }: CellSlot, texts: number): Leaf {
-  const held = `bucket.texts[entry * ${texts} + ${at}]`;
+function result({ fn, at }: CellSlot, node: WindowNode | KeyedAggregateNode, { texts }: CellLayout): Leaf {
+  const isTable = node.kind === "keyedAggregate";
+  const held = isTable ? `bucket.held(entry, ${at})` : `bucket.texts[entry * ${texts} + ${at}]`;
   if (fn === "first" || fn === "last") return { ...leaf(`R.parsed(${held})`), json: held };
   if (isText(fn)) return leaf(`R.held(${JSON.stringify(fn)}, ${held})`);
   const cell = `cells[at + ${at}]`;

@@ -15,6 +15,23 @@ export interface KeyNames {
 export const tellKey = (state: string, { buffer, start, end }: KeyNames, hash: string): string =>
   `{ const key = ${state}.key; key.bytes = ${buffer}; key.start = ${start}; key.stop = ${end}; key.hash = ${hash}; }`;
 
+/** The key's bytes and its hash: those that were made when the key was sought, else made now. */
+export function hashedKey(
+  chain: ChainWriter,
+  node: { readonly name: string; readonly key: string },
+  of: { at: At; keys: KeyNames; hash: string; declared: string[]; anyValue?: boolean },
+): (fail: Fail) => string {
+  const { at, keys, hash } = of;
+  const make = keySource(chain, node.key, of);
+  const hashed = (fail: Fail): string =>
+    `${make(fail)}\n${hash} = murmur2(${keys.buffer}, ${keys.start}, ${keys.end});`;
+  const sought = chain.sought.get(node.name);
+  if (sought === undefined || sought.shape !== at.shape) return hashed;
+  const { buffer, start, end, hash: known } = sought.names;
+  const taken = `${keys.buffer} = ${buffer}; ${keys.start} = ${start}; ${keys.end} = ${end}; ${hash} = ${known};`;
+  return (fail) => `if (${start} >= 0) { ${taken} } else { ${hashed(fail)} }`;
+}
+
 /** The key's bytes: those of the record where they are canonical JSON already, else made from the value. */
 export function keySource(
   chain: ChainWriter,

@@ -1,6 +1,7 @@
 import type { KeyedPlanNode, PlanNode } from "../plan.ts";
 import type { ProgramGraph } from "../program-graph.ts";
 import { keyFields } from "./key-source.ts";
+import type { KeyNames } from "./key-source.ts";
 import type { ChainWriter } from "./chain.ts";
 import type { ProjectedFields } from "./projected-fields.ts";
 
@@ -13,6 +14,11 @@ export interface Sought {
   readonly fields: readonly (readonly string[])[];
   /** The key is a list of them. */
   readonly isList: boolean;
+}
+
+/** Variables of a key that was sought before its record is processed; its start is −1 where it was not. */
+export interface SoughtNames extends KeyNames {
+  readonly hash: string;
 }
 
 /** Nodes that give records on as they are. */
@@ -46,19 +52,26 @@ function outputsOf(node: PlanNode): string[] {
   return [...node.cases.map(({ name }) => name), ...(node.otherwise === null ? [] : [node.otherwise])];
 }
 
-/** Notes the key of a record whose fields were found. */
+/** What a key is called that was sought. `block` is the variable of the keys that are lists. */
+export function soughtNames(chain: ChainWriter, { node, isList }: Sought, block: string): SoughtNames {
+  const w = chain.index(node.name);
+  return { buffer: isList ? `${block}.bytes` : "b", start: `qs${w}`, end: `qe${w}`, hash: `qh${w}` };
+}
+
+/** Makes the key of a record whose fields were found, and tells its table. */
 export function seekSource(
   chain: ChainWriter,
-  { node, fields, isList }: Sought,
-  slot: ProjectedFields["slot"],
+  sought: Sought,
+  { slot, block }: { slot: ProjectedFields["slot"]; block: string },
 ): string {
+  const { node, fields, isList } = sought;
+  const { buffer, start, end, hash } = soughtNames(chain, sought, block);
   const slots = fields.map(slot);
   const canonical = slots.map(({ type }) => `(${type} === 1 || ${type} === 3)`).join(" && ");
-  const state = `W${chain.index(node.name)}`;
-  const seek = (hash: string): string =>
-    `const hash = ${hash}; ${state}.seek(${chain.shardSource(node.keying, "hash")}, hash);`;
-  const [only] = slots;
-  if (!isList && only !== undefined) return `if (${canonical}) { ${seek(`murmur2(b, ${only.start}, ${only.end})`)} }`;
-  const puts = slots.map(({ start, end }) => `listed = R.keyItem(listed, b, ${start}, ${end});`);
-  return `if (${canonical}) { let listed = 0; ${puts.join(" ")} ${seek("murmur2(R.key, 0, R.keyListEnd(listed))")} }`;
+  const items = slots.map((field) => `${block}.item(${start}, b, ${field.start}, ${field.end});`);
+  const made = isList
+    ? `${start} = ${block}.at; ${items.join(" ")} ${end} = ${block}.end();`
+    : slots.map((field) => `${start} = ${field.start}; ${end} = ${field.end};`).join("");
+  const seek = `W${chain.index(node.name)}.seek(${chain.shardSource(node.keying, hash)}, ${hash});`;
+  return `if (${canonical}) { ${made} ${hash} = murmur2(${buffer}, ${start}, ${end}); ${seek} }`;
 }

@@ -1,7 +1,7 @@
 import type { PlanSource } from "../plan.ts";
 import type { At, ChainWriter } from "./chain.ts";
 import { decodeSource, pickSource, ProjectedFields, scanSource } from "./projected-fields.ts";
-import { BLOCK, seekSource } from "./sought-keys.ts";
+import { BLOCK, seekSource, soughtNames } from "./sought-keys.ts";
 import type { Sought } from "./sought-keys.ts";
 
 /** Where a chain begins: at a source, or at a buffer, whose records were sound when they went in. */
@@ -25,6 +25,9 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart, sought: r
     row: "row",
     where: "batch.describe(i)",
   };
+  const block = `K${n}`;
+  for (const found of sought)
+    chain.sought.set(found.node.name, { names: soughtNames(chain, found, block), shape: at.shape });
   const body = chain.readers(source.node, "out", at);
   const dead = chain.readers(source.node, "dead", at);
   const eventTime = eventTimeSource(source, slot);
@@ -34,7 +37,7 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart, sought: r
     source.onError === "Fail"
       ? `throw R.malformed(${JSON.stringify(source.node)}, batch.describe(i), problem);`
       : `${source.onError === "Dead" ? dead : ""} continue;`;
-  const loop = sought.length === 0 ? EACH : blocks(chain, { n, fields, sought });
+  const loop = sought.length === 0 ? EACH : blocks(chain, { n, fields, sought, block });
   const decode = loop.decode ?? decodeSource(fields.all(), parseSource, `L${n}`);
   return `const L${n} = new Layouts(${JSON.stringify(read)});
 ${loop.declared}
@@ -78,43 +81,54 @@ const EACH: Loop = { declared: "", head: "for (let i = 0; i < n; i++) {", decode
  * Goes over a batch in blocks: finds the fields of a block's records, notes their keys, lets the tables look where those
  * are, and only then processes the records. One by one, each would wait for memory by itself.
  */
-function blocks(chain: ChainWriter, of: { n: number; fields: ProjectedFields; sought: readonly Sought[] }): Loop {
-  const { n, fields, sought } = of;
+function blocks(chain: ChainWriter, of: Parts): Loop {
+  const { n, fields, sought, block } = of;
   const all = fields.all();
-  const width = 1 + 3 * all.length;
-  const place = (k: number): string => `f + ${1 + 3 * k}`;
-  const put = all.map(
-    ({ slot: k }, at) =>
-      `F${n}[${place(at)}] = s${k}; F${n}[${place(at)} + 1] = e${k}; F${n}[${place(at)} + 2] = t${k};`,
-  );
-  const get = all.map(
-    ({ slot: k }, at) =>
-      `s${k} = F${n}[${place(at)}]; e${k} = F${n}[${place(at)} + 1]; t${k} = F${n}[${place(at)} + 2];`,
-  );
+  const keys = sought.map((found) => soughtNames(chain, found, block));
+  const found = [
+    ...all.map(({ slot: k }) => [`s${k}`, `e${k}`, `t${k}`]),
+    ...keys.map((k) => [k.start, k.end, k.hash]),
+  ];
+  const variables = found.flat();
+  const width = 1 + variables.length;
+  const put = variables.map((name, i) => `F${n}[f + ${i + 1}] = ${name};`);
+  const get = variables.map((name, i) => `${name} = F${n}[f + ${i + 1}];`);
+  const declared = keys.map(({ start, end, hash }) => `let ${start} = -1, ${end} = 0, ${hash} = 0;`).join(" ");
   return {
-    declared: `const F${n} = new Int32Array(${BLOCK * width});`,
+    declared: `const F${n} = new Int32Array(${BLOCK * width}), ${block} = new BlockKeys();`,
     head: `for (let from = 0; from < n; from += ${BLOCK}) {
     const to = Math.min(n, from + ${BLOCK});
     if (rows === undefined) {
+      ${block}.begin();
       for (let i = from, f = 0; i < to; i++, f += ${width}) {
         const start = off[i], end = start + len[i];
         ${fields.declared()}
+        ${declared}
         ${scanSource(all, `L${n}`)}
         F${n}[f] = taken ? 1 : 0;
         if (!taken) continue;
-        ${put.join("\n        ")}
-        ${sought.map((s) => seekSource(chain, s, fields.slot)).join("\n        ")}
+        ${sought.map((s) => seekSource(chain, s, { slot: fields.slot, block })).join("\n        ")}
+        ${put.join(" ")}
       }
       ${sought.map(({ node }) => `W${chain.index(node.name)}.glance();`).join(" ")}
     }
-    for (let i = from, f = 0; i < to; i++, f += ${width}) {`,
+    for (let i = from, f = 0; i < to; i++, f += ${width}) {
+    ${declared}`,
     decode: `if (F${n}[f] === 1) {
-        ${get.join("\n        ")}
+        ${get.join(" ")}
       } else {
         ${pickSource(all, parseSource)}
       }`,
     tail: "}\n  }",
   };
+}
+
+interface Parts {
+  readonly n: number;
+  readonly fields: ProjectedFields;
+  readonly sought: readonly Sought[];
+  /** Variable of the keys that are lists. */
+  readonly block: string;
 }
 
 const paths = (fields: ProjectedFields): (readonly string[])[] => fields.all().map(({ path }) => path);

@@ -1,7 +1,7 @@
 import type { DedupNode, TopNode } from "../windows/cells.ts";
 import type { KeyedPlanNode } from "../plan.ts";
 import type { At, ChainWriter, Fail } from "./chain.ts";
-import { keySource, tellKey } from "./key-source.ts";
+import { hashedKey, tellKey } from "./key-source.ts";
 import type { KeyNames } from "./key-source.ts";
 import { leaf, readSource, tree } from "./shape.ts";
 import type { Slot } from "./shape.ts";
@@ -22,9 +22,8 @@ export function keyed(chain: ChainWriter, node: KeyedPlanNode, at: At): Keyed {
   const hash = `hash${n}`;
   const declared = [`${keys.buffer} = b`, `${keys.start} = 0`, `${keys.end} = 0`, `shard${n} = 0`, `${hash} = 0`];
   const anyValue = node.kind === "dedup" && node.anyValue;
-  const key = keySource(chain, node.key, { at, keys, declared, anyValue });
+  const key = hashedKey(chain, node, { at, keys, hash, declared, anyValue });
   const step = (fail: Fail): string => `${key(fail)}
-${hash} = murmur2(${keys.buffer}, ${keys.start}, ${keys.end});
 shard${n} = ${chain.shardSource(node.keying, hash)};`;
   return { n, keys, hash, declared, step };
 }

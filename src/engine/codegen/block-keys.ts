@@ -1,0 +1,40 @@
+const OPENING = 91;
+const CLOSING = 93;
+const COMMA = 44;
+const FIRST_BYTES = 4096;
+
+/** Keys of a block's records that are lists of fields, one behind the other: made when they are sought, used when they are met. */
+export class BlockKeys {
+  bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  /** Behind the last byte. */
+  at = 0;
+
+  /** Forgets the keys of the block before. */
+  begin(): void {
+    this.at = 0;
+  }
+
+  /** Puts the bytes of one field, which are canonical JSON, behind those before it in the list that begins at `from`. */
+  item(from: number, b: Uint8Array, start: number, end: number): void {
+    let to = this.at;
+    const needed = to + end - start + 2;
+    if (needed > this.bytes.length) this.grow(needed);
+    const { bytes } = this;
+    bytes[to] = to === from ? OPENING : COMMA;
+    to++;
+    for (let i = start; i < end; i++) bytes[to++] = b[i] as number;
+    this.at = to;
+  }
+
+  /** Ends the list; where its bytes end. */
+  end(): number {
+    this.bytes[this.at++] = CLOSING;
+    return this.at;
+  }
+
+  private grow(needed: number): void {
+    const bigger = Buffer.allocUnsafeSlow(needed * 2);
+    this.bytes.copy(bigger, 0, 0, this.at);
+    this.bytes = bigger;
+  }
+}
