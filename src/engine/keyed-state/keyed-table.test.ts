@@ -6,15 +6,21 @@ import { KeyedTable } from "./keyed-table.ts";
 const layout = cellLayout([{ name: "n", fn: "count", arg: null }], { own: 2 });
 const COUNT = 2;
 
+const lasts = cellLayout([{ name: "v", fn: "last", arg: "event.v" }], { own: 2 });
+
 function table(ttlMs: number): KeyedTable {
   return new KeyedTable({ node: "t", stateSignature: "s", layout, ttlMs });
 }
 
-/** Counts a record of the key; tells how many there are. */
-function add(to: KeyedTable, key: string, ts: number): number {
+function entryOf(to: KeyedTable, key: string): number {
   const bytes = Buffer.from(key);
   Object.assign(to.key, { bytes, start: 0, stop: bytes.length, hash: murmur2(bytes, 0, bytes.length) });
-  const entry = to.entry(0);
+  return to.entry(0);
+}
+
+/** Counts a record of the key; tells how many there are. */
+function add(to: KeyedTable, key: string, ts: number): number {
+  const entry = entryOf(to, key);
   const at = entry * layout.cells + COUNT;
   to.bucket.cells[at] = (to.bucket.cells[at] as number) + 1;
   to.written(0, entry, ts);
@@ -59,4 +65,33 @@ it("saves what was there at the barrier while keys change, are forgotten and the
   expect(restored.size()).toBe(3000);
   expect(add(restored, "key-0", 60)).toBe(2);
   expect(add(restored, "other", 60)).toBe(1);
+});
+
+it("holds last values that are numbers, texts, and numbers again, as they were at the barrier", () => {
+  const values = [1, "a", -0.5, null, 1_700_000_000_000, { b: 2 }];
+  const make = (): KeyedTable => new KeyedTable({ node: "t", stateSignature: "s", layout: lasts, ttlMs: 0 });
+  const held = (from: KeyedTable): unknown[] =>
+    values.map((_, i) => {
+      const entry = entryOf(from, `key-${i}`);
+      const text = from.bucket.held(entry, 0);
+      return typeof text === "string" ? (JSON.parse(text) as unknown) : text;
+    });
+  const set = (to: KeyedTable, shift: number): void =>
+    values.forEach((_, i) => {
+      const entry = entryOf(to, `key-${i}`);
+      to.bucket.hold(entry, 0, values[(i + shift) % values.length]);
+      to.written(0, entry, 0);
+    });
+  const t = make();
+  for (let shift = 0; shift < values.length; shift++) {
+    set(t, shift);
+    const before = held(t);
+    expect(before).toEqual(values.map((_, i) => values[(i + shift) % values.length]));
+    const snapshot = t.beginSnapshot();
+    set(t, shift + 1);
+    const restored = make();
+    restored.restore(0, [...snapshot.chunks(0)], t.stateVersion);
+    snapshot.release();
+    expect(held(restored)).toEqual(before);
+  }
 });

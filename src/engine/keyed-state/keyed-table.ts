@@ -1,6 +1,6 @@
 import type { PlanTrigger } from "../plan.ts";
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
-import { Bucket, PAGE_BITS } from "../windows/bucket.ts";
+import { PAGE_BITS } from "../windows/bucket.ts";
 import type { HashedKey } from "../windows/bucket.ts";
 import type { CellLayout } from "../windows/cells.ts";
 import { readChunk, STATE_VERSION } from "../windows/entry-codec.ts";
@@ -10,6 +10,7 @@ import { requireRestorable } from "../windows/restorable.ts";
 import { Snapshots } from "../windows/snapshots.ts";
 import type { ShardAtBarrier } from "../windows/snapshots.ts";
 import type { Fire } from "../windows/window-state.ts";
+import { TableBucket } from "./table-bucket.ts";
 
 /** Own cells of an entry: when it was last written (NaN: it is gone), and what its trigger counts. */
 export const WRITTEN_AT = 0;
@@ -31,7 +32,7 @@ export interface TableOptions {
 interface Shard {
   readonly index: number;
   floor: number;
-  bucket: Bucket;
+  bucket: TableBucket;
   /** Entries of the bucket that are gone. */
   dead: number;
   /** When it is next looked for keys that were forgotten. */
@@ -53,7 +54,7 @@ export class KeyedTable implements KeyedNode {
   /** Of the record that comes next; filled anew each time. */
   readonly key: HashedKey = { bytes: new Uint8Array(0), start: 0, stop: 0, hash: 0 };
   /** Where the entry is that was asked for last. */
-  bucket: Bucket;
+  bucket: TableBucket;
   /** Shards and hashes of the keys of the next records. */
   private readonly sought = new Int32Array(1024);
   private readonly glanced = new Int32Array(512);
@@ -73,11 +74,11 @@ export class KeyedTable implements KeyedNode {
     this.layout = layout;
     this.ttl = ttlMs;
     this.everyMs = trigger?.type === "time" ? trigger.everyMs : 0;
-    this.bucket = new Bucket(0, layout, false);
+    this.bucket = new TableBucket(layout);
   }
 
   private open(index: number): Shard {
-    const bucket = new Bucket(0, this.layout, false);
+    const bucket = new TableBucket(this.layout);
     const shard: Shard = { index, floor: Number.NEGATIVE_INFINITY, bucket, dead: 0, sweepAt: Number.NEGATIVE_INFINITY };
     this.owned.set(index, shard);
     this.byIndex[index] = shard;
@@ -149,7 +150,7 @@ export class KeyedTable implements KeyedNode {
     return this.entry(shardIndex);
   }
 
-  private touch(bucket: Bucket, e: number): void {
+  private touch(bucket: TableBucket, e: number): void {
     const page = e >> PAGE_BITS;
     bucket.marks[e] = this.snapshots.epoch;
     if (bucket.stamps[page] !== this.snapshots.epoch) this.snapshots.touch(bucket, page);
@@ -178,13 +179,13 @@ export class KeyedTable implements KeyedNode {
   private compact(shard: Shard): void {
     const { cells, texts } = this.layout;
     const from = shard.bucket;
-    const to = new Bucket(0, this.layout, false);
+    const to = new TableBucket(this.layout);
     const now = this.now(shard);
     for (let e = 0; e < from.n; e++) {
       if (!this.alive(from.cells, e * cells, now)) continue;
       const k = to.obtain(from.keys, from.keyAt[e] as number, from.keyAt[e + 1] as number, from.hashes[e] as number);
       to.cells.set(from.cells.subarray(e * cells, (e + 1) * cells), k * cells);
-      for (let i = 0; i < texts; i++) to.texts[k * texts + i] = from.texts[e * texts + i];
+      for (let i = 0; i < texts; i++) to.put(k, i, from.held(e, i));
     }
     shard.bucket = to;
     shard.dead = 0;
@@ -271,7 +272,7 @@ export class KeyedTable implements KeyedNode {
     if (e < 0) e = bucket.insert(bytes, start, stop, { hash, place: e });
     else if (wasGone) e = bucket.renew(e, bytes, start, stop);
     bucket.cells.set(cells, e * this.layout.cells);
-    for (let i = 0; i < this.layout.texts; i++) bucket.texts[e * this.layout.texts + i] = texts[i];
+    for (let i = 0; i < this.layout.texts; i++) bucket.put(e, i, texts[i]);
   }
 
   size(): number {

@@ -1,3 +1,4 @@
+import { heldValue } from "../accumulators/accumulator.ts";
 import type { Held } from "../accumulators/accumulator.ts";
 import type { CellLayout } from "./cells.ts";
 
@@ -43,13 +44,15 @@ export class Bucket {
   keyAt: Int32Array;
   cells: Float64Array;
   texts: Held[] = [];
+  /** Numbers that are held apart from texts, where that is so (see `TableBucket`). */
+  readonly numbers: Float64Array | undefined;
   /** Snapshot epoch in which a page was last made writable. */
   stamps: Int32Array;
   /** Low bits of the snapshot epoch in which an entry was last made writable: what a checkpoint must write again. */
   marks: Uint16Array;
   hashes: Int32Array;
   /** Pairs of hash and entry + 1, 0 for a free place: a key is looked for in one line of the processor's cache. */
-  private table: Int32Array;
+  protected table: Int32Array;
   /** How many bits of a spread hash are too many for a place in the table. */
   private shift: number;
 
@@ -75,7 +78,7 @@ export class Bucket {
   }
 
   /** Where the search for a key begins. */
-  private home(hash: number): number {
+  protected home(hash: number): number {
     return (Math.imul(hash, SPREAD) >>> this.shift) << 1;
   }
 
@@ -88,18 +91,6 @@ export class Bucket {
       if (e < 0) return -1 - at;
       if (table[at] === hash && this.holds(e, bytes, start, stop)) return e;
     }
-  }
-
-  /** The entry at the place where the search for a key begins, or 0: it need not be the key's. */
-  glance(hash: number): number {
-    const e = (this.table[this.home(hash) + 1] as number) - 1;
-    return e < 0 ? 0 : e;
-  }
-
-  /** Reads of an entry what there is; tells where its key begins. */
-  glanceAt(e: number): number {
-    const at = this.keyAt[e] as number;
-    return (this.cells[e * this.layout.cells] as number) === 0 ? at + 1 : at;
   }
 
   private holds(e: number, bytes: Uint8Array, start: number, stop: number): boolean {
@@ -128,7 +119,7 @@ export class Bucket {
   /** Adds a key that `find` did not find, with initial cells. `place` is what `find` returned. */
   insert(bytes: Uint8Array, start: number, stop: number, at: { hash: number; place: number }): number {
     const e = this.n;
-    if (e === this.hashes.length) this.growEntries();
+    if (e === this.capacity) this.growEntries();
     const from = this.keyAt[e] as number;
     const to = from + stop - start;
     if (to > this.keys.length) this.growKeys(to);
@@ -153,6 +144,16 @@ export class Bucket {
     else for (let i = start, k = from; i < stop; i++, k++) keys[k] = bytes[i] as number;
   }
 
+  /** Keeps a value of an entry, a first or a last one, at a place among its texts. */
+  hold(e: number, at: number, value: unknown): void {
+    this.texts[e * this.layout.texts + at] = heldValue(value);
+  }
+
+  /** What is kept there. */
+  held(e: number, at: number): Held {
+    return this.texts[e * this.layout.texts + at];
+  }
+
   /** Forgets all keys, and keeps the room that they had. Whoever changes entries must know that they are gone. */
   clear(): void {
     this.n = 0;
@@ -166,8 +167,13 @@ export class Bucket {
     Object.assign(this, { keys, keyAt, cells, hashes, table, stamps, marks, shift });
   }
 
-  private growEntries(): void {
-    const capacity = this.hashes.length * 2;
+  /** Entries that there is room for. */
+  protected get capacity(): number {
+    return this.hashes.length;
+  }
+
+  protected growEntries(): void {
+    const capacity = this.capacity * 2;
     this.hashes = grown(this.hashes, new Int32Array(capacity));
     this.keyAt = grown(this.keyAt, new Int32Array(capacity + 1));
     this.marks = grown(this.marks, new Uint16Array(capacity));
@@ -196,7 +202,7 @@ export class Bucket {
   }
 }
 
-function grown<T extends Int32Array | Uint16Array | Float64Array | Buffer>(from: T, to: T): T {
+export function grown<T extends Int32Array | Uint16Array | Float64Array | Buffer>(from: T, to: T): T {
   to.set(from);
   return to;
 }

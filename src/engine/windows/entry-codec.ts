@@ -15,6 +15,8 @@ import { CHUNK_HEADER, ChunkWriter } from "./chunk-writer.ts";
 export const STATE_VERSION = 1;
 const NONE = 0xffffffff;
 const SHORT_TEXT = 32;
+/** Below this a loop is faster than a view of the bytes. */
+const SHORT_KEY = 64;
 
 /** Cells and texts of one entry, somewhere in a page. */
 export interface EntryValues {
@@ -22,6 +24,8 @@ export interface EntryValues {
   readonly cellAt: number;
   readonly texts: readonly Held[];
   readonly textAt: number;
+  /** Numbers that are held apart; NaN where a text counts. */
+  readonly numbers?: Float64Array | undefined;
 }
 
 export interface EntryKey {
@@ -39,16 +43,25 @@ export class EntryWriter extends ChunkWriter {
   }
 
   add(end: number, key: EntryKey, values: EntryValues): void {
+    const { cells, texts } = this.layout;
     const length = key.stop - key.start;
-    this.room(12 + length + this.layout.cells * 8);
-    this.at = this.buffer.writeDoubleLE(end, this.at);
-    this.at = this.buffer.writeUInt32LE(length, this.at);
-    this.buffer.set(key.bytes.subarray(key.start, key.stop), this.at);
-    this.at += length;
-    for (let i = 0; i < this.layout.cells; i++)
-      this.at = this.buffer.writeDoubleLE(values.cells[values.cellAt + i] as number, this.at);
-    for (let i = 0; i < this.layout.texts; i++) this.text(values.texts[values.textAt + i]);
+    this.room(12 + length + cells * 8);
+    const { view } = this;
+    view.setFloat64(this.at, end, true);
+    view.setUint32(this.at + 8, length, true);
+    this.at += 12;
+    this.key(key, length);
+    for (let i = 0; i < cells; i++, this.at += 8)
+      view.setFloat64(this.at, values.cells[values.cellAt + i] as number, true);
+    for (let i = 0; i < texts; i++) this.text(heldAt(values, values.textAt + i));
     this.count++;
+  }
+
+  private key({ bytes, start, stop }: EntryKey, length: number): void {
+    const { buffer, at } = this;
+    if (length > SHORT_KEY) buffer.set(bytes.subarray(start, stop), at);
+    else for (let i = 0; i < length; i++) buffer[at + i] = bytes[start + i] as number;
+    this.at = at + length;
   }
 
   private text(held: Held): void {
@@ -84,6 +97,11 @@ export class EntryWriter extends ChunkWriter {
     this.at = this.buffer.writeUInt32LE(text === undefined ? NONE : length, this.at);
     if (text !== undefined) this.at += this.buffer.write(text, this.at);
   }
+}
+
+function heldAt({ texts, numbers }: EntryValues, at: number): Held {
+  const number = numbers?.[at];
+  return number === undefined || Number.isNaN(number) ? texts[at] : number;
 }
 
 /** What was saved of one text: `b` from `start` to `end`. */

@@ -8,6 +8,7 @@ import { EntryWriter } from "./entry-codec.ts";
 interface Page {
   readonly cells: Float64Array;
   readonly texts: readonly Held[];
+  readonly numbers: Float64Array | undefined;
 }
 
 interface AtBarrier {
@@ -69,7 +70,11 @@ function copyOf(bucket: Bucket, page: number): Page {
   const from = page << PAGE_BITS;
   const to = Math.min(bucket.n, from + (1 << PAGE_BITS));
   const { cells, texts } = bucket.layout;
-  return { cells: bucket.cells.slice(from * cells, to * cells), texts: bucket.texts.slice(from * texts, to * texts) };
+  return {
+    cells: bucket.cells.slice(from * cells, to * cells),
+    texts: bucket.texts.slice(from * texts, to * texts),
+    numbers: bucket.numbers?.slice(from * texts, to * texts),
+  };
 }
 
 class Snapshot {
@@ -154,11 +159,23 @@ class Snapshot {
     const { marks } = bucket;
     const isNew: Wanted = (e) =>
       e >= earlier.entries || (((marks[e] as number) - earlier.snapshot) & (MARKS - 1)) < MARKS / 2;
+    const { stamps } = bucket;
+    const held = this.held.get(bucket) as AtBarrier;
     const writer = new EntryWriter(this.layout, at.watermark);
-    yield* this.entries(writer, bucket, isNew);
+    for (let page = 0; page << PAGE_BITS < held.n; page++) {
+      if (page % PAGES_AT_ONCE === 0) yield NOTHING;
+      const isOld = (stamps[page] as number) < earlier.snapshot && (page + 1) << PAGE_BITS <= earlier.entries;
+      if (isOld) continue;
+      writePage(writer, held, page, isNew);
+      if (writer.full()) yield writer.take();
+    }
     if (!writer.empty()) yield writer.take();
   }
 }
+
+/** Of pages that have little to write, so many are looked at before others may work. */
+const PAGES_AT_ONCE = 64;
+const NOTHING = Buffer.alloc(0);
 
 const livingOf =
   ({ alive }: ShardAtBarrier): Wanted =>
@@ -180,10 +197,15 @@ function writePage(writer: EntryWriter, held: AtBarrier, page: number, wanted: W
   const base = copy === undefined ? 0 : first;
   const from: Page = copy ?? bucket;
   const { cells, texts } = bucket.layout;
+  // One of each for the page: objects for every entry would be garbage by the million.
+  const key = { bytes: bucket.keys, start: 0, stop: 0 };
+  const values = { cells: from.cells, cellAt: 0, texts: from.texts, textAt: 0, numbers: from.numbers };
   for (let e = first; e < Math.min(n, first + (1 << PAGE_BITS)); e++) {
-    if (!wanted(e, from.cells, (e - base) * cells)) continue;
-    const key = { bytes: bucket.keys, start: bucket.keyAt[e] as number, stop: bucket.keyAt[e + 1] as number };
-    const values = { cells: from.cells, cellAt: (e - base) * cells, texts: from.texts, textAt: (e - base) * texts };
+    values.cellAt = (e - base) * cells;
+    values.textAt = (e - base) * texts;
+    if (!wanted(e, from.cells, values.cellAt)) continue;
+    key.start = bucket.keyAt[e] as number;
+    key.stop = bucket.keyAt[e + 1] as number;
     writer.add(bucket.end, key, values);
   }
 }
