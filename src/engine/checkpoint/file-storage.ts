@@ -6,6 +6,7 @@ import type { SegmentWriter, Storage } from "./storage.ts";
 
 /** Pieces are gathered up to this size before they go to the disk. */
 const WRITE_BYTES = 1024 * 1024;
+const FIRST_BYTES = 16 * 1024;
 
 /** Objects as files of a folder. `create` is a link to a synced temporary file: whole and exclusive on every file system. */
 export function fileStorage(uri: string, root: string): Storage {
@@ -33,20 +34,29 @@ export function fileStorage(uri: string, root: string): Storage {
 async function segmentWriter(uri: string, path: string): Promise<SegmentWriter> {
   await makeFolder(dirname(path));
   const file = await open(path, "w");
-  let gathered: Buffer[] = [];
+  let gathered: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   let size = 0;
+  const roomFor = (bytes: number): void => {
+    const needed = Math.min(WRITE_BYTES, size + bytes);
+    if (needed <= gathered.length) return;
+    const bigger = Buffer.allocUnsafeSlow(Math.min(WRITE_BYTES, Math.max(needed, gathered.length * 2)));
+    gathered.copy(bigger, 0, 0, size);
+    gathered = bigger;
+  };
   const put = async (): Promise<void> => {
-    const bytes = gathered.length === 1 ? (gathered[0] as Buffer) : Buffer.concat(gathered);
-    gathered = [];
+    await writeAll(file, gathered.subarray(0, size));
     size = 0;
-    await writeAll(file, bytes);
   };
   return {
     write: (bytes) =>
       writing(uri, async () => {
-        gathered.push(Buffer.from(bytes));
-        size += bytes.length;
-        if (size >= WRITE_BYTES) await put();
+        for (let done = 0; done < bytes.length;) {
+          roomFor(bytes.length - done);
+          const taken = bytes.copy(gathered, size, done);
+          done += taken;
+          size += taken;
+          if (size === WRITE_BYTES) await put();
+        }
       }),
     close: () =>
       writing(uri, async () => {
@@ -54,10 +64,7 @@ async function segmentWriter(uri: string, path: string): Promise<SegmentWriter> 
         await file.sync();
         await file.close();
       }),
-    abandon: async () => {
-      gathered = [];
-      await file.close();
-    },
+    abandon: () => file.close(),
   };
 }
 

@@ -3,9 +3,21 @@ const CHUNK_BYTES = 256 * 1024;
 /** Every chunk begins so: watermark of the shard (f64), number of what it holds (u32). Little endian. */
 export const CHUNK_HEADER = 12;
 
+const FIRST_BYTES = 64 * 1024;
+/** A larger one, of a long row, is not kept. */
+const LARGEST_SPARE = 1024 * 1024;
+
+const EMPTY: Buffer = Buffer.allocUnsafeSlow(0);
+
+/** The room of a writer that has given its chunk away, for the next one: fresh memory costs more than writing into it. */
+let spare: Buffer | undefined;
+
 /** Saved state on its way into chunks: bytes that grow as they are needed. */
 export class ChunkWriter {
-  buffer = Buffer.allocUnsafe(64 * 1024);
+  /** Nothing until there was `room` for something. */
+  buffer = EMPTY;
+  /** Of the buffer. */
+  view = new DataView(EMPTY.buffer, 0, 0);
   /** Where the next byte goes. */
   at = CHUNK_HEADER;
   /** Entries or rows so far. */
@@ -26,10 +38,16 @@ export class ChunkWriter {
 
   /** Makes room for so many bytes more. */
   room(bytes: number): void {
-    if (this.at + bytes <= this.buffer.length) return;
-    const bigger = Buffer.allocUnsafe(Math.max(this.at + bytes, this.buffer.length * 2));
-    this.buffer.copy(bigger, 0, 0, this.at);
-    this.buffer = bigger;
+    const needed = this.at + bytes;
+    if (needed <= this.buffer.length) return;
+    const bigger = spareOf(needed) ?? Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, needed, this.buffer.length * 2));
+    this.buffer.copy(bigger);
+    this.use(bigger);
+  }
+
+  private use(buffer: Buffer): void {
+    this.buffer = buffer;
+    this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
   }
 
   /** Adds what is in its saved form already. */
@@ -50,14 +68,23 @@ export class ChunkWriter {
 
   /** The chunk so far; the writer goes on with a new one. */
   take(): Buffer {
-    this.buffer.writeDoubleLE(this.watermark, 0);
-    this.buffer.writeUInt32LE(this.count, 8);
-    const chunk = this.buffer.subarray(0, this.at);
-    this.buffer = Buffer.allocUnsafe(this.buffer.length);
+    const chunk = Buffer.allocUnsafeSlow(this.at);
+    if (this.at > CHUNK_HEADER) this.buffer.copy(chunk, CHUNK_HEADER, CHUNK_HEADER, this.at);
+    chunk.writeDoubleLE(this.watermark, 0);
+    chunk.writeUInt32LE(this.count, 8);
+    if (this.buffer.length <= LARGEST_SPARE && this.buffer.length > (spare?.length ?? 0)) spare = this.buffer;
+    this.use(EMPTY);
     this.at = CHUNK_HEADER;
     this.count = 0;
     return chunk;
   }
+}
+
+function spareOf(bytes: number): Buffer | undefined {
+  const found = spare;
+  if (found === undefined || found.length < bytes) return undefined;
+  spare = undefined;
+  return found;
 }
 
 /** The watermark of a chunk's shard, to be restored: an end of the input is not. */
