@@ -15,6 +15,7 @@ import { crds } from "./gen/crds.ts";
 import { errorReference } from "./gen/error-reference.ts";
 import { flagReference } from "./gen/flag-reference.ts";
 import { installFile } from "./gen/install.ts";
+import { layoutCode } from "./gen/layout-code.ts";
 import { metricReference } from "./gen/metric-reference.ts";
 
 type Generator = () => Readonly<Record<string, string>>;
@@ -29,6 +30,7 @@ const generators: readonly Generator[] = [
   crds,
   ...installs,
   argocd,
+  layoutCode,
 ];
 
 const root = join(import.meta.dirname, "..");

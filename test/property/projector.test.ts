@@ -1,9 +1,7 @@
 import { expect, it } from "vitest";
-import { decoder } from "../../src/engine/json/decoder.ts";
-import type { Layout } from "../../src/engine/json/layout.ts";
-import { Layouts } from "../../src/engine/json/layouts.ts";
 import { ownField } from "../../src/engine/own-field.ts";
 import { projector } from "../../src/engine/json/project.ts";
+import { finderByShape, recordsOf } from "../builders/found-by-shape.ts";
 import { hostileDocument, sibling } from "../builders/hostile-json.ts";
 import { random } from "../builders/random.ts";
 
@@ -52,14 +50,13 @@ it("finds by the shape of an earlier record what JSON.parse finds, or leaves it 
   const r = random(20260102);
   let fitted = 0;
   for (let shape = 0; shape < DOCUMENTS / SIBLINGS; shape++) {
-    const find = finderByShape(wanted);
     const first = hostileDocument(r);
-    for (let n = 0; n < SIBLINGS; n++) {
-      const document = n === 0 ? first : sibling(r, first);
-      const behind = Buffer.from(r.pick(["", '"}]1    ', "\n{}\n{}{}", "0e00000", '",":{}",":{}']));
-      const found = find(Buffer.concat([document, behind]), document.length);
+    const documents = Array.from({ length: SIBLINGS }, (_, n) => (n === 0 ? first : sibling(r, first)));
+    const behind = (): string => r.pick(["", '"}]1    ', "\n{}\n{}{}", "0e00000", '",":{}",":{}']);
+    for (const [n, found] of finderByShape(wanted)(recordsOf(documents, behind)).entries()) {
       if (found === undefined) continue;
       fitted++;
+      const document = documents[n] as Buffer;
       const expected = parsed(document, wanted);
       if (!same(found, expected))
         expect({ document: document.toString(), found }).toEqual({ document: document.toString(), found: expected });
@@ -70,21 +67,6 @@ it("finds by the shape of an earlier record what JSON.parse finds, or leaves it 
 });
 
 const SIBLINGS = 50;
-
-/** Values of the wanted fields where the shape of the record is one that came before. */
-function finderByShape(wanted: readonly (readonly string[])[]): (b: Buffer, end: number) => unknown[] | undefined {
-  const layouts = new Layouts(wanted);
-  const project = projector(wanted);
-  const decode = decoder();
-  return (b, end) => {
-    layouts.begin(b, 1);
-    const at = layouts.of(0, end);
-    if (at === undefined && project(b, 0, end) !== "odd") layouts.learn(0, end);
-    const value = ({ starts, ends, types }: Layout, k: number): unknown =>
-      decode(b, starts[k] as number, ends[k] as number, types[k] as number);
-    return at === undefined ? undefined : wanted.map((_, k) => value(at, k));
-  };
-}
 
 function parsed(document: Buffer, wanted: readonly (readonly string[])[] = WANTED): unknown[] | undefined {
   try {

@@ -1,3 +1,4 @@
+import { rowInts, slotInts } from "../json/layout.ts";
 import { projectorSource } from "../json/projector.ts";
 import type { ProjectedField } from "../json/projector.ts";
 import type { Slot } from "./shape.ts";
@@ -60,7 +61,8 @@ function slotOf(k: number, buffer: string): Slot {
 
 /**
  * Finds the fields of the record that is in `b` from `start` to `end`; `taken` is false where the tokenizer does not take
- * it. `layouts` is the variable of the shapes that are known of these records, which are tried first.
+ * it. `layouts` is the variable of the shapes that are known of these records, which are tried first; the record is then
+ * number `i` of its batch.
  */
 export function scanSource(fields: readonly ProjectedField[], layouts?: string): string {
   const known = layouts === undefined ? "" : knownSource(fields, layouts);
@@ -71,7 +73,7 @@ export function scanSource(fields: readonly ProjectedField[], layouts?: string):
       p = start;
       ${projectorSource(fields)}
       taken = p === end;
-      ${layouts === undefined ? "" : `if (taken) ${layouts}.learn(start, end);`}
+      ${layouts === undefined ? "" : `if (taken) ${layouts}.learn(i);`}
     }`;
 }
 
@@ -95,9 +97,11 @@ export const decodeSource = (
     }`;
 
 function knownSource(fields: readonly ProjectedField[], layouts: string): string {
-  const taken = fields.map(
-    ({ slot: k }, i) => `s${k} = at.starts[${i}]; e${k} = at.ends[${i}]; t${k} = at.types[${i}];`,
-  );
-  return `const at = ${layouts}.of(start, end);
-      if (at !== undefined) { ${taken.join(" ")} taken = true; break odd; }`;
+  const taken = fields.map(({ slot: k }, i) => {
+    const at = slotInts(i);
+    return `s${k} = found[at + ${at}]; e${k} = found[at + ${at + 1}]; t${k} = found[at + ${at + 2}];`;
+  });
+  return `if (i >= ${layouts}.next) ${layouts}.scan(i);
+      const found = ${layouts}.rows, at = (i - ${layouts}.first) * ${rowInts(fields.length)};
+      if (found[at] === 1) { ${taken.join(" ")} taken = true; break odd; }`;
 }

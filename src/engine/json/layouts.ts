@@ -1,9 +1,8 @@
-import type { Layout } from "./layout.ts";
-import { learnLayout } from "./learn-layout.ts";
+import { LayoutScanner, MOST_LAYOUTS } from "./layout-scanner.ts";
+import type { Records } from "./layout-scanner.ts";
+import { learnLayout, MOST_SLOTS } from "./learn-layout.ts";
 import type { ProjectedField } from "./projector.ts";
 
-/** Shapes that are known at a time. */
-const MOST = 4;
 /** So many records are looked at before it is judged whether knowing shapes pays. */
 const TRIAL = 8192;
 /** Batches that are read without them where it does not. */
@@ -13,61 +12,63 @@ const TRIED = 16;
 /** one in so many takes the place of the one not seen for longest. */
 const REPLACED = 256;
 
+const NONE: Records = { buf: Buffer.alloc(0), off: new Int32Array(0), len: new Int32Array(0), n: 0 };
+
+/** One for all sources, whose batches come one after the other: address space for a memory of WebAssembly is gigabytes. */
+let shared: LayoutScanner | undefined;
+
 /** The shapes of one source's records, learned as they come. */
 export class Layouts {
+  /** Of records `first` to `next` of the batch: where the fields are, if the shape is known. layout.ts says how. */
+  readonly rows: Int32Array;
+  first = 0;
+  next = 0;
   private readonly fields: readonly ProjectedField[];
-  /** The one of the last record first. */
-  private readonly known: Layout[] = [];
-  private bytes: Uint8Array = Buffer.alloc(0);
-  private view: DataView = new DataView(new ArrayBuffer(0));
+  private readonly scanner: LayoutScanner;
+  private known: readonly Uint8Array[] = [];
+  private batch = NONE;
   private resting = 0;
   private seen = 0;
   private missed = 0;
 
   constructor(paths: readonly (readonly string[])[]) {
     this.fields = paths.map((path, slot) => ({ path, slot }));
+    this.scanner = shared ??= new LayoutScanner();
+    this.rows = this.scanner.rows;
   }
 
-  /** The next records, n of them, are in these bytes. */
-  begin(bytes: Uint8Array, n: number): void {
-    if (this.bytes !== bytes) {
-      this.bytes = bytes;
-      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    }
+  /** The next records are these. */
+  begin(batch: Records): void {
+    this.batch = batch;
+    this.first = this.next = 0;
     if (this.resting > 0) this.resting--;
-    this.seen += n;
+    this.seen += batch.n;
     if (this.seen < TRIAL) return;
     if (this.missed * 2 > this.seen) {
       this.resting = REST;
-      this.known.length = 0;
+      this.known = [];
     }
     this.seen = this.missed = 0;
   }
 
-  /** The layout that tells where the fields of this record are, if its shape is known. */
-  of(start: number, end: number): Layout | undefined {
-    const { known, bytes, view } = this;
-    const first = known[0];
-    if (first === undefined) return undefined;
-    if (first.fits(bytes, view, start, end)) return first;
-    for (let i = 1; i < known.length; i++) {
-      const layout = known[i] as Layout;
-      if (!layout.fits(bytes, view, start, end)) continue;
-      known.copyWithin(1, 0, i);
-      known[0] = layout;
-      return layout;
-    }
-    return undefined;
+  /** Looks at record i, which is not before `next`, and some behind it. */
+  scan(i: number): void {
+    this.first = i;
+    this.next = this.scanner.scan(this.known, this.batch, i, this.fields.length);
   }
 
   /** The tokenizer took this record, whose shape was not known. */
-  learn(start: number, end: number): void {
-    if (this.resting > 0) return;
+  learn(i: number): void {
+    if (this.resting > 0 || this.fields.length > MOST_SLOTS) return;
     this.missed++;
-    if ((this.known.length === MOST || this.missed > TRIED) && this.missed % REPLACED !== 0) return;
-    const layout = learnLayout(this.bytes, { start, end }, this.fields);
+    const { scanner, batch } = this;
+    const isFull = this.known.length === MOST_LAYOUTS;
+    if ((isFull || this.missed > TRIED) && this.missed % REPLACED !== 0) return;
+    const start = batch.off[i] as number;
+    const layout = learnLayout(batch.buf, { start, end: start + (batch.len[i] as number) }, this.fields);
     if (layout === undefined) return;
-    if (this.known.length === MOST) this.known.pop();
-    this.known.unshift(layout);
+    this.known = [layout, ...scanner.inOrder(this.known).slice(0, MOST_LAYOUTS - 1)];
+    // Those behind it may have its shape. Where shapes are many, looking at them again costs more than it finds.
+    if (!isFull) this.next = i + 1;
   }
 }

@@ -1,36 +1,41 @@
-import { END, Layout, NUMBER, OTHER, TEXT } from "./layout.ts";
+import { END, layoutBytes, MISSING_FIELD, MORE, NUMBER, OTHER, STEP_BYTES, STEP_SIZE, TEXT } from "./layout.ts";
+import type { Step } from "./layout.ts";
 import { fieldTrie } from "./projector.ts";
 import type { FieldTrie, ProjectedField } from "./projector.ts";
 import { plain, scanValue, skipSpace } from "./scan.ts";
 
 const QUOTE = 34;
-/** A record with more than this between its values is not one of many alike. */
-const MOST_BYTES = 16 * 1024;
+/** A record of which more must be compared is not one of many alike. */
+const MOST_STEPS = 1024;
+/** Fields that a source may be asked for: there is a step for each that a record lacks. */
+export const MOST_SLOTS = 256;
+export const MOST_LAYOUT_BYTES = (MOST_STEPS + MOST_SLOTS) * STEP_SIZE;
 
 /** The layout of a record that the tokenizer took; undefined where its shape cannot be told from its bytes alone. */
 export function learnLayout(
   b: Uint8Array,
   { start, end }: { readonly start: number; readonly end: number },
   fields: readonly ProjectedField[],
-): Layout | undefined {
+): Uint8Array | undefined {
   const learner = new Learner(b, end);
-  return learner.record(start, fieldTrie(fields)) ? new Layout(learner.program(), fields.length) : undefined;
+  return learner.record(start, fieldTrie(fields)) ? layoutBytes(learner.layout(fields)) : undefined;
 }
 
 class Learner {
   private readonly b: Uint8Array;
   private readonly end: number;
-  private readonly code: number[] = [];
+  private readonly steps: Step[] = [];
   private between: number[] = [];
-  private total = 0;
 
   constructor(b: Uint8Array, end: number) {
     this.b = b;
     this.end = end;
   }
 
-  program(): Int32Array {
-    return Int32Array.from(this.code);
+  layout(fields: readonly ProjectedField[]): readonly Step[] {
+    const found = new Set(this.steps.map(({ slot }) => slot));
+    const missing = fields.filter(({ slot }) => !found.has(slot));
+    return [...missing.map(({ slot }): Step => ({ bytes: [], length: 0, kind: MISSING_FIELD, slot })), ...this.steps];
   }
 
   record(start: number, fields: FieldTrie): boolean {
@@ -40,7 +45,7 @@ class Learner {
     if (behind < 0) return false;
     this.copy(behind, this.end);
     this.step(END, -1);
-    return this.total <= MOST_BYTES;
+    return this.steps.length <= MOST_STEPS;
   }
 
   /** Position behind the object at p, or −1. */
@@ -94,15 +99,14 @@ class Learner {
 
   /** The quote that opens a text is compared with what stands before it. */
   private step(kind: number, slot: number): void {
-    const bytes = [...this.between, ...(kind === TEXT ? [QUOTE] : [])];
-    const words = bytes.length >> 2;
-    const left = bytes.length & 3;
-    const packed = Buffer.alloc(words * 4 + 4);
-    packed.set(bytes);
-    this.code.push(this.between.length, words);
-    for (let i = 0; i <= words; i++) this.code.push(packed.readInt32LE(i * 4));
-    this.code.push(2 ** (left * 8) - 1, kind, slot);
-    this.total += bytes.length;
+    const { between, steps } = this;
+    const bytes = [...between, ...(kind === TEXT ? [QUOTE] : [])];
+    let at = 0;
+    for (; bytes.length - at > STEP_BYTES; at += STEP_BYTES) {
+      const length = Math.min(STEP_BYTES, between.length - at);
+      steps.push({ bytes: bytes.slice(at, at + STEP_BYTES), length, kind: MORE, slot: -1 });
+    }
+    steps.push({ bytes: bytes.slice(at), length: between.length - at, kind, slot });
     this.between = [];
   }
 }
