@@ -1,13 +1,11 @@
-import type { KeyedNode, KeyedSnapshot } from "../program.ts";
-import { requireRestorable } from "../windows/restorable.ts";
-import { givesUnmatched, joinSignature } from "./join-node.ts";
-import type { JoinNode } from "./join-node.ts";
-import { JOIN_STATE_VERSION, readRows, RowWriter } from "./row-codec.ts";
+import type { KeyedSnapshot } from "../program.ts";
+import { KeyedJoin } from "./keyed-join.ts";
+import type { JoinShard } from "./keyed-join.ts";
+import { readRows, RowWriter } from "./row-codec.ts";
 import type { SavedRow } from "./row-codec.ts";
 import { bytesOfRow, keptRow, NO_ROW } from "./row.ts";
-import type { IncomingRow, Pair, RowAt, Side } from "./row.ts";
+import type { RowAt, Side } from "./row.ts";
 
-const NOTHING = Buffer.alloc(0);
 /** As in SQL, null is equal to nothing. */
 const NULL = "null";
 
@@ -19,10 +17,7 @@ interface Kept {
   readonly number: number;
 }
 
-interface Shard {
-  readonly index: number;
-  /** Watermark at the restored barrier. */
-  floor: number;
+interface Shard extends JoinShard {
   /** Left rows whose time has not come, in order of arrival. */
   waiting: Kept[];
   /** By key, in order of their time: those after the watermark, and the newest before. Lists are replaced, never changed. */
@@ -34,46 +29,21 @@ interface Shard {
  * when the watermark reaches its time, because only then are all versions there. A left row at or before the watermark is
  * late; a right one is not: it is in force for what is still to come, unless a newer one is.
  */
-export class TemporalJoin implements KeyedNode {
-  readonly node: string;
-  readonly stateVersion = JOIN_STATE_VERSION;
-  readonly stateSignature: string;
-  watermark = Number.NEGATIVE_INFINITY;
-  readonly row: IncomingRow;
-  pair: Pair = () => undefined;
-  private readonly keepsUnmatched: boolean;
-  private readonly owned = new Map<number, Shard>();
+export class TemporalJoin extends KeyedJoin<Shard> {
   private rows = 0;
   /** The time of the first row that waits is not before this. */
   private nextDue = Number.POSITIVE_INFINITY;
 
-  constructor(node: JoinNode) {
-    this.node = node.name;
-    this.stateSignature = joinSignature(node);
-    this.keepsUnmatched = givesUnmatched(node, 0);
-    this.row = { key: NOTHING, keyStart: 0, keyEnd: 0, hash: 0, bytes: NOTHING, start: 0, end: 0, ts: 0 };
+  protected newShard(index: number): Shard {
+    return { index, floor: Number.NEGATIVE_INFINITY, waiting: [], versions: new Map() };
   }
 
-  private shard(index: number): Shard {
-    let shard = this.owned.get(index);
-    if (shard === undefined) {
-      shard = { index, floor: Number.NEGATIVE_INFINITY, waiting: [], versions: new Map() };
-      this.owned.set(index, shard);
-    }
-    return shard;
-  }
-
-  private now({ floor }: Shard): number {
-    return Math.max(this.watermark, floor);
-  }
-
-  /** Takes `row` in; false where it is late. */
   add(side: Side, index: number): boolean {
     const shard = this.shard(index);
     const { key, keyStart, keyEnd, ts } = this.row;
     if (side === 0 && ts <= this.now(shard)) return false;
     const text = Buffer.from(key.subarray(keyStart, keyEnd)).toString();
-    if (text === NULL && (side === 1 || !this.keepsUnmatched)) return true;
+    if (text === NULL && (side === 1 || !this.unmatched[0])) return true;
     this.keep(shard, side, { key: text, ts, row: keptRow(this.row) });
     return true;
   }
@@ -114,11 +84,7 @@ export class TemporalJoin implements KeyedNode {
 
   private give({ index, versions }: Shard, { key, ts, row }: Kept): void {
     const version = key === NULL ? undefined : versions.get(key)?.findLast((v) => v.ts <= ts);
-    if (version !== undefined || this.keepsUnmatched) this.pair(row, version?.row ?? NO_ROW, index, ts);
-  }
-
-  shards(): readonly number[] {
-    return [...this.owned.keys()].toSorted((a, b) => a - b);
+    if (version !== undefined || this.unmatched[0]) this.pair(row, version?.row ?? NO_ROW, index, ts);
   }
 
   /** A list of what there is: rows and lists of versions do not change. */
@@ -150,9 +116,7 @@ export class TemporalJoin implements KeyedNode {
   }
 
   restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
-    const isOwned = this.owned.has(index);
-    requireRestorable(this.node, { index, isOwned, stateVersion, known: JOIN_STATE_VERSION });
-    const shard = this.shard(index);
+    const shard = this.restorable(index, stateVersion);
     const load = ({ side, ts, key, row }: SavedRow): void =>
       this.keep(shard, side, {
         key: Buffer.from(key.bytes.subarray(key.start, key.stop)).toString(),

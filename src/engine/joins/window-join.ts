@@ -1,9 +1,11 @@
+import { dueWindows } from "./due-windows.ts";
 import type { JoinNode } from "./join-node.ts";
 import { JoinState } from "./join-state.ts";
-import type { JoinShard } from "./join-state.ts";
+import type { RowShard } from "./join-state.ts";
 import type { RowLog } from "./row-log.ts";
-import { isNullKey, NO_ROW, SIDES } from "./row.ts";
+import { NO_ROW } from "./row.ts";
 import type { Side } from "./row.ts";
+import { windowSpans } from "./spans.ts";
 
 /**
  * Pairs of rows with one key in one tumbling window, given when the watermark passes it: windows in order of their end,
@@ -11,61 +13,33 @@ import type { Side } from "./row.ts";
  * arrival; of a key, its rows in order of arrival, left before right.
  */
 export class WindowJoin extends JoinState {
-  private readonly sizeMs: number;
-  /** The last millisecond of the first window that is held. */
-  private nextDue = Number.POSITIVE_INFINITY;
-
   constructor(node: JoinNode, sizeMs: number) {
-    super(node);
-    this.sizeMs = sizeMs;
+    super(node, windowSpans(sizeMs));
   }
 
-  protected logEnd(ts: number): number {
-    return Math.floor(ts / this.sizeMs) * this.sizeMs + this.sizeMs;
-  }
-
-  protected isAlive(): boolean {
+  protected override isAlive(): boolean {
     return true;
-  }
-
-  protected schedule(_side: Side, { end }: RowLog): void {
-    this.nextDue = Math.min(this.nextDue, end - 1);
   }
 
   add(side: Side, shardIndex: number): boolean {
     const shard = this.shard(shardIndex);
-    const { key, keyStart, keyEnd, ts } = this.row;
-    if (this.logEnd(ts) - 1 <= this.now(shard)) return false;
-    if (this.unmatched[side] || !isNullKey({ bytes: key, start: keyStart, stop: keyEnd })) this.keep(shard, side);
+    if (this.logEnd(this.row.ts) - 1 <= this.now(shard)) return false;
+    if (this.unmatched[side] || !this.hasNullKey()) this.keep(shard, side);
     return true;
   }
 
-  advance(watermark: number): void {
-    if (watermark <= this.watermark) return;
-    this.watermark = watermark;
-    if (watermark < this.nextDue) return;
-    for (const { shard, end } of this.due(watermark)) {
+  protected pass(watermark: number): void {
+    for (const { shard, end } of dueWindows(this.owned.values(), watermark)) {
       const left = shard.logs[0].get(end);
       const right = shard.logs[1].get(end);
       this.fire(shard, end - 1, { left, right });
       if (left !== undefined) this.dropLog(shard, 0, left);
       if (right !== undefined) this.dropLog(shard, 1, right);
     }
-    this.nextDue = Number.POSITIVE_INFINITY;
-    for (const { logs } of this.owned.values())
-      for (const side of SIDES) for (const log of logs[side].values()) this.schedule(side, log);
+    this.dropPassed(watermark);
   }
 
-  private due(watermark: number): { shard: JoinShard; end: number }[] {
-    const due: { shard: JoinShard; end: number }[] = [];
-    for (const shard of this.owned.values()) {
-      const ends = new Set([...shard.logs[0].keys(), ...shard.logs[1].keys()]);
-      for (const end of ends) if (end - 1 <= watermark) due.push({ shard, end });
-    }
-    return due.toSorted((a, b) => a.end - b.end || a.shard.index - b.shard.index);
-  }
-
-  private fire(shard: JoinShard, ts: number, of: { left: RowLog | undefined; right: RowLog | undefined }): void {
+  private fire(shard: RowShard, ts: number, of: { left: RowLog | undefined; right: RowLog | undefined }): void {
     const { left, right } = of;
     if (left !== undefined) for (const key of this.firing(left, right)) this.fireKey(left, key, { right, shard, ts });
     if (!this.unmatched[1] || right === undefined) return;
@@ -92,7 +66,7 @@ export class WindowJoin extends JoinState {
     return found.sort((a, b) => a - b);
   }
 
-  private fireKey(left: RowLog, key: number, of: { right: RowLog | undefined; shard: JoinShard; ts: number }): void {
+  private fireKey(left: RowLog, key: number, of: { right: RowLog | undefined; shard: RowShard; ts: number }): void {
     const { right, shard, ts } = of;
     const partner = right === undefined ? -1 : right.partner(left, key);
     if (partner < 0 && !this.unmatched[0]) return;
@@ -103,7 +77,7 @@ export class WindowJoin extends JoinState {
     }
   }
 
-  private pairAll(right: RowLog, partner: number, { shard, ts }: { shard: JoinShard; ts: number }): void {
+  private pairAll(right: RowLog, partner: number, { shard, ts }: { shard: RowShard; ts: number }): void {
     for (let row = right.first(partner); row >= 0; row = right.next(row)) {
       right.read(row, this.right);
       this.pair(this.left, this.right, shard.index, ts);

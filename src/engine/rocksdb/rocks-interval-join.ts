@@ -1,10 +1,10 @@
-import { intervalSpan } from "../joins/interval-join.ts";
 import type { JoinNode } from "../joins/join-node.ts";
-import { SIDES } from "../joins/row.ts";
 import type { Side } from "../joins/row.ts";
+import { intervalSpans } from "../joins/spans.ts";
 import type { RocksState } from "./database.ts";
 import { RocksJoin } from "./rocks-join.ts";
 import type { Arrived, StoredShard } from "./rocks-join.ts";
+import type { StoredRow } from "./stored-log.ts";
 import { StoredTimers } from "./stored-timers.ts";
 
 /** Behind the kinds of `StoredLog`: when rows that have no partner are given. */
@@ -13,34 +13,20 @@ const NUMBER_DIGITS = 12;
 
 /** `IntervalJoin` in RocksDB. Rows without a partner are in a queue by the time at which they are given. */
 export class RocksIntervalJoin extends RocksJoin {
-  /** By side: how much later than a row its last partner can be. */
-  private readonly laterMs: readonly [number, number];
-  private readonly spanMs: number;
   private readonly alone: StoredTimers;
-  /** No log is to be dropped below this watermark. */
-  private nextDue = Number.POSITIVE_INFINITY;
 
-  constructor(node: JoinNode, { beforeMs, afterMs }: { beforeMs: number; afterMs: number }, state: RocksState) {
-    super(node, state);
-    this.laterMs = [afterMs, beforeMs];
-    this.spanMs = intervalSpan(beforeMs + afterMs);
+  constructor(node: JoinNode, times: { beforeMs: number; afterMs: number }, state: RocksState) {
+    super(node, intervalSpans(times), state);
     this.alone = new StoredTimers(this.values.database, TIMER);
   }
 
-  protected logEnd(ts: number): number {
-    return Math.floor(ts / this.spanMs) * this.spanMs + this.spanMs;
-  }
-
-  protected isAlive(side: Side, ts: number, now: number): boolean {
-    return ts + this.laterMs[side] > now;
-  }
-
-  protected schedule({ shard, side, log, number, row }: Arrived): void {
-    const later = this.laterMs[side];
-    this.nextDue = Math.min(this.nextDue, log.end - 1 + later);
-    if (!this.unmatched[side] || row.matched) return;
-    const place = `${number.toString(16).padStart(NUMBER_DIGITS, "0")}${log.end}`;
-    this.alone.add(row.ts + later, `${String.fromCharCode(shard.index)}${side}${place}`);
+  protected override put(shard: StoredShard, side: Side, row: StoredRow): Arrived {
+    const arrived = super.put(shard, side, row);
+    if (this.unmatched[side] && !row.matched) {
+      const place = `${arrived.number.toString(16).padStart(NUMBER_DIGITS, "0")}${arrived.log.end}`;
+      this.alone.add(row.ts + this.laterMs[side], `${String.fromCharCode(shard.index)}${side}${place}`);
+    }
+    return arrived;
   }
 
   add(side: Side, shardIndex: number): boolean {
@@ -73,16 +59,13 @@ export class RocksIntervalJoin extends RocksJoin {
     return found;
   }
 
-  advance(watermark: number): void {
+  override advance(watermark: number): void {
     if (watermark <= this.watermark) return;
-    this.watermark = watermark;
     for (let due = this.alone.take(watermark); due !== undefined; due = this.alone.take(watermark)) {
       this.values.room();
       this.passAlone(due.id, due.at);
     }
-    if (watermark < this.nextDue) return;
-    this.nextDue = Number.POSITIVE_INFINITY;
-    for (const shard of this.owned.values()) for (const side of SIDES) this.drop(shard, side);
+    super.advance(watermark);
   }
 
   private passAlone(id: string, ts: number): void {
@@ -90,14 +73,10 @@ export class RocksIntervalJoin extends RocksJoin {
     const side: Side = id[1] === "0" ? 0 : 1;
     const number = Number.parseInt(id.slice(2, 2 + NUMBER_DIGITS), 16);
     const row = shard.logs[side].get(Number(id.slice(2 + NUMBER_DIGITS)))?.row(number);
-    if (row?.matched === false) this.giveAlone(side, row, { shard: shard.index, ts });
+    if (row?.matched === false) this.giveAlone(side, row.row, { shard: shard.index, ts });
   }
 
-  private drop(shard: StoredShard, side: Side): void {
-    for (const log of shard.logs[side].values()) {
-      const last = log.end - 1 + this.laterMs[side];
-      if (last <= this.watermark) this.dropLog(shard, log);
-      else this.nextDue = Math.min(this.nextDue, last);
-    }
+  protected pass(watermark: number): void {
+    this.dropPassed(watermark);
   }
 }

@@ -1,12 +1,12 @@
-import { givesUnmatched, joinSignature } from "../joins/join-node.ts";
 import type { JoinNode } from "../joins/join-node.ts";
-import { JOIN_STATE_VERSION, readRows, rowAt, RowWriter } from "../joins/row-codec.ts";
+import { KeyedJoin } from "../joins/keyed-join.ts";
+import type { JoinShard } from "../joins/keyed-join.ts";
+import { readRows, rowAt, RowWriter } from "../joins/row-codec.ts";
+import type { SavedRow } from "../joins/row-codec.ts";
 import { inForce } from "../joins/temporal-join.ts";
-import { bytesOfRow, isNullKey, noRowAt, NO_ROW } from "../joins/row.ts";
-import type { IncomingRow, Pair, Side } from "../joins/row.ts";
-import type { KeyedNode, KeyedSnapshot, StatePiece } from "../program.ts";
-import { floorOf } from "../windows/chunk-writer.ts";
-import { requireRestorable } from "../windows/restorable.ts";
+import { bytesOfRow, NO_ROW } from "../joins/row.ts";
+import type { Side } from "../joins/row.ts";
+import type { KeyedSnapshot, StatePiece } from "../program.ts";
 import type { DatabaseSnapshot, RocksState } from "./database.ts";
 import { shardPrefix } from "./entry-store.ts";
 import { VALUE_HEADER } from "./packed-writes.ts";
@@ -27,22 +27,8 @@ const NOTHING = Buffer.alloc(0);
 
 type Versions = readonly StoredRow[];
 
-interface Shard {
-  readonly index: number;
-  /** Watermark at the restored barrier. */
-  floor: number;
-}
-
 /** `TemporalJoin` in RocksDB: left rows until they are due, and the versions of each key. */
-export class RocksTemporalJoin implements KeyedNode {
-  readonly node: string;
-  readonly stateVersion = JOIN_STATE_VERSION;
-  readonly stateSignature: string;
-  watermark = Number.NEGATIVE_INFINITY;
-  readonly row: IncomingRow = { key: NOTHING, keyStart: 0, keyEnd: 0, hash: 0, ...noRowAt(), ts: 0 };
-  pair: Pair = () => undefined;
-  private readonly keepsUnmatched: boolean;
-  private readonly owned = new Map<number, Shard>();
+export class RocksTemporalJoin extends KeyedJoin<JoinShard> {
   private readonly values: ValueStore;
   private readonly waiting: StoredMap<StoredRow>;
   private readonly versions: StoredMap<Versions>;
@@ -52,38 +38,29 @@ export class RocksTemporalJoin implements KeyedNode {
   private known = 0;
 
   constructor(node: JoinNode, state: RocksState) {
-    this.node = node.name;
-    this.stateSignature = joinSignature(node);
-    this.keepsUnmatched = givesUnmatched(node, 0);
+    super(node);
     this.values = new ValueStore(state.open(node.name), state.cacheBytes);
     this.waiting = this.values.map(WAITING, ROW_CODECS[0]);
     this.versions = this.values.map(VERSIONS, versionsCodec());
     this.due = new StoredTimers(this.values.database, TIMER);
   }
 
-  private shard(index: number): Shard {
-    let shard = this.owned.get(index);
-    if (shard === undefined) this.owned.set(index, (shard = { index, floor: Number.NEGATIVE_INFINITY }));
-    return shard;
+  protected newShard(index: number): JoinShard {
+    return { index, floor: Number.NEGATIVE_INFINITY };
   }
 
-  private now({ floor }: Shard): number {
-    return Math.max(this.watermark, floor);
-  }
-
-  /** Takes `row` in; false where it is late. */
   add(side: Side, index: number): boolean {
     this.values.room();
     const shard = this.shard(index);
     const { key: bytes, keyStart: start, keyEnd: stop, ts } = this.row;
     if (side === 0 && ts <= this.now(shard)) return false;
-    const key = { bytes, start, stop };
-    if (isNullKey(key) && (side === 1 || !this.keepsUnmatched)) return true;
-    this.keep(shard, side, storedRow({ side, ts, matched: false, key, row: bytesOfRow(this.row) }));
+    if (this.hasNullKey() && (side === 1 || !this.unmatched[0])) return true;
+    const saved = { side, ts, matched: false, key: { bytes, start, stop } };
+    this.keep(shard, side, storedRow({ ...saved, row: bytesOfRow(this.row) }));
     return true;
   }
 
-  private keep(shard: Shard, side: Side, row: StoredRow): void {
+  private keep(shard: JoinShard, side: Side, row: StoredRow): void {
     if (side === 1) return this.keepVersion(shard, row);
     const name = nameOf(shard.index, (this.rows++).toString(16).padStart(NUMBER_DIGITS, "0"));
     this.waiting.put(name, row);
@@ -91,7 +68,7 @@ export class RocksTemporalJoin implements KeyedNode {
     this.known++;
   }
 
-  private keepVersion(shard: Shard, row: StoredRow): void {
+  private keepVersion(shard: JoinShard, row: StoredRow): void {
     const name = nameOf(shard.index, row.key.toString("latin1"));
     const before = this.versions.get(name) ?? [];
     const others = before.filter(({ ts }) => ts !== row.ts);
@@ -117,11 +94,7 @@ export class RocksTemporalJoin implements KeyedNode {
   private give(shard: number, left: StoredRow): void {
     const versions = isNull(left) ? undefined : this.versions.get(nameOf(shard, left.key.toString("latin1")));
     const version = versions?.findLast(({ ts }) => ts <= left.ts);
-    if (version !== undefined || this.keepsUnmatched) this.pair(left.row, version?.row ?? NO_ROW, shard, left.ts);
-  }
-
-  shards(): readonly number[] {
-    return [...this.owned.keys()].toSorted((a, b) => a - b);
+    if (version !== undefined || this.unmatched[0]) this.pair(left.row, version?.row ?? NO_ROW, shard, left.ts);
   }
 
   beginSnapshot(): KeyedSnapshot {
@@ -141,15 +114,14 @@ export class RocksTemporalJoin implements KeyedNode {
   }
 
   restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
-    const isOwned = this.owned.has(index);
-    requireRestorable(this.node, { index, isOwned, stateVersion, known: JOIN_STATE_VERSION });
-    const shard = this.shard(index);
+    const shard = this.restorable(index, stateVersion);
+    const load = (saved: SavedRow): void => {
+      this.values.room();
+      this.keep(shard, saved.side, storedRow(saved));
+    };
     for (const chunk of chunks) {
-      readRows(chunk, (saved) => {
-        this.values.room();
-        this.keep(shard, saved.side, storedRow(saved));
-      });
-      shard.floor = Math.max(shard.floor, floorOf(chunk));
+      const floor = readRows(chunk, load);
+      shard.floor = Math.max(shard.floor, floor);
     }
   }
 
@@ -186,11 +158,7 @@ function* partsOf(bytes: Buffer): Generator<Buffer> {
 function* chunksOf(from: DatabaseSnapshot, shard: number, now: number): Generator<Buffer> {
   const writer = new RowWriter(now);
   yield* waitingOf(from, shard, writer);
-  for (const part of from.pairs(shardPrefix(VERSIONS, shard)))
-    for (const { value } of part) {
-      addVersions(writer, value, now);
-      if (writer.full()) yield writer.take();
-    }
+  yield* versionsOf(from, shard, { writer, now });
   yield writer.take();
 }
 
@@ -202,6 +170,21 @@ function* waitingOf(from: DatabaseSnapshot, shard: number, writer: RowWriter): G
     }
 }
 
+/** With `since`, an empty buffer says that there was nothing for a while. */
+function* versionsOf(
+  from: DatabaseSnapshot,
+  shard: number,
+  { writer, now, since = 0 }: { writer: RowWriter; now: number; since?: number },
+): Generator<Buffer> {
+  for (const part of from.pairs(shardPrefix(VERSIONS, shard), { since })) {
+    for (const { value } of part) {
+      addVersions(writer, value, now);
+      if (writer.full()) yield writer.take();
+    }
+    if (since > 0) yield NOTHING;
+  }
+}
+
 function addVersions(writer: RowWriter, value: Buffer, now: number): void {
   const versions = Array.from(partsOf(value.subarray(VALUE_HEADER)), (saved) => ({ saved, ts: saved.readDoubleLE(0) }));
   for (const { saved } of inForce(versions, now)) writer.raw(saved);
@@ -210,18 +193,12 @@ function addVersions(writer: RowWriter, value: Buffer, now: number): void {
 /** Keys never go, so their versions are told by those that changed. Left rows do, and are written anew each time. */
 function* piecesOf(
   from: DatabaseSnapshot,
-  { shard, now, number }: { shard: Shard; now: number; number: number },
+  { shard, now, number }: { shard: JoinShard; now: number; number: number },
 ): Generator<StatePiece> {
   const at = { snapshot: number, entries: 0 };
   const changed = function* (since: number): Generator<Buffer> {
     const writer = new RowWriter(now);
-    for (const part of from.pairs(shardPrefix(VERSIONS, shard.index), { since })) {
-      for (const { value } of part) {
-        addVersions(writer, value, now);
-        if (writer.full()) yield writer.take();
-      }
-      if (since > 0) yield NOTHING;
-    }
+    yield* versionsOf(from, shard.index, { writer, now, since });
     if (!writer.empty()) yield writer.take();
   };
   yield { of: shard, at, whole: () => changed(0), since: ({ snapshot }) => changed(snapshot) };

@@ -1,11 +1,13 @@
+import { dueWindows } from "../joins/due-windows.ts";
 import type { JoinNode } from "../joins/join-node.ts";
 import { rowAt } from "../joins/row-codec.ts";
 import type { Side } from "../joins/row.ts";
 import { SIDES } from "../joins/row.ts";
+import { windowSpans } from "../joins/spans.ts";
 import type { RocksState, StoredPair } from "./database.ts";
 import { VALUE_HEADER } from "./packed-writes.ts";
 import { isNull, RocksJoin } from "./rocks-join.ts";
-import type { Arrived, StoredShard } from "./rocks-join.ts";
+import type { StoredShard } from "./rocks-join.ts";
 import { numberOf, storedRow } from "./stored-log.ts";
 import type { StoredLog, StoredRow } from "./stored-log.ts";
 
@@ -18,25 +20,12 @@ interface Firing {
 
 /** `WindowJoin` in RocksDB: a window is read in the order in which its rows came. */
 export class RocksWindowJoin extends RocksJoin {
-  private readonly sizeMs: number;
-  /** The last millisecond of the first window that is held. */
-  private nextDue = Number.POSITIVE_INFINITY;
-
   constructor(node: JoinNode, sizeMs: number, state: RocksState) {
-    super(node, state);
-    this.sizeMs = sizeMs;
+    super(node, windowSpans(sizeMs), state);
   }
 
-  protected logEnd(ts: number): number {
-    return Math.floor(ts / this.sizeMs) * this.sizeMs + this.sizeMs;
-  }
-
-  protected isAlive(): boolean {
+  protected override isAlive(): boolean {
     return true;
-  }
-
-  protected schedule({ log }: Arrived): void {
-    this.nextDue = Math.min(this.nextDue, log.end - 1);
   }
 
   add(side: Side, shardIndex: number): boolean {
@@ -47,30 +36,15 @@ export class RocksWindowJoin extends RocksJoin {
     return true;
   }
 
-  advance(watermark: number): void {
-    if (watermark <= this.watermark) return;
-    this.watermark = watermark;
-    if (watermark < this.nextDue) return;
-    for (const { shard, end } of this.due(watermark)) {
+  protected pass(watermark: number): void {
+    for (const { shard, end } of dueWindows(this.owned.values(), watermark)) {
       this.fire(shard, end);
       for (const side of SIDES) {
         const log = shard.logs[side].get(end);
-        if (log !== undefined) this.dropLog(shard, log);
+        if (log !== undefined) this.dropLog(shard, side, log);
       }
     }
-    this.nextDue = Number.POSITIVE_INFINITY;
-    for (const { logs } of this.owned.values())
-      for (const side of SIDES)
-        for (const { end } of logs[side].values()) this.nextDue = Math.min(this.nextDue, end - 1);
-  }
-
-  private due(watermark: number): { shard: StoredShard; end: number }[] {
-    const due: { shard: StoredShard; end: number }[] = [];
-    for (const shard of this.owned.values()) {
-      const ends = new Set([...shard.logs[0].keys(), ...shard.logs[1].keys()]);
-      for (const end of ends) if (end - 1 <= watermark) due.push({ shard, end });
-    }
-    return due.toSorted((a, b) => a.end - b.end || a.shard.index - b.shard.index);
+    this.dropPassed(watermark);
   }
 
   private fire({ index, logs }: StoredShard, end: number): void {
@@ -111,7 +85,7 @@ export class RocksWindowJoin extends RocksJoin {
     if (partners.length === 0 && !this.unmatched[0]) return;
     for (const number of log.rowsOf(first.key)) {
       const left = log.row(number);
-      if (partners.length === 0) this.giveAlone(0, left, at);
+      if (partners.length === 0) this.giveAlone(0, left.row, at);
       for (const partner of partners) if (other !== undefined) this.givePair(0, left, other.row(partner), at);
     }
   }
@@ -119,7 +93,7 @@ export class RocksWindowJoin extends RocksJoin {
   /** A right key that the left side does not have. */
   private fireAlone(first: StoredRow, { log, other, at }: Firing): void {
     if (!isNull(first) && other !== undefined && other.rowsOf(first.key).length > 0) return;
-    for (const number of log.rowsOf(first.key)) this.giveAlone(1, log.row(number), at);
+    for (const number of log.rowsOf(first.key)) this.giveAlone(1, log.row(number).row, at);
   }
 }
 

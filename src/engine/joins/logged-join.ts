@@ -1,0 +1,137 @@
+import { floorOf } from "../windows/chunk-writer.ts";
+import type { JoinNode } from "./join-node.ts";
+import { KeyedJoin } from "./keyed-join.ts";
+import type { JoinShard } from "./keyed-join.ts";
+import type { ShardAtBarrier } from "./log-pieces.ts";
+import { readSaved } from "./row-codec.ts";
+import type { SavedRow } from "./row-codec.ts";
+import { SIDES } from "./row.ts";
+import type { Side } from "./row.ts";
+import type { Spans } from "./spans.ts";
+
+/** Rows of one side in one shard and one span of time. */
+export interface Log {
+  /** First millisecond after its span. */
+  readonly end: number;
+  /** Rows. */
+  readonly n: number;
+}
+
+export interface LogShard<L> extends JoinShard {
+  /** By side, then by the end of their span of time, in order of it. */
+  readonly logs: readonly [Map<number, L>, Map<number, L>];
+}
+
+/** Rows of a join: shard → side → span of time → log. Time drops logs as wholes. */
+export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
+  protected readonly spanMs: number;
+  protected readonly laterMs: readonly [number, number];
+  /** Nothing is due to be given or dropped below this watermark. */
+  protected nextDue = Number.POSITIVE_INFINITY;
+
+  constructor(node: JoinNode, { spanMs, laterMs }: Spans) {
+    super(node);
+    this.spanMs = spanMs;
+    this.laterMs = laterMs;
+  }
+
+  protected abstract newLog(shard: LogShard<L>, side: Side, end: number): L;
+  /** Puts a saved row where it was. */
+  protected abstract load(shard: LogShard<L>, row: SavedRow): void;
+  /** A saved row has had a partner, by its place in its log. */
+  protected abstract loadMatch(log: L, place: number): void;
+  /** Gives what is due, and drops what has passed. */
+  protected abstract pass(watermark: number): void;
+
+  protected newShard(index: number): LogShard<L> {
+    return { index, floor: Number.NEGATIVE_INFINITY, logs: [new Map(), new Map()] };
+  }
+
+  protected logEnd(ts: number): number {
+    const { spanMs } = this;
+    return spanMs === Number.POSITIVE_INFINITY ? spanMs : Math.floor(ts / spanMs) * spanMs + spanMs;
+  }
+
+  /** Whether a row that came in time can still meet this one. */
+  protected isAlive(side: Side, ts: number, now: number): boolean {
+    return ts + this.laterMs[side] > now;
+  }
+
+  /** The log for rows of that time, which is there from now on. */
+  protected logAt(shard: LogShard<L>, side: Side, ts: number): L {
+    const end = this.logEnd(ts);
+    return shard.logs[side].get(end) ?? this.openLog(shard, side, end);
+  }
+
+  private openLog(shard: LogShard<L>, side: Side, end: number): L {
+    const logs = shard.logs[side];
+    const log = this.newLog(shard, side, end);
+    logs.set(end, log);
+    sortByEnd(logs);
+    this.nextDue = Math.min(this.nextDue, end - 1 + this.laterMs[side]);
+    return log;
+  }
+
+  protected dropLog(shard: LogShard<L>, side: Side, log: L): void {
+    shard.logs[side].delete(log.end);
+  }
+
+  advance(watermark: number): void {
+    if (watermark <= this.watermark) return;
+    this.watermark = watermark;
+    if (watermark < this.nextDue) return;
+    this.nextDue = Number.POSITIVE_INFINITY;
+    this.pass(watermark);
+  }
+
+  /** Drops the logs of which no row can meet one that comes after `time`, and notes when the next one can go. */
+  protected dropPassed(time: number): void {
+    for (const shard of this.owned.values()) for (const side of SIDES) this.dropOf(shard, side, time);
+  }
+
+  private dropOf(shard: LogShard<L>, side: Side, time: number): void {
+    for (const log of shard.logs[side].values()) {
+      const last = log.end - 1 + this.laterMs[side];
+      if (last <= time) this.dropLog(shard, side, log);
+      else this.nextDue = Math.min(this.nextDue, last);
+    }
+  }
+
+  /** By shard: logs by the end of their span of time, then by side. */
+  protected atBarrier(): Map<number, ShardAtBarrier<L>> {
+    const shards = new Map<number, ShardAtBarrier<L>>();
+    for (const shard of this.owned.values()) {
+      const logs = SIDES.flatMap((side) => [...shard.logs[side].values()].map((log) => ({ log, side, n: log.n })));
+      const inOrder = logs.toSorted((a, b) => a.log.end - b.log.end || a.side - b.side);
+      shards.set(shard.index, { now: this.now(shard), logs: inOrder });
+    }
+    return shards;
+  }
+
+  restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
+    const shard = this.restorable(index, stateVersion);
+    for (const chunk of chunks) shard.floor = Math.max(shard.floor, floorOf(chunk));
+    for (const chunk of chunks)
+      readSaved(chunk, {
+        row: (row) => this.load(shard, this.isDone(row, shard) ? { ...row, matched: true } : row),
+        match: ({ side, ts, place }) => {
+          const log = shard.logs[side].get(this.logEnd(ts));
+          if (log !== undefined) this.loadMatch(log, place);
+        },
+      });
+  }
+
+  /** Of a log that was saved as a whole, rows that are done with have had their result. */
+  private isDone({ side, ts }: SavedRow, { floor }: LogShard<L>): boolean {
+    return this.unmatched[side] && !this.isAlive(side, ts, floor);
+  }
+}
+
+/** The newest log is the last one; that it belongs further up is rare. */
+function sortByEnd<L>(logs: Map<number, L>): void {
+  const ends = [...logs.keys()];
+  if ((ends.at(-1) as number) >= (ends.at(-2) ?? Number.NEGATIVE_INFINITY)) return;
+  const inOrder = [...logs].toSorted(([a], [b]) => a - b);
+  logs.clear();
+  for (const [end, log] of inOrder) logs.set(end, log);
+}
