@@ -76,6 +76,16 @@ export class Database {
     return new DatabaseSnapshot(this.addon, this.addon.snapshot(this.handle));
   }
 
+  /** Does what it is asked with what is there now, and lets go of it. */
+  withSnapshot<T>(work: (snapshot: DatabaseSnapshot) => T): T {
+    const snapshot = this.snapshot();
+    try {
+      return work(snapshot);
+    } finally {
+      snapshot.release();
+    }
+  }
+
   close(): void {
     this.addon.close(this.handle);
   }

@@ -2,7 +2,7 @@ import { PAGE_BITS, Bucket } from "../windows/bucket.ts";
 import type { HashedKey } from "../windows/bucket.ts";
 import type { CellLayout } from "../windows/cells.ts";
 import { cellLayout } from "../windows/cells.ts";
-import type { Database } from "./database.ts";
+import type { Database, DatabaseSnapshot } from "./database.ts";
 import { heldOf } from "../windows/entry-codec.ts";
 import { copyInto, NO_TEXT, PackedWrites, VALUE_HEADER } from "./packed-writes.ts";
 import { StoredBucket } from "./stored-bucket.ts";
@@ -131,6 +131,12 @@ export class EntryStore {
     this.dirty = [];
     this.changes = 0;
     this.snapshots.epoch++;
+  }
+
+  /** What is there now; what changes from here on has the next number. */
+  snapshot(): { readonly number: number; readonly of: DatabaseSnapshot } {
+    this.flush();
+    return { number: ++this.number, of: this.database.snapshot() };
   }
 
   private write(bucket: StoredBucket, e: number): void {

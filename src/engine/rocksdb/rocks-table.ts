@@ -168,9 +168,7 @@ export class RocksTable implements KeyedNode {
   }
 
   beginSnapshot(): KeyedSnapshot {
-    this.store.flush();
-    const number = ++this.store.number;
-    const snapshot = this.store.database.snapshot();
+    const { number, of } = this.store.snapshot();
     this.liveSnapshots++;
     const shards = new Map<number, ShardAtBarrier>();
     for (const shard of this.owned.values()) {
@@ -179,10 +177,10 @@ export class RocksTable implements KeyedNode {
       shards.set(shard.index, { number, watermark, bucket: shard.bucket, livingAfter });
     }
     return {
-      chunks: (shard) => allOf(snapshot, shards.get(shard)),
-      pieces: (shard) => piecesOf(snapshot, shards.get(shard), this.goneBelow),
+      chunks: (shard) => allOf(of, shards.get(shard)),
+      pieces: (shard) => piecesOf(of, shards.get(shard), this.goneBelow),
       release: () => {
-        snapshot.release();
+        of.release();
         this.liveSnapshots--;
       },
     };
@@ -208,12 +206,11 @@ export class RocksTable implements KeyedNode {
   }
 
   private count({ bucket: { prefix } }: TableShard): number {
-    const snapshot = this.store.database.snapshot();
-    let n = 0;
-    const all = { prefix, end: 0, watermark: 0 };
-    for (const chunk of snapshot.scan(all)) n += chunk.readUInt32LE(8);
-    snapshot.release();
-    return n;
+    return this.store.database.withSnapshot((snapshot) => {
+      let n = 0;
+      for (const chunk of snapshot.scan({ prefix, end: 0, watermark: 0 })) n += chunk.readUInt32LE(8);
+      return n;
+    });
   }
 
   /** With a time to live it is an estimate: a forgotten key counts until the database rewrites the files that have it. */

@@ -58,17 +58,12 @@ export class RocksTimedTable extends RocksTable {
     const { database } = this.store;
     database.write(this.writes);
     const prefix = shardPrefix(CHANGED, shard.index);
-    const snapshot = database.snapshot();
-    try {
-      for (const part of snapshot.pairs(prefix, { bytes: READ_BYTES }))
-        this.fireKeys(
-          shard,
-          Array.from(part, ({ value }) => value.subarray(VALUE_HEADER)),
-          { boundary, fire },
-        );
-    } finally {
-      snapshot.release();
-    }
+    database.withSnapshot((snapshot) => {
+      for (const part of snapshot.pairs(prefix, { bytes: READ_BYTES })) {
+        const keys = Array.from(part, ({ value }) => value.subarray(VALUE_HEADER));
+        this.fireKeys(shard, keys, { boundary, fire });
+      }
+    });
     database.remove(prefix);
   }
 
@@ -100,14 +95,13 @@ export class RocksTimedTable extends RocksTable {
   }
 
   override beginSnapshot(): KeyedSnapshot {
-    this.store.flush();
-    const number = ++this.store.number;
+    const { number, of } = this.store.snapshot();
     const shards = new Map<number, WindowsAtBarrier>();
     for (const { index, floor, bucket } of this.owned.values()) {
       const watermark = Math.max(this.watermark, floor);
       shards.set(index, { number, watermark, panes: [{ bucket, entries: bucket.arrived }] });
     }
-    return orderedSnapshot(this.store.database.snapshot(), shards);
+    return orderedSnapshot(of, shards);
   }
 
   override restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {

@@ -58,12 +58,9 @@ export class RocksWindowJoin extends RocksJoin {
 
   private eachKey(of: Firing, each: (row: StoredRow, of: Firing) => void): void {
     this.values.flush();
-    const snapshot = this.values.database.snapshot();
-    try {
+    this.values.database.withSnapshot((snapshot) => {
       for (const part of snapshot.pairs(of.log.prefix)) this.firstRows(Array.from(part, rowOf), of, each);
-    } finally {
-      snapshot.release();
-    }
+    });
   }
 
   /** The first row of each key, in order of arrival. */

@@ -83,12 +83,9 @@ export class RocksWindows extends WindowState {
   /** Everything of a bucket, in the order of arrival. */
   private eachStored(bucket: StoredBucket, each: (chunk: Buffer) => void): void {
     this.store.flush();
-    const snapshot = this.store.database.snapshot();
-    try {
+    this.store.database.withSnapshot((snapshot) => {
       for (const chunk of snapshot.scan(inOrder(bucket, this.watermark))) each(chunk);
-    } finally {
-      snapshot.release();
-    }
+    });
   }
 
   /** As in memory, pane after pane; a result that does not fit goes to the database like any other entry. */
@@ -124,16 +121,14 @@ export class RocksWindows extends WindowState {
   }
 
   override beginSnapshot(): KeyedSnapshot {
-    this.store.flush();
-    const number = ++this.store.number;
-    const snapshot = this.store.database.snapshot();
+    const { number, of } = this.store.snapshot();
     const shards = new Map<number, WindowsAtBarrier>();
     for (const { index, floor, buckets } of this.owned.values()) {
       const panes = [...buckets.values()].toSorted((a, b) => a.end - b.end) as StoredBucket[];
       const watermark = Math.max(this.watermark, floor);
       shards.set(index, { number, watermark, panes: panes.map((bucket) => ({ bucket, entries: bucket.arrived })) });
     }
-    return orderedSnapshot(snapshot, shards);
+    return orderedSnapshot(of, shards);
   }
 
   override restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {

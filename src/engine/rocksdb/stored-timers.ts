@@ -89,16 +89,13 @@ export class StoredTimers {
   /** As many as are moved at once, or all where there are fewer. */
   private read(): Timer[] {
     const found: Timer[] = [];
-    const snapshot = this.database.snapshot();
-    try {
-      const first = this.keyOf(this.rest as Timer);
+    const first = this.keyOf(this.rest as Timer);
+    this.database.withSnapshot((snapshot) => {
       for (const part of snapshot.pairs(this.prefix, { first, bytes: READ_BYTES })) {
         for (const { key } of part) found.push(timerOf(key));
         if (found.length >= PART) break;
       }
-    } finally {
-      snapshot.release();
-    }
+    });
     return found;
   }
 
