@@ -8,6 +8,7 @@ import type { StateForm } from "../functions/state-form.ts";
 import type { KeyedSnapshot, PiecePosition, StatePiece } from "../program.ts";
 import type { DatabaseSnapshot, RocksState } from "./database.ts";
 import { shardPrefix } from "./entry-store.ts";
+import { Forgetting } from "./forgetting.ts";
 import { VALUE_HEADER } from "./packed-writes.ts";
 import { nameOf } from "./stored-map.ts";
 import type { StoredMap, ValueCodec } from "./stored-map.ts";
@@ -18,9 +19,6 @@ import { ValueStore } from "./value-store.ts";
 const ENTRY = 0;
 const TIMER = 1;
 const STANDING = 2;
-
-/** Entries that are gone are kept for so many snapshots: a checkpoint that adds to an older one must say that they went. */
-const GONE_FOR = 1024;
 
 interface Shard {
   readonly index: number;
@@ -40,16 +38,15 @@ export class RocksFunctions implements FunctionStore {
   private readonly ttlMs: number;
   private readonly owned = new Map<number, Shard>();
   private time = Number.NEGATIVE_INFINITY;
-  private liveSnapshots = 0;
+  private readonly forgetting: Forgetting;
   /** Keys that there are, also those that are forgotten. */
   private known = 0;
-  /** What went before that snapshot may be forgotten. */
-  private goneBelow = 0;
 
   constructor(node: string, ttlMs: number, state: RocksState) {
     this.ttlMs = ttlMs;
     this.store = new ValueStore(state.open(node), state.cacheBytes);
     this.entries = this.store.map(ENTRY, entryCodec);
+    this.forgetting = new Forgetting(this.store.database, ttlMs);
   }
 
   private open(index: number): Shard {
@@ -114,14 +111,7 @@ export class RocksFunctions implements FunctionStore {
     this.watermark = watermark;
     if (watermark === Number.POSITIVE_INFINITY) return;
     this.time = watermark;
-    this.forget();
-  }
-
-  /** What a snapshot has must stay in it. */
-  private forget(): void {
-    if (this.liveSnapshots > 0) return;
-    this.goneBelow = Math.max(0, this.store.number - GONE_FOR);
-    this.store.database.forget(this.ttlMs > 0 ? this.time - this.ttlMs : Number.NEGATIVE_INFINITY, this.goneBelow);
+    this.forgetting.advance(this.time, this.store.number);
   }
 
   *due(): Generator<DueAt> {
@@ -170,7 +160,7 @@ export class RocksFunctions implements FunctionStore {
 
   beginSnapshot(): KeyedSnapshot {
     const { number, of } = this.store.snapshot();
-    this.liveSnapshots++;
+    this.forgetting.hold();
     const held = new Map<number, ShardAtBarrier>();
     for (const shard of this.owned.values()) {
       const watermark = Math.max(this.watermark, shard.floor);
@@ -180,7 +170,7 @@ export class RocksFunctions implements FunctionStore {
       chunks: (shard) => this.chunks(of, held.get(shard)),
       pieces: (shard) => this.pieces(of, held.get(shard)),
       release: () => {
-        this.liveSnapshots--;
+        this.forgetting.release();
         of.release();
       },
     };
@@ -199,7 +189,7 @@ export class RocksFunctions implements FunctionStore {
     const position = { snapshot: at.number, entries: 0 };
     const changed = (since: number): Generator<Buffer> => this.written(from, at, since);
     const since = ({ snapshot }: PiecePosition): Iterable<Buffer> | undefined =>
-      snapshot < this.goneBelow ? undefined : changed(snapshot);
+      snapshot < this.forgetting.goneBelow ? undefined : changed(snapshot);
     yield { of: at.shard, at: position, whole: () => changed(0), since };
     const head = (): Buffer[] => [new EntryWriter(at.watermark).take()];
     yield { at: position, whole: head, since: () => undefined };

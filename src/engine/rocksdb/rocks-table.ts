@@ -10,11 +10,9 @@ import { requireRestorable } from "../windows/restorable.ts";
 import type { Fire } from "../windows/window-state.ts";
 import type { DatabaseSnapshot, RocksState, ScanRequest } from "./database.ts";
 import { ENTRY, EntryStore, shardPrefix } from "./entry-store.ts";
+import { Forgetting } from "./forgetting.ts";
 import { PackedWrites } from "./packed-writes.ts";
 import type { StoredBucket } from "./stored-bucket.ts";
-
-/** Entries that are gone are kept for so many snapshots: a checkpoint that adds to an older one must say that they went. */
-const GONE_FOR = 1024;
 
 export interface TableShard {
   readonly index: number;
@@ -44,11 +42,9 @@ export class RocksTable implements KeyedNode {
   protected readonly byIndex: (TableShard | undefined)[] = [];
   /** The end of time is not a time: a bounded input that ended forgets nothing. */
   private time = Number.NEGATIVE_INFINITY;
-  private liveSnapshots = 0;
+  private readonly forgetting: Forgetting;
   /** Keys that came and were not removed, also those that are forgotten. */
   protected known = 0;
-  /** What went before that snapshot may be forgotten. */
-  private goneBelow = 0;
 
   /** `ordered`: results are given in the order in which keys came. */
   constructor({ node, stateSignature, layout, ttlMs }: TableOptions, state: RocksState, ordered = false) {
@@ -62,6 +58,7 @@ export class RocksTable implements KeyedNode {
     };
     this.store = new EntryStore({ database, layout, cacheBytes: state.cacheBytes, ordered, absent });
     this.snapshots = this.store.snapshots;
+    this.forgetting = new Forgetting(database, ttlMs);
     this.bucket = this.store.bucket(0, Buffer.alloc(0));
   }
 
@@ -153,14 +150,7 @@ export class RocksTable implements KeyedNode {
     this.watermark = watermark;
     if (watermark === Number.POSITIVE_INFINITY) return;
     this.time = watermark;
-    this.forget();
-  }
-
-  /** What a snapshot has must stay in it. */
-  private forget(): void {
-    if (this.liveSnapshots > 0) return;
-    this.goneBelow = Math.max(0, this.store.number - GONE_FOR);
-    this.store.database.forget(this.ttl > 0 ? this.time - this.ttl : Number.NEGATIVE_INFINITY, this.goneBelow);
+    this.forgetting.advance(this.time, this.store.number);
   }
 
   shards(): readonly number[] {
@@ -169,7 +159,7 @@ export class RocksTable implements KeyedNode {
 
   beginSnapshot(): KeyedSnapshot {
     const { number, of } = this.store.snapshot();
-    this.liveSnapshots++;
+    this.forgetting.hold();
     const shards = new Map<number, ShardAtBarrier>();
     for (const shard of this.owned.values()) {
       const livingAfter = this.ttl === 0 ? Number.NEGATIVE_INFINITY : this.now(shard) - this.ttl;
@@ -178,10 +168,10 @@ export class RocksTable implements KeyedNode {
     }
     return {
       chunks: (shard) => allOf(of, shards.get(shard)),
-      pieces: (shard) => piecesOf(of, shards.get(shard), this.goneBelow),
+      pieces: (shard) => piecesOf(of, shards.get(shard), this.forgetting.goneBelow),
       release: () => {
         of.release();
-        this.liveSnapshots--;
+        this.forgetting.release();
       },
     };
   }
