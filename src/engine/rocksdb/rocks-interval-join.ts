@@ -2,6 +2,7 @@ import type { JoinNode } from "../joins/join-node.ts";
 import type { Side } from "../joins/row.ts";
 import { intervalSpans } from "../joins/spans.ts";
 import type { RocksState } from "./database.ts";
+import { NUMBER_DIGITS, numberIn, numberText } from "./number-text.ts";
 import { RocksJoin } from "./rocks-join.ts";
 import type { Arrived, StoredShard } from "./rocks-join.ts";
 import type { StoredRow } from "./stored-log.ts";
@@ -9,7 +10,6 @@ import { StoredTimers } from "./stored-timers.ts";
 
 /** Behind the kinds of `StoredLog`: when rows that have no partner are given. */
 const TIMER = Buffer.of(2);
-const NUMBER_DIGITS = 12;
 
 /** `IntervalJoin` in RocksDB. Rows without a partner are in a queue by the time at which they are given. */
 export class RocksIntervalJoin extends RocksJoin {
@@ -23,7 +23,7 @@ export class RocksIntervalJoin extends RocksJoin {
   protected override put(shard: StoredShard, side: Side, row: StoredRow): Arrived {
     const arrived = super.put(shard, side, row);
     if (this.unmatched[side] && !row.matched) {
-      const place = `${arrived.number.toString(16).padStart(NUMBER_DIGITS, "0")}${arrived.log.end}`;
+      const place = `${numberText(arrived.number)}${arrived.log.end}`;
       this.alone.add(row.ts + this.laterMs[side], `${String.fromCharCode(shard.index)}${side}${place}`);
     }
     return arrived;
@@ -71,7 +71,7 @@ export class RocksIntervalJoin extends RocksJoin {
   private passAlone(id: string, ts: number): void {
     const shard = this.shard(id.charCodeAt(0));
     const side: Side = id[1] === "0" ? 0 : 1;
-    const number = Number.parseInt(id.slice(2, 2 + NUMBER_DIGITS), 16);
+    const number = numberIn(id.slice(2, 2 + NUMBER_DIGITS));
     const row = shard.logs[side].get(Number(id.slice(2 + NUMBER_DIGITS)))?.row(number);
     if (row?.matched === false) this.giveAlone(side, row.row, { shard: shard.index, ts });
   }

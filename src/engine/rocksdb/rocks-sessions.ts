@@ -8,8 +8,9 @@ import type { Session, SessionsById, SessionsByKey, SessionShard } from "../wind
 import type { Fire } from "../windows/window-state.ts";
 import type { DatabaseSnapshot, RocksState } from "./database.ts";
 import { shardPrefix } from "./entry-store.ts";
+import { numberIn, numberText } from "./number-text.ts";
 import { VALUE_HEADER } from "./packed-writes.ts";
-import { nameOf } from "./stored-map.ts";
+import { keyText, nameOf } from "./stored-map.ts";
 import type { StoredMap, ValueCodec } from "./stored-map.ts";
 import { StoredTimers } from "./stored-timers.ts";
 import { ValueStore } from "./value-store.ts";
@@ -84,9 +85,7 @@ export class RocksSessions extends Sessions<SessionShard> {
   /** A record of `key` comes soon. */
   want(shard: number): void {
     if (!this.values.cold) return;
-    const { bytes, start, stop } = this.key;
-    const key = Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start);
-    const name = nameOf(shard, key.toString("latin1"));
+    const name = nameOf(shard, keyText(this.key));
     this.ids.want(name);
     this.wanted.push(name);
   }
@@ -185,8 +184,8 @@ export class RocksSessions extends Sessions<SessionShard> {
   }
 }
 
-const sessionName = (shard: number, id: number): string => nameOf(shard, id.toString(16).padStart(12, "0"));
-const idOf = (name: string): number => Number.parseInt(name.slice(1), 16);
+const sessionName = (shard: number, id: number): string => nameOf(shard, numberText(id));
+const idOf = (name: string): number => numberIn(name.slice(1));
 
 const idsCodec: ValueCodec<readonly number[]> = {
   encode: (ids) => Buffer.from(ids.join(",")),

@@ -9,6 +9,7 @@ import type { Side } from "../joins/row.ts";
 import type { KeyedSnapshot, StatePiece } from "../program.ts";
 import type { DatabaseSnapshot, RocksState } from "./database.ts";
 import { shardPrefix } from "./entry-store.ts";
+import { numberText } from "./number-text.ts";
 import { VALUE_HEADER } from "./packed-writes.ts";
 import { isNull } from "./rocks-join.ts";
 import { rangeOf, ROW_CODECS, storedRow } from "./stored-log.ts";
@@ -22,7 +23,6 @@ import { ValueStore } from "./value-store.ts";
 const WAITING = 0;
 const VERSIONS = 1;
 const TIMER = Buffer.of(2);
-const NUMBER_DIGITS = 12;
 const NOTHING = Buffer.alloc(0);
 
 type Versions = readonly StoredRow[];
@@ -62,7 +62,7 @@ export class RocksTemporalJoin extends KeyedJoin<JoinShard> {
 
   private keep(shard: JoinShard, side: Side, row: StoredRow): void {
     if (side === 1) return this.keepVersion(shard, row);
-    const name = nameOf(shard.index, (this.rows++).toString(16).padStart(NUMBER_DIGITS, "0"));
+    const name = nameOf(shard.index, numberText(this.rows++));
     this.waiting.put(name, row);
     this.due.add(row.ts, name);
     this.known++;

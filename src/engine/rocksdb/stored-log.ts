@@ -3,7 +3,8 @@ import type { SavedRow } from "../joins/row-codec.ts";
 import type { KeyRange, RowAt, Side } from "../joins/row.ts";
 import { shardPrefix } from "./entry-store.ts";
 import { timeText } from "./ordered-time.ts";
-import { nameOf } from "./stored-map.ts";
+import { numberIn, numberText } from "./number-text.ts";
+import { keyText, nameOf } from "./stored-map.ts";
 import type { StoredMap, ValueCodec } from "./stored-map.ts";
 import type { ValueStore } from "./value-store.ts";
 
@@ -52,13 +53,11 @@ export class StoredLog {
   }
 
   private nameOfRow(row: number): string {
-    return nameOf(this.shard, `${this.span}${row.toString(16).padStart(ROW_DIGITS, "0")}`);
+    return nameOf(this.shard, `${this.span}${numberText(row)}`);
   }
 
   private nameOfKey(key: KeyRange): string {
-    const { bytes, start, stop } = key;
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString("latin1");
-    return nameOf(this.shard, `${this.span}${text}`);
+    return nameOf(this.shard, `${this.span}${keyText(key)}`);
   }
 
   /** Gives its number. */
@@ -110,10 +109,8 @@ export class StoredLog {
   }
 }
 
-const ROW_DIGITS = 12;
-
 /** Of a row's key in the database behind its log's prefix. */
-export const numberOf = (key: Buffer): number => Number.parseInt(key.toString("latin1"), 16);
+export const numberOf = (key: Buffer): number => numberIn(key.toString("latin1"));
 
 export const rangeOf = (key: Buffer): KeyRange => ({ bytes: key, start: 0, stop: key.length });
 

@@ -1,5 +1,5 @@
 import { NO_TEXT, VALUE_HEADER } from "./packed-writes.ts";
-import type { PackedWrites } from "./packed-writes.ts";
+import type { KeyBytes, PackedWrites } from "./packed-writes.ts";
 import type { ValueStore } from "./value-store.ts";
 
 /** What an object takes beside its name and its bytes, about; and what its bytes are taken for until they are known. */
@@ -26,6 +26,10 @@ interface Held<T> {
 
 /** Shard and text of a name, as one string and as a key of the database: names of a shard are in order of their text's bytes. */
 export const nameOf = (shard: number, text: string): string => String.fromCharCode(shard) + text;
+
+/** A key as the text of a name: a character a byte, whatever the bytes are. */
+export const keyText = ({ bytes, start, stop }: KeyBytes): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString("latin1");
 
 /** Objects of one kind by name, of which those in use are in memory. */
 export class StoredMap<T> {
