@@ -46,17 +46,14 @@ export class SessionState extends Sessions<Shard> {
     if (watermark <= this.watermark) return;
     this.watermark = watermark;
     const due = new Set<Session>();
-    const shardOf = new Map<Session, Shard>();
     for (let timer = this.timers.take(watermark); timer !== undefined; timer = this.timers.take(watermark)) {
       const session = timer.shard.sessions.get(timer.id);
       if (session === undefined) continue;
-      shardOf.set(session, timer.shard);
       if (session.end - 1 > watermark) this.arm(timer.shard, session);
       else due.add(session);
     }
-    const order = (a: Session, b: Session): number =>
-      a.end - b.end || (shardOf.get(a) as Shard).index - (shardOf.get(b) as Shard).index || a.id - b.id;
-    for (const session of [...due].toSorted(order)) this.pass(shardOf.get(session) as Shard, session, fire);
+    const order = (a: Session, b: Session): number => a.end - b.end || a.shard - b.shard || a.id - b.id;
+    for (const session of [...due].toSorted(order)) this.pass(this.open(session.shard), session, fire);
   }
 
   beginSnapshot(): KeyedSnapshot {
