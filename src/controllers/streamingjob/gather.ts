@@ -6,6 +6,7 @@ import type { KubeClient } from "../../kube/client.ts";
 import { apiVersionOf, pods as podResource } from "../../kube/resource.ts";
 import type { KubeObject } from "../../kube/resource.ts";
 import type { LifecycleInput, MovedWorker, Refusal, WorkerIdentity } from "../../lifecycle/input.ts";
+import { savingOperation } from "../../lifecycle/operations/save.ts";
 import type { Caches } from "../caches.ts";
 import { BY_OWNER, ownersOf } from "../caches.ts";
 import { policiesOf, windowsOf } from "../selection.ts";
@@ -119,8 +120,7 @@ export function createGatherer(options: GatherOptions): Gatherer {
         return [{ object, view: await mounts.explain(object.metadata.namespace ?? "default", view, now) }];
       });
       const pods = (await Promise.all(seen)).flat();
-      const savepoint = status.operation?.target?.["savepoint"] === undefined ? undefined : status.operation.id;
-      const workers = await options.registry.sync({ key, uid }, pods, savepoint);
+      const workers = await options.registry.sync({ key, uid }, pods, savingOperation(status));
       const newest = plans.toSorted((a, b) => epochOf(b) - epochOf(a))[0];
       const result = withLastGood(planned(memory, job), newest);
       memory.spec = result.spec;

@@ -1,3 +1,4 @@
+import type { StreamingJobStatus } from "../../api/streaming-job-status.schema.ts";
 import type { Draft } from "../draft.ts";
 import { act, instant, overdue, targetOf, tell, wakeAt } from "../draft.ts";
 import type { Launched } from "../memory.ts";
@@ -117,7 +118,7 @@ function giveUp(context: StepContext, why: string): StepResult {
 export function abandonUnwanted(draft: Draft): void {
   const { launched } = draft.memory;
   if (launched === undefined) return;
-  const wanted = savingOperation(draft);
+  const wanted = savingOperation(draft.status);
   const saving = slotViews(draft, launched).flatMap(({ pod, worker }) =>
     pod === undefined || worker?.reachable !== true
       ? []
@@ -127,7 +128,8 @@ export function abandonUnwanted(draft: Draft): void {
     act(draft, { kind: "AbandonSavepoint", pods: of.map(({ pod }) => pod), id });
 }
 
-function savingOperation({ status: { operation } }: Draft): string | undefined {
+/** The id of the operation that takes a savepoint now. */
+export function savingOperation({ operation }: StreamingJobStatus): string | undefined {
   return operation?.target?.["savepoint"] === undefined ? undefined : operation.id;
 }
 
