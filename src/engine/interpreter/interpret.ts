@@ -1,6 +1,5 @@
 import { evaluate } from "../../expression/interpret.ts";
 import { parseExpression } from "../../expression/parse.ts";
-import { isRank, rankProblem } from "../accumulators/top-list.ts";
 import type { BroadcastNode } from "../broadcast/broadcast-table.ts";
 import type { EdgeBuffer } from "../buffers/edge-buffer.ts";
 import { edgeBuffers, programBuffers } from "../buffers/program-buffer.ts";
@@ -16,36 +15,30 @@ import { inPlanOrder, lookupQueues, programLookups } from "../lookups/program-lo
 import { nodeCounters } from "../node-counters.ts";
 import { without } from "../record-fields.ts";
 import type { Keying, Plan, PlanBuffer, PlanNode, PlanSink } from "../plan.ts";
-import { ProcessingTime, usesProcessingTime } from "../processing-time.ts";
-import { recordFailure } from "../record-failure.ts";
+import { ProcessingTime } from "../processing-time.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
 import type { NodeCounters, Program, ProgramInput, ProgramOptions } from "../program.ts";
 import { Watermarks } from "../watermarks.ts";
-import { argumentProblem, takesArgument } from "../windows/argument.ts";
-import type { DedupNode, KeyedAggregateNode, TopNode, WindowNode } from "../windows/cells.ts";
-import { overflowProblem } from "../windows/sum.ts";
 import { recordKey } from "../windows/key.ts";
 import { murmur2, shardOf } from "../windows/murmur2.ts";
 import { broadcastPushes } from "./broadcast.ts";
 import { joinGive, joinPush } from "./join.ts";
+import { aggregatePush, dedupPush, giveRow, topPush } from "./keyed-operators.ts";
+import type { AggregateNode, AroundKeys } from "./keyed-operators.ts";
 import { lookupPush } from "./lookup.ts";
 import type { NaiveJoin } from "./naive-join.ts";
-import { overflowed, resultsOf } from "./naive-entry.ts";
 import { NaiveFunctionState } from "./naive-function-state.ts";
 import { keyedProcess, recordProcess } from "./process-operators.ts";
 import { naiveState } from "./naive-states.ts";
 import type { AggregateState } from "./naive-states.ts";
-import type { NaiveRow } from "./naive-state.ts";
-import type { NaiveTable } from "./naive-table.ts";
-import { addRanked } from "./naive-top.ts";
 import { guarded } from "./operators.ts";
-import { changed, only, outRecord, place, requireBool, requireKey, requireList, shown } from "./record-values.ts";
+import { changed, only, outRecord, requireKey } from "./record-values.ts";
 import type { Expression } from "./record-values.ts";
 import type { Flowing, Push, Stage } from "./operators.ts";
+import { branchPush, filterPush, flatMapPush, mapPush, peekPush } from "./record-operators.ts";
 import { startInput, type Start } from "./start-input.ts";
 
-type AggregateNode = WindowNode | KeyedAggregateNode;
 const isAggregate = (node: PlanNode): node is AggregateNode =>
   node.kind === "windowAggregate" || node.kind === "keyedAggregate";
 
@@ -180,33 +173,37 @@ class Interpreter {
       case "union":
         return (event) => stage.output("out")(event);
       case "filter":
-        return this.filter(stage, this.expression(node.condition));
+        return filterPush(stage, this.expression(node.condition));
       case "map":
-        return this.map(
+        return mapPush(
           stage,
           node.fields.map((f) => ({ path: f.path, run: this.expression(f.expression) })),
         );
       case "branch":
-        return this.branch(
+        return branchPush(
           stage,
           node.cases.map((c) => ({ name: c.name, when: this.expression(c.when) })),
           node.otherwise,
         );
       case "windowAggregate":
       case "keyedAggregate":
-        return this.aggregate(stage, node);
+        return aggregatePush(this.aroundKeys(stage, node), this.time);
       case "dedup":
-        return this.dedup(stage, node);
+        return dedupPush(this.aroundKeys(stage, node));
       case "topN":
-        return this.top(stage, node);
+        return topPush(this.aroundKeys(stage, node));
       case "select":
         return (event) => stage.output("out")(changed(event, only(event.value, node.paths)));
       case "drop":
         return (event) => stage.output("out")(changed(event, without(event.value, node.paths)));
       case "flatMap":
-        return this.flatMap(stage, this.expression(node.expression));
+        return flatMapPush(stage, this.expression(node.expression));
       case "peek":
-        return this.peek(stage, node);
+        return peekPush(stage, {
+          every: node.every,
+          text: node.message === null ? undefined : this.expression(node.message),
+          show: (line) => this.options.peek?.(node.name, line),
+        });
       case "rateLimit":
         return (event) => stage.output("out")(event);
       case "lookup": {
@@ -220,103 +217,13 @@ class Interpreter {
     }
   }
 
-  private flatMap(stage: Stage, expression: Expression): Push {
-    return (event) => {
-      const list = guarded(stage, event, () => requireList(expression(event.value)));
-      for (const value of list?.value ?? []) stage.output("out")(changed(event, value));
-    };
-  }
-
-  private peek(stage: Stage, node: Extract<PlanNode, { kind: "peek" }>): Push {
-    const { message, every } = node;
-    const text = message === null ? undefined : this.expression(message);
-    return (event) => {
-      if ((stage.counters.in - 1) % every === 0) this.options.peek?.(node.name, shown(event, text));
-      stage.output("out")(event);
-    };
-  }
-
-  private filter(stage: Stage, condition: Expression): Push {
-    return (event) => {
-      const verdict = guarded(stage, event, () => requireBool(condition(event.value)));
-      if (verdict?.value === true) stage.output("out")(event);
-    };
-  }
-
-  private branch(stage: Stage, cases: { name: string; when: Expression }[], otherwise: string | null): Push {
-    return (event) => {
-      const taken = guarded(stage, event, () => cases.find((c) => requireBool(c.when(event.value)))?.name ?? otherwise);
-      if (taken !== undefined && taken.value !== null) stage.output(taken.value)(event);
-    };
-  }
-
-  private map(stage: Stage, fields: { path: readonly string[]; run: Expression }[]): Push {
-    return (event) => {
-      const built = guarded(stage, event, () => {
-        const value = {};
-        for (const { path, run } of fields) place(value, path, run(event.value));
-        return value;
-      });
-      if (built !== undefined) stage.output("out")({ ...event, value: built.value, raw: undefined });
-    };
-  }
-
-  private aggregate(stage: Stage, node: AggregateNode): Push {
-    const state = this.states.get(node.name) as AggregateState;
-    const key = this.expression(node.key);
-    const args = node.aggregates.map((a) => (a.arg === null ? () => null : this.expression(a.arg)));
-    return (event) => {
-      const added = guarded(stage, event, () => {
-        const values = args.map((run) => run(event.value));
-        node.aggregates.forEach(({ name, fn }, i) => {
-          if (!takesArgument(fn, values[i])) throw new TypeError(argumentProblem(name, fn, values[i]));
-        });
-        const ts = usesProcessingTime(node) ? this.time.now : event.ts;
-        const record = { ts, key: requireKey(key(event.value)), args: values };
-        const shard = this.shardOf(node, event, record.key);
-        return { shard, rows: state.add(shard, record) };
-      })?.value;
-      if (added === undefined) return;
-      if (added.rows === "late") {
-        stage.counters.late++;
-        stage.output("late")(event);
-      } else for (const row of added.rows) give(stage, { node, state, row }, added.shard);
-    };
-  }
-
-  private dedup(stage: Stage, node: DedupNode): Push {
-    const state = this.states.get(node.name) as NaiveTable;
-    const key = this.expression(node.key);
-    const text = node.anyValue ? canonicalJson : requireKey;
-    return (event) => {
-      const found = guarded(stage, event, () => text(key(event.value)));
-      if (found === undefined) return;
-      const shard = this.shardOf(node, event, found.value);
-      if (state.has(shard, found.value)) return;
-      state.change(shard, { key: found.value, ts: event.ts }, () => undefined);
-      stage.output("out")(event);
-    };
-  }
-
-  private top(stage: Stage, node: TopNode): Push {
-    const state = this.states.get(node.name) as NaiveTable;
-    const key = this.expression(node.key);
-    const by = this.expression(node.by);
-    return (event) => {
-      const { ts, value } = event;
-      const added = guarded(stage, event, () => {
-        const ranked = by(value);
-        if (!isRank(ranked)) throw new TypeError(rankProblem(ranked));
-        const name = requireKey(key(value));
-        const shard = this.shardOf(node, event, name);
-        return { name, shard, rows: addRanked(state, node, { shard, key: name, ts, by: ranked, value }) };
-      })?.value;
-      if (added === undefined) return;
-      for (const row of added.rows) {
-        const fields = { [node.keyField]: JSON.parse(added.name) as unknown, ...row };
-        const where = `of the result at ${ts}`;
-        stage.output("out")({ value: fields, raw: undefined, ts, shard: added.shard, where });
-      }
+  private aroundKeys<Node extends PlanNode, State>(stage: Stage, node: Node): AroundKeys<Node, State> {
+    return {
+      stage,
+      node,
+      state: this.states.get(node.name) as State,
+      expression: (text) => this.expression(text),
+      shardOf: (of, event, key) => this.shardOf(of, event, key),
     };
   }
 
@@ -353,7 +260,7 @@ class Interpreter {
 
   private advance(node: AggregateNode, state: AggregateState): (watermark: number) => void {
     const stage = this.stage(node.name, node.onError);
-    return (watermark) => state.advance(watermark, (row, shard) => give(stage, { node, state, row }, shard));
+    return (watermark) => state.advance(watermark, (row, shard) => giveRow(stage, { node, state, row }, shard));
   }
 
   private sink(sink: PlanSink): Push {
@@ -410,19 +317,4 @@ function keyOrNone(key: Expression | undefined, event: Flowing): string | undefi
   } catch {
     return undefined;
   }
-}
-
-/** Passes a result on, unless a sum that was merged for it overflowed. */
-function give(stage: Stage, of: { node: AggregateNode; state: AggregateState; row: NaiveRow }, shard: number): void {
-  const { node, state, row } = of;
-  const wrong = overflowed(state.layout, row.entry);
-  if (wrong !== undefined) {
-    stage.counters.errors++;
-    const failure = { code: "EXPRESSION_FAILED", cause: overflowProblem(wrong) } as const;
-    if (stage.onError === "Fail") throw recordFailure(node.name, row.where, failure);
-    return;
-  }
-  const fields = [[node.keyField, JSON.parse(row.entry.key)], ...row.window, ...resultsOf(state.layout, row.entry)];
-  const value = Object.fromEntries(fields as [string, unknown][]);
-  stage.output("out")({ value, raw: undefined, ts: row.ts, shard, where: row.where });
 }
