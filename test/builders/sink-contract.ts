@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { SinkContext, SinkWriter } from "../../src/engine/connectors/connector.ts";
 import { isWeirError } from "../../src/errors.ts";
 import { connectorContext, outRecord, type TestContext } from "./connector-context.ts";
+import { prepare } from "./exactly-once-sink.ts";
 
 /** A sink with an empty place of its own. Records are `{"id": n, "pad": text}`. */
 export interface SinkUnderTest {
@@ -34,13 +35,6 @@ export function sinkContract(name: string, make: () => Promise<SinkUnderTest>, f
     if (ids === undefined) return;
     // A broker answers a commit before all of its partitions have heard of it.
     await expect.poll(async () => (await ids()).toSorted((a, b) => a - b), PATIENCE).toEqual(wanted);
-  };
-  /** As a checkpoint does it: both in one turn; and through the manifest. */
-  const prepare = async (writer: SinkWriter, checkpoint: number): Promise<unknown> => {
-    const flushed = writer.flush();
-    const prepared = writer.prepare?.(checkpoint);
-    await flushed;
-    return JSON.parse(JSON.stringify((await prepared) ?? null)) as unknown;
   };
   const line = (): Partial<SinkContext> => ({ lineage: `contract-${lines++}`, delivery: "ExactlyOnce" });
   const begin = async (sink: SinkUnderTest, who: Partial<SinkContext>, context: TestContext = connectorContext()) => {

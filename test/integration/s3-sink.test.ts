@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { SinkContext, SinkWriter } from "../../src/engine/connectors/connector.ts";
+import type { SinkContext } from "../../src/engine/connectors/connector.ts";
 import { s3Sink } from "../../src/engine/connectors/s3/sink.ts";
 import { abortUpload, beginUpload } from "../../src/engine/s3/upload.ts";
 import { s3Client } from "../../src/engine/s3/client.ts";
 import { listed, openUploads } from "../../src/engine/s3/listing.ts";
 import { connectorContext, outRecord, type TestContext } from "../builders/connector-context.ts";
+import { prepare, put, wakeWithinCommit } from "../builders/exactly-once-sink.ts";
 import { sinkContract } from "../builders/sink-contract.ts";
 import { freePorts } from "../servers/free-ports.ts";
 import { startHttpFaults, type HttpFaults } from "../servers/http-faults.ts";
@@ -67,14 +68,6 @@ sinkContract(
 );
 
 describe("the S3 sink with ExactlyOnce", () => {
-  const put = (writer: SinkWriter, ...values: readonly string[]): void => {
-    for (const value of values) writer.append(outRecord(null, value, 0));
-  };
-  const prepare = async (writer: SinkWriter, checkpoint: number): Promise<unknown> => {
-    const flushed = writer.flush();
-    const [handle] = await Promise.all([writer.prepare?.(checkpoint), flushed]);
-    return JSON.parse(JSON.stringify(handle)) as unknown;
-  };
   const begin = (prefix: string, who: Partial<SinkContext> = {}, config: object = {}, context = connectorContext()) =>
     open({ prefix, ...config }, { ...context.sink, delivery: "ExactlyOnce", ...who });
   const name = (number: number, attempt = 1): string => `part-node-lineage-e1-s0-a${attempt}-${number}.ndjson`;
@@ -178,19 +171,7 @@ describe("the S3 sink with ExactlyOnce", () => {
 
   it("aborts nothing of whoever has followed it, when it wakes up within its first commit", async () => {
     const prefix = newPrefix();
-    const zombie = await begin(prefix);
-    put(zombie, "1");
-    const old = await prepare(zombie, 1);
-    const follower = await begin(prefix, { attempt: 2 });
-    await follower.recover?.(old, false);
-    put(follower, "2");
-    const handle = await prepare(follower, 2);
-    put(follower, "3");
-    await follower.flush();
-    await zombie.commit?.(1, old);
-    await zombie.flush();
-    await follower.commit?.(2, handle);
-    await follower.commit?.(3, await prepare(follower, 3));
+    await wakeWithinCommit((attempt) => begin(prefix, { attempt }));
     expect(await objects(prefix)).toEqual(
       new Map([
         [name(0), "1\n"],
@@ -198,7 +179,6 @@ describe("the S3 sink with ExactlyOnce", () => {
         [name(1, 2), "3\n"],
       ]),
     );
-    await Promise.all([zombie, follower].map((w) => w.close()));
   });
 
   it("waits for a store that is away and for credentials, says so without them, and goes on", async () => {

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { connectorContext, outRecord } from "../../../../test/builders/connector-context.ts";
+import { connectorContext } from "../../../../test/builders/connector-context.ts";
+import { prepare, put, wakeWithinCommit } from "../../../../test/builders/exactly-once-sink.ts";
 import type { SinkContext, SinkWriter } from "../connector.ts";
 import { fileSink } from "./sink.ts";
 
@@ -17,15 +18,6 @@ const open = (who: Partial<SinkContext> = {}, config: object = {}): Promise<Sink
   const { sink } = connectorContext();
   return fileSink.open({ path: folder, ...config }, { ...sink, delivery: "ExactlyOnce", ...who });
 };
-const put = (writer: SinkWriter, ...values: readonly string[]): void => {
-  for (const value of values) writer.append(outRecord(null, value, 0));
-};
-/** As a checkpoint does: both in one turn. */
-async function prepare(writer: SinkWriter, checkpoint: number): Promise<unknown> {
-  const flushed = writer.flush();
-  const [handle] = await Promise.all([writer.prepare?.(checkpoint), flushed]);
-  return JSON.parse(JSON.stringify(handle)) as unknown;
-}
 const hidden = async (): Promise<string[]> => (await readdir(folder)).filter((f) => f.startsWith(".")).toSorted();
 const visible = async (): Promise<string[]> => (await readdir(folder)).filter((f) => !f.startsWith(".")).toSorted();
 const part = (number: number, attempt = 1): string => `part-node-lineage-e1-s0-a${attempt}-${number}.ndjson`;
@@ -168,22 +160,8 @@ describe("the file sink with ExactlyOnce", () => {
     await Promise.all([...killed, writer].map((w) => w.close()));
   });
 
-  it("removes nothing of whoever has followed it", async () => {
-    const zombie = await open();
-    put(zombie, "1");
-    const old = await prepare(zombie, 1);
-    const follower = await open({ attempt: 2 });
-    await follower.recover?.(old, false);
-    put(follower, "2");
-    const handle = await prepare(follower, 2);
-    put(follower, "3");
-    await follower.flush();
-    // It was stopped within its first commit.
-    await zombie.commit?.(1, old);
-    await zombie.flush();
-    await follower.commit?.(2, handle);
-    await follower.commit?.(3, await prepare(follower, 3));
+  it("removes nothing of whoever has followed it, when it wakes up within its first commit", async () => {
+    await wakeWithinCommit((attempt) => open({ attempt }));
     expect(await visible()).toEqual([part(0), part(0, 2), part(1, 2)]);
-    await Promise.all([zombie, follower].map((w) => w.close()));
   });
 });
