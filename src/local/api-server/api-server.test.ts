@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { KubeObject } from "./object.ts";
 import type { ApiServer } from "./start.ts";
@@ -79,6 +80,23 @@ describe("the embedded API server", () => {
     await call("PUT", `${MAPS}/a`, { ...first, data: { k: "1" } });
     const late = await call("PUT", `${MAPS}/a`, { ...first, data: { k: "2" } });
     expect(late).toMatchObject({ code: 409, body: { reason: "Conflict" } });
+  });
+
+  it("writes nothing to a watch whose time is up, however slowly its client reads", async () => {
+    const data = { text: "x".repeat(900_000) };
+    for (let n = 0; n < 20; n++) await call("POST", MAPS, { ...map(`large-${n}`), data });
+    const reader = connect(Number(new URL(server.url).port), "127.0.0.1");
+    reader.pause();
+    reader.write(
+      `GET ${MAPS}?watch=true&resourceVersion=0&timeoutSeconds=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+    );
+    // Nobody reads it: what was written when the time is up is far from sent.
+    const until = performance.now() + 2_500;
+    for (let n = 0; performance.now() < until; n++)
+      expect((await call("PUT", `${MAPS}/large-0`, { ...map("large-0"), data: { n: String(n) } })).code).toBe(200);
+    let bytes = 0;
+    for await (const chunk of reader) bytes += (chunk as Buffer).length;
+    expect(bytes).toBeGreaterThan(19 * data.text.length);
   });
 
   it("delivers changes to a watch at once and in order, and only those selected", async () => {

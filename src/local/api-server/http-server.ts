@@ -109,8 +109,12 @@ function watch(call: Call, response: ServerResponse): void {
     return;
   }
   const unfollow = plan.follow(write);
-  const timer = setTimeout(() => response.end(), plan.timeoutMs);
-  const stop = (): void => void response.end();
+  // A slow reader gets what was written before; nothing may come after the end.
+  const stop = (): void => {
+    unfollow();
+    response.end();
+  };
+  const timer = setTimeout(stop, plan.timeoutMs);
   call.signal.addEventListener("abort", stop);
   response.once("close", () => {
     clearTimeout(timer);
