@@ -1,6 +1,7 @@
 import type { Batch } from "./batch.ts";
 import type { SinkWriter } from "./connectors/connector.ts";
 import type { LoadedFunction } from "./functions/loaded-function.ts";
+import type { Migrations } from "./keyed-state/migrations.ts";
 import type { LookupPort } from "./lookups/lookup-port.ts";
 import type { PlanBuffer } from "./plan.ts";
 import type { RocksState } from "./rocksdb/database.ts";
@@ -77,6 +78,8 @@ export interface KeyedNode {
   readonly node: string;
   /** Version of the state's serializer, saved with it. */
   readonly stateVersion: number;
+  /** What makes its own form of older ones: `restore` gets only its own. Without them it reads no other, but see `unreadable`. */
+  readonly migrations?: Migrations;
   /** Why `restore` cannot bring state of another version into its own form; without it, it reads the own version only. */
   unreadable?(stateVersion: number): string | undefined;
   /** Changes when the key expression, window or aggregates change incompatibly: compared at restore. */

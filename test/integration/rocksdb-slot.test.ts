@@ -1,99 +1,16 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
 import type { RestorePoint } from "../../src/api/worker-protocol.ts";
 import { compile } from "../../src/engine/codegen/compile.ts";
-import type { KeyedProcessFunction } from "../../src/engine/functions/author.ts";
-import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
 import { loadAddon } from "../../src/engine/rocksdb/addon.ts";
 import { rocksState } from "../../src/engine/rocksdb/database.ts";
 import { collected, type Collected } from "../builders/collected-sink.ts";
+import { everyKindOfState } from "../builders/every-kind-of-state.ts";
 import { runSlot, stopWithSavepoint } from "../builders/running-slot.ts";
 import { rocksFolder } from "../servers/rocksdb.ts";
 
 const rocks = rocksFolder();
-const KEYS = 500;
-/** Far more than a worker reads before it is stopped. */
-const RECORDS = 25_000;
-const fields = [
-  { path: "k", key: { prefix: "k", count: KEYS } },
-  { path: "ts", timestamp: {} },
-  { path: "v", uniform: { min: 0, max: 50 } },
-];
-/** Of each kind that can be in RocksDB. */
-const keyed: PipelineNode[] = [
-  { name: "counts", from: ["events"], keyBy: "event.k", aggregate: { n: "count()", last: "last(event.v)" } },
-  {
-    name: "filled",
-    from: ["events"],
-    keyBy: "event.k",
-    aggregate: { most: "max(event.v)" },
-    window: { count: { size: 7 } },
-  },
-  {
-    name: "windows",
-    from: ["events"],
-    keyBy: "event.k",
-    aggregate: { sum: "sum(event.v)" },
-    window: { tumbling: { size: "3s" } },
-  },
-  {
-    name: "sliding",
-    from: ["events"],
-    keyBy: "event.k",
-    aggregate: { n: "count()" },
-    window: { sliding: { size: "6s", every: "3s" } },
-  },
-  {
-    name: "sessions",
-    from: ["events"],
-    keyBy: "event.k",
-    aggregate: { n: "count()", first: "first(event.v)" },
-    window: { session: { gap: "500ms" } },
-  },
-  { name: "first", from: ["events"], keyBy: "event.k", dedup: {} },
-  { name: "kinds", from: ["events"], distinct: { by: "event.k" } },
-  { name: "highest", from: ["events"], keyBy: "event.k", topN: { size: 2, by: "event.v" } },
-  {
-    name: "pairs",
-    from: ["events", "events"],
-    join: { interval: { before: "200ms", after: "0s" }, leftKey: "left.k", rightKey: "right.k" },
-  },
-  { name: "known", from: ["first", "events"], join: { leftKey: "left.k", rightKey: "right.k" } },
-  { name: "own", from: ["events"], keyBy: "event.k", process: { function: "own" } },
-];
-/** The sum of each three seconds, by a timer of its own. */
-const own: KeyedProcessFunction<{ readonly v: number }> = {
-  onRecord: ({ v }, { state, timers, timestamp }) => {
-    const end = (Math.floor(timestamp / 3_000) + 1) * 3_000;
-    const sums = state.map<number>("sums");
-    sums.set(String(end), (sums.get(String(end)) ?? 0) + v);
-    timers.set(String(end), end);
-  },
-  onTimer: ({ name }, { key, state, emit }) => {
-    const sums = state.map<number>("sums");
-    emit({ key, name, sum: sums.get(name) });
-    sums.delete(name);
-  },
-};
-const nodes: PipelineNode[] = [
-  {
-    name: "events",
-    source: { datagen: { splits: 4, rate: 0, count: RECORDS, eventRate: 2_000, fields } },
-    partitionedBy: "event.k",
-    eventTime: { field: "event.ts" },
-  },
-  ...keyed,
-  ...keyed.flatMap(({ name }): PipelineNode[] => [
-    { name: `${name}-named`, from: [name], map: { from: `'${name}'`, row: "event" } },
-    { name: `${name}-out`, from: [`${name}-named`], sink: { blackhole: {} } },
-  ]),
-];
-const functions = [{ name: "own", module: { path: "/own.mjs" } }];
-const planned = planPipeline({ functions, nodes }, { parameters: {}, maxParallelism: 8, backend: "RocksDB" });
-const plan = { ...planned, sinks: planned.sinks.map((sink) => ({ ...sink, connector: "collect" })) };
-
 /** Less than the state takes: entries go to the database and come back all the time. */
 const rocksdb = { memoryBytes: 256 * 1024 };
 const turns = async (n: number): Promise<void> => {
@@ -118,8 +35,7 @@ function start({ out, backend, ...of }: Worker) {
   const stateFolder = folderOf(of.uri, of.slot);
   // Nobody runs ahead while another worker starts.
   const paused = { paused: true, ...rocksOf };
-  const importModule = () => Promise.resolve({ exports: { default: own }, url: "file:///own.mjs" });
-  const how = { plan, connectors: out.connectors, build: compile, importModule };
+  const how = { ...everyKindOfState, connectors: out.connectors, build: compile };
   // A busy machine takes long for a checkpoint of all kinds with so little memory.
   return runSlot({ ...how, ...of, stateFolder, start: paused, checkpoint: { timeoutMs: 120_000 } });
 }

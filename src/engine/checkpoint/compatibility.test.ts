@@ -20,6 +20,8 @@ interface Job {
   readonly splits: number;
   readonly partitionedBy: string | undefined;
   readonly stateVersion: number | undefined;
+  /** Versions that the nodes of Weir itself migrate. */
+  readonly migrates: readonly number[];
   /** What node "own" runs. */
   readonly code: Readonly<Record<string, unknown>>;
 }
@@ -42,6 +44,7 @@ const BEFORE: Job = {
   splits: 4,
   partitionedBy: undefined,
   stateVersion: undefined,
+  migrates: [],
   code: { onRecord: () => undefined },
 };
 
@@ -201,6 +204,10 @@ const CASES: readonly Case[] = [
     now: () => ({ stateVersion: 2 }),
     refused: "node counts has state of version 1, this worker reads from 2 on; run the Weir that wrote it",
   },
+  {
+    what: "Weir, to a newer one that migrates the old form of the state",
+    now: () => ({ stateVersion: 3, migrates: [1, 2] }),
+  },
 ];
 
 /** Whatever no other node reads goes into a sink. */
@@ -214,7 +221,7 @@ function built(job: Job): { running: RunningJob; keyed: readonly KeyedNode[] } {
   const source = { name: "events", source: { datagen: {} }, eventTime: { field: "event.ts" } };
   const { partitionedBy } = job;
   const events = partitionedBy === undefined ? source : { ...source, partitionedBy };
-  const { maxParallelism, name, lineage, splits, stateVersion } = job;
+  const { maxParallelism, name, lineage, splits, stateVersion, migrates } = job;
   const functions = [{ name: "own", module: { path: "/own.mjs" } }];
   const plan = planPipeline(
     { functions, nodes: [events, ...withSinks(job.nodes)] },
@@ -223,8 +230,10 @@ function built(job: Job): { running: RunningJob; keyed: readonly KeyedNode[] } {
   const sinks = new Map(plan.sinks.map(({ node }) => [node, memorySink().writer]));
   const own = [...functionsOf(plan)].map(([of, f]) => [of, loadedFunction(f, { value: job.code, url: "" })] as const);
   const { keyed } = compile(plan, { slot: 0, slots: 1, parameters: {}, sinks, functions: new Map(own) });
+  const migrations = new Map(migrates.map((from) => [from, (chunks: readonly Buffer[]) => chunks]));
   if (stateVersion !== undefined)
-    for (const node of keyed) Object.defineProperty(node, "stateVersion", { value: stateVersion });
+    for (const node of keyed)
+      Object.defineProperties(node, { stateVersion: { value: stateVersion }, migrations: { value: migrations } });
   const who = { namespace: "default", jobUid: "u", epoch: 1, attempt: 0, slot: 0, slots: 1 };
   const sources = plan.sources.map((s) => ({
     node: s.node,

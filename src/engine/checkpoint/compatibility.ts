@@ -1,5 +1,6 @@
 import { WeirError } from "../../errors.ts";
 import { joinSignature } from "../joins/join-node.ts";
+import { oldestReadable } from "../keyed-state/migrations.ts";
 import type { Plan, PlanNode } from "../plan.ts";
 import type { KeyedNode } from "../program.ts";
 import { stateSignature } from "../windows/cells.ts";
@@ -24,7 +25,7 @@ interface SavedNodes {
   readonly sources: readonly Pick<Manifest["sources"][number], "node">[];
   readonly keyed: readonly Pick<KeyedState, "node" | "stateSignature" | "stateVersion">[];
 }
-type Reader = Pick<KeyedNode, "node" | "stateSignature" | "stateVersion" | "unreadable">;
+type Reader = Pick<KeyedNode, "node" | "stateSignature" | "stateVersion" | "migrations" | "unreadable">;
 interface ReadingNodes {
   readonly sources: readonly { readonly node: string }[];
   readonly keyed: readonly Reader[];
@@ -116,10 +117,12 @@ function changedState(manifest: SavedNodes, job: ReadingNodes): string | undefin
 function otherVersion({ stateVersion: saved }: { stateVersion: number }, reader: Reader): string | undefined {
   const { node, stateVersion: own } = reader;
   if (reader.unreadable !== undefined) return reader.unreadable(saved);
+  const oldest = oldestReadable(reader);
+  if (saved < own && saved >= oldest) return undefined;
   const found = `node ${node} has state of version ${saved}, this worker reads`;
   return saved > own
     ? `${found} up to ${own}; run a newer Weir`
-    : `${found} from ${own} on; run the Weir that wrote it`;
+    : `${found} from ${oldest} on; run the Weir that wrote it`;
 }
 
 /** `saved window=tumbling/1000/0, now window=tumbling/2000/0`: the parts of a signature that differ. */

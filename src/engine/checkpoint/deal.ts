@@ -1,5 +1,7 @@
 import { WeirError } from "../../errors.ts";
 import type { AssignedSplit, Split } from "../connectors/connector.ts";
+import { migrated } from "../keyed-state/migrations.ts";
+import type { SavedShard } from "../keyed-state/migrations.ts";
 import type { KeyedNode } from "../program.ts";
 import type { SlotIdentity } from "./layout.ts";
 import { loadWatermark, type SourceState } from "./manifest.ts";
@@ -121,12 +123,10 @@ export async function restoreKeyed(keyed: readonly KeyedNode[], state: RestoredS
   }
 }
 
-function restoreShard(
-  node: KeyedNode,
-  saved: { shard: number; chunks: readonly Buffer[]; version: number; uri: string },
-): void {
+function restoreShard(node: KeyedNode, saved: SavedShard & { shard: number; uri: string }): void {
   try {
-    node.restore(saved.shard, saved.chunks, saved.version);
+    const { chunks, version } = migrated(node, saved);
+    node.restore(saved.shard, chunks, version);
   } catch (e) {
     if (e instanceof WeirError) throw e;
     const text = `${saved.uri}: the entries of node ${node.node}, shard ${saved.shard} cannot be decoded`;
