@@ -8,6 +8,7 @@ import {
   rmdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -110,6 +111,8 @@ function flip(path: string): void {
   bytes[20] = (bytes[20] ?? 0) ^ 1;
   writeFileSync(path, bytes);
 }
+/** Opens, and fails with EIO where it is written, as a bad disk does: nothing is mapped at address 0. */
+const BROKEN = "/proc/self/mem";
 const cut = (path: string): void => truncateSync(path, Math.floor(statSync(path).size / 2));
 
 describe.each<[string, () => Place]>([
@@ -178,6 +181,19 @@ describe("a folder", () => {
       }
     },
   );
+
+  it("whose disk fails a write fails the checkpoint, and the job goes on and checkpoints when it is mended", async () => {
+    const place = fileAt(folder);
+    const slot = await start(place);
+    mkdirSync(join(checkpoints(place), "1"), { recursive: true });
+    symlinkSync(BROKEN, segments(place, 1));
+    await untilRead(slot, KEYS * 4);
+    expect(await slot.checkpoint()).toMatchObject({ ok: false, error: expect.stringMatching(/EIO/) as string });
+    await untilRead(slot, slot.measure().totalIn + 10);
+    expect(await slot.checkpoint()).toMatchObject({ ok: true });
+    await slot.stop("Cancel", false);
+    expect((await start(place, { attempt: 1 })).restored?.checkpointId).toBeGreaterThan(1);
+  });
 
   it("that cannot be read is no reason to take an older checkpoint: it may be read again", async () => {
     const place = fileAt(folder);
