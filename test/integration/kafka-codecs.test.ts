@@ -19,25 +19,43 @@ const records = (count: number) =>
     timestamp: 1_700_000_000_000 + i * 10,
   }));
 
+async function readAll(topic: string, count: number) {
+  const context = connectorContext();
+  const config = { brokers: kafka.brokers, topics: [topic] };
+  const splits = await kafkaSource.splits(config, context.source);
+  const assigned = splits.map((split) => ({ split, position: undefined }));
+  const reader = await kafkaSource.open(config, assigned, context.source);
+  const found = await readUntil(reader, (all) => all.length >= count);
+  await reader.close();
+  return found.map(({ key, value, timestamp }) => ({ key, value, timestamp }));
+}
+
 describe("compressed batches", () => {
   it("of Kafka's Java producer are read, whatever the codec", async () => {
     const codecs = ["none", "gzip", "snappy", "lz4", "zstd"];
     await kafka.createTopic("from-java", 1);
     await javaProduce(kafka.brokers[0] ?? "", "from-java", codecs, records(3000));
-    const context = connectorContext();
-    const config = { brokers: kafka.brokers, topics: ["from-java"] };
-    const splits = await kafkaSource.splits(config, context.source);
-    const assigned = splits.map((split) => ({ split, position: undefined }));
-    const reader = await kafkaSource.open(config, assigned, context.source);
-    const found = await readUntil(reader, (all) => all.length >= codecs.length * 3000);
-    await reader.close();
-    expect(found.map(({ key, value, timestamp }) => ({ key, value, timestamp }))).toEqual(
-      codecs.flatMap(() => records(3000)),
-    );
+    expect(await readAll("from-java", codecs.length * 3000)).toEqual(codecs.flatMap(() => records(3000)));
     const written = await javaDump(kafka.dataDir, "from-java");
     expect([...Map.groupBy(written, (r) => r.codec)].map(([codec, list]) => [codec, list.length])).toEqual(
       codecs.map((codec) => [codec, 3000]),
     );
+  });
+
+  it("that the broker itself compressed are read, and those of another client", async () => {
+    const codecs = ["gzip", "snappy", "lz4", "zstd"] as const;
+    for (const codec of codecs) {
+      // The broker writes each batch anew, in the codec of the topic.
+      await kafka.createTopic(`broker-${codec}`, 1, { "compression.type": codec });
+      await javaProduce(kafka.brokers[0] ?? "", `broker-${codec}`, ["none"], records(3000));
+      await kafka.createTopic(`client-${codec}`, 1);
+      await kafka.produce({ topic: `client-${codec}`, compression: codec }, records(3000));
+      for (const topic of [`broker-${codec}`, `client-${codec}`]) {
+        expect(await readAll(topic, 3000)).toEqual(records(3000));
+        const written = await javaDump(kafka.dataDir, topic);
+        expect(written.filter((r) => r.codec === codec)).toHaveLength(3000);
+      }
+    }
   });
 
   it("of the sink are read by Kafka's Java code, which finds the codec that was asked for", async () => {
