@@ -7,10 +7,11 @@ import type { Pipeline } from "../../src/api/pipeline.schema.ts";
 import type { StartDocument } from "../../src/api/worker-protocol.ts";
 import type { Plan } from "../../src/engine/plan.ts";
 import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
-import { countFolder } from "../builders/exactly-once-outside.ts";
+import { countFolder, type Counted } from "../builders/exactly-once-outside.ts";
 import { podWorkers } from "../builders/pod-workers.ts";
 import { startDocumentOf, type WorkerProcess } from "../builders/worker-process.ts";
-import { BUCKET, startS3, type S3Server } from "../servers/s3.ts";
+import { startDatabase, type DatabaseKind } from "../servers/databases.ts";
+import { BUCKET, startS3 } from "../servers/s3.ts";
 
 const LONG = process.env["WEIR_LONG"] === "1";
 /** How long a worker is out beyond its replacement. */
@@ -21,52 +22,93 @@ const SLOW = 1_000;
 
 type Sink = NonNullable<Pipeline["nodes"][number]["sink"]>;
 
-let s3: S3Server;
-beforeAll(async () => {
-  if (LONG) s3 = await startS3();
-});
-afterAll(async () => {
-  if (LONG) await s3.stop();
-});
-
-const pod = podWorkers();
-/** The kubelet mounts the Secret that the connection names. */
-beforeEach(() => {
-  if (!LONG) return;
-  const folder = join(pod.path, "etc/weir/secrets/s3-user");
-  mkdirSync(folder, { recursive: true });
-  for (const [key, value] of Object.entries(s3.credentials)) writeFileSync(join(folder, key), value);
-});
-
-interface Case {
-  readonly name: string;
-  sink(): Pick<Pipeline, "connections"> & { readonly sink: Sink };
-  /** Where a reader finds it. */
-  folder(): string;
+/** What workers write into. */
+interface Outside {
+  readonly connections?: NonNullable<Pipeline["connections"]>;
+  /** What the kubelet mounts of the Secret that the connection names. */
+  readonly secret?: { readonly name: string; readonly values: Readonly<Record<string, string>> };
+  /** Makes room for the workers of one pod. */
+  place(pod: string): Promise<{ readonly sink: Sink; count(): Promise<Counted> }>;
+  stop(): Promise<void>;
 }
 
-const cases: readonly Case[] = [
-  {
-    name: "a folder",
-    sink: () => ({ sink: { file: { path: "/results" } } }),
-    folder: () => join(pod.path, "results"),
-  },
-  {
-    name: "a bucket",
-    sink: () => ({
-      connections: [{ name: "lake", s3: { bucket: BUCKET, endpoint: s3.endpoint, secretRef: { name: "s3-user" } } }],
-      sink: { connection: "lake", s3: { prefix: pod.path } },
-    }),
-    folder: () => join(s3.folderOf(BUCKET), pod.path),
-  },
+const folder = (): Promise<Outside> =>
+  Promise.resolve({
+    place: (pod) =>
+      Promise.resolve({
+        sink: { file: { path: "/results" } },
+        count: () => Promise.resolve(countFolder(join(pod, "results"))),
+      }),
+    stop: () => Promise.resolve(),
+  });
+
+async function bucket(): Promise<Outside> {
+  const s3 = await startS3();
+  const name = "s3-user";
+  return {
+    connections: [{ name: "outside", s3: { bucket: BUCKET, endpoint: s3.endpoint, secretRef: { name } } }],
+    secret: { name, values: s3.credentials },
+    place: (pod) =>
+      Promise.resolve({
+        sink: { connection: "outside", s3: { prefix: pod } },
+        count: () => Promise.resolve(countFolder(join(s3.folderOf(BUCKET), pod))),
+      }),
+    stop: () => s3.stop(),
+  };
+}
+
+async function database(kind: DatabaseKind): Promise<Outside> {
+  const server = await startDatabase(kind);
+  const { name } = server.connection.secretRef;
+  const value = (key: string): [string, string] => [key, server.referenced("Secret", name, key) ?? ""];
+  const table = "results";
+  return {
+    connections: [{ name: "outside", [kind]: server.connection }],
+    secret: { name, values: Object.fromEntries(["username", "password"].map(value)) },
+    place: async () => {
+      await server.query(`CREATE TABLE ${table} (id int, tenant varchar(20))`);
+      const query = `SELECT count(*) AS total, count(DISTINCT concat(tenant, '/', id)) AS various FROM ${table}`;
+      return {
+        sink: { connection: "outside", [kind]: { table } },
+        count: async () => {
+          const [row] = await server.query(query);
+          return { total: Number(row?.["total"]), various: Number(row?.["various"]) };
+        },
+      };
+    },
+    stop: () => server.close(),
+  };
+}
+
+const pod = podWorkers();
+
+const cases: readonly { readonly name: string; readonly isShort: boolean; start(): Promise<Outside> }[] = [
+  { name: "a folder", isShort: true, start: folder },
+  { name: "PostgreSQL", isShort: true, start: () => database("postgres") },
+  { name: "MariaDB", isShort: false, start: () => database("mysql") },
+  { name: "a bucket", isShort: false, start: bucket },
 ];
 
-/** The bucket is for the long form. */
-describe.each(LONG ? cases : cases.slice(0, 1))(
+describe.each(cases.filter(({ isShort }) => LONG || isShort))(
   "a worker that writes exactly once into $name",
-  ({ name, sink, folder }) => {
+  ({ name, start: startOutside }) => {
+    let outside: Outside;
+    let place: Awaited<ReturnType<Outside["place"]>>;
+    beforeAll(async () => {
+      outside = await startOutside();
+    });
+    afterAll(() => outside?.stop());
+    beforeEach(async () => {
+      place = await outside.place(pod.path);
+      const { secret } = outside;
+      if (secret === undefined) return;
+      const mounted = join(pod.path, "etc/weir/secrets", secret.name);
+      mkdirSync(mounted, { recursive: true });
+      for (const [key, value] of Object.entries(secret.values)) writeFileSync(join(mounted, key), value);
+    });
+
     function planOf(readRate: number | undefined): Plan {
-      const { connections, sink: into } = sink();
+      const { connections } = outside;
       const fields = [
         { path: "id", sequence: {} },
         { path: "tenant", key: { prefix: "t", count: 40 } },
@@ -76,7 +118,7 @@ describe.each(LONG ? cases : cases.slice(0, 1))(
         ...(connections === undefined ? {} : { connections }),
         nodes: [
           { name: "events", source: { datagen } },
-          { name: "out", from: ["events"], sink: into },
+          { name: "out", from: ["events"], sink: place.sink },
         ],
       };
       return planPipeline(pipeline, { parameters: {}, maxParallelism: 4, delivery: "ExactlyOnce" });
@@ -122,7 +164,7 @@ describe.each(LONG ? cases : cases.slice(0, 1))(
       await Promise.all([replacement, other].map(wakesUp));
       expect((await successor.exited).code, successor.log.join("\n")).toBe(0);
 
-      const { total, various } = countFolder(folder());
+      const { total, various } = await place.count();
       console.log(
         `${name}: ${total - various} records accepted of workers that were replaced, ${RECORDS - various} lost`,
       );
