@@ -13,6 +13,7 @@ const SLOTS = 2;
 const chaos = LONG
   ? { records: 1_000_200, kills: 100, longestMs: 6_000, perSecond: 2_500 }
   : { records: 60_000, kills: 12, longestMs: 2_000, perSecond: 1_500 };
+const bounced = LONG ? { times: 20, records: 600_000 } : { times: 2, records: 40_000 };
 /** How long a worker is out beyond its replacement. */
 const FROZEN_MS = LONG ? 60_000 : 3_000;
 
@@ -41,6 +42,28 @@ async function toTheEnd(plan: Plan, who: { lineage: string; slot: number; attemp
   await worker.call("POST", "/v1/stop", { mode: "Checkpoint" });
   const { code } = await worker.exited;
   expect(code, worker.log.join("\n")).toBe(0);
+}
+
+/** A worker whose container is started again whenever it ends. */
+function kept(plan: Plan, who: { lineage: string; slot: number; attempt: number }) {
+  let [isOver, restarts] = [false, 0];
+  let current: WorkerProcess | undefined;
+  const running = (async () => {
+    while (!isOver) {
+      current = await launch(plan, who);
+      if (isOver) current.kill("SIGKILL");
+      await current.exited;
+      if (!isOver) restarts++;
+    }
+  })();
+  return {
+    end: async (): Promise<number> => {
+      isOver = true;
+      current?.kill("SIGKILL");
+      await running;
+      return restarts;
+    },
+  };
 }
 
 describe("a Kafka sink with ExactlyOnce", () => {
@@ -107,5 +130,33 @@ describe("a Kafka sink with ExactlyOnce", () => {
     const seen = await javaSequences(kafka.brokers[0] ?? "", topic.to);
     console.log(`${seen.duplicated} records accepted from a worker that was replaced`);
     expect(seen).toEqual({ records: 30_000, keys: KEYS, lost: 0, duplicated: 0, outOfOrder: 0 });
+  });
+
+  it("delivers everything once while its broker goes and comes back, in good order and by kill -9", async () => {
+    const { times, records } = bounced;
+    const topic = await countedTopic(kafka, { name: "bounced", records, keys: KEYS });
+    const slots = Array.from({ length: SLOTS }, (_, slot) => ({ lineage: "bounced", slot, attempt: 0 }));
+    const workers = slots.map((who) => kept(countingJob(kafka, topic, 1_000), who));
+    const written = async (): Promise<number> => (await kafka.endOffsets(topic.to)).reduce((sum, end) => sum + end, 0);
+    let before = 0;
+    for (let bounce = 0; bounce < times; bounce++) {
+      const enough = Math.min(before + 500, records);
+      await expect.poll(written, { timeout: 180_000 }).toBeGreaterThanOrEqual(enough);
+      await delay(Math.random() * 1_000);
+      if (bounce % 2 === 0) await kafka.kill();
+      else await kafka.stop();
+      await delay(Math.random() * 3_000);
+      await kafka.restart();
+      before = await written();
+    }
+    const restarts = await Promise.all(workers.map((worker) => worker.end()));
+    await Promise.all(slots.map((who) => toTheEnd(countingJob(kafka, topic, 0), who)));
+    const seen = await javaSequences(kafka.brokers[0] ?? "", topic.to);
+    console.log(
+      `a broker that was killed ${Math.ceil(times / 2)} times and stopped ${Math.floor(times / 2)}, ` +
+        `${restarts.reduce((a, b) => a + b)} restarts of workers: of ${seen.records} records ` +
+        `lost ${seen.lost}, duplicated ${seen.duplicated}, out of order per key ${seen.outOfOrder}`,
+    );
+    expect(seen).toEqual({ records, keys: KEYS, lost: 0, duplicated: 0, outOfOrder: 0 });
   });
 });
