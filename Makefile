@@ -38,8 +38,8 @@ bench: install ## Measure beside a real Flink (FLINK=0: without); prints tables,
 	@node --max-old-space-size=6000 bench/run.ts
 	@$(if $(ONLY),,node --max-old-space-size=6000 bench/in-process.ts)
 
-chaos: install ## The long form of the fault-injection tests
-	@WEIR_LONG=1 node scripts/test.ts chaos property
+chaos: install ## The long forms of the fault-injection and property tests (hours)
+	@WEIR_LONG=1 node scripts/test.ts chaos property long-forms
 
 rocksdb: install ## Build the addon for state.backend RocksDB (Debian: librocksdb-dev and g++)
 	@bash scripts/rocksdb/build.sh >/dev/null

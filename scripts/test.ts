@@ -3,7 +3,7 @@
  * "N passed, N failed, N skipped". `node scripts/test.ts checks unit` runs only the named tiers.
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 
@@ -17,6 +17,8 @@ interface Tally {
 
 interface Tier {
   readonly name: string;
+  /** Not one of "everything". */
+  readonly onlyWhenNamed?: true;
   run(): Promise<Tally>;
 }
 
@@ -53,11 +55,12 @@ async function runChecks(): Promise<Tally> {
   return tally;
 }
 
-async function runVitest(project: string): Promise<Tally> {
+async function runVitest(project: string, files: readonly string[] = []): Promise<Tally> {
   const dir = mkdtempSync(join(tmpdir(), "weir-test-"));
   const outputFile = join(dir, "report.json");
   const code = await exec(bin("vitest"), [
     "run",
+    ...files,
     "--project",
     project,
     "--reporter=default",
@@ -134,6 +137,13 @@ async function runEndToEnd(): Promise<Tally> {
 }
 const NOT_ON_THIS_MACHINE = 3;
 
+/** Those of the integration tests that have a long form: `WEIR_LONG=1`. */
+function longForms(): string[] {
+  const folder = "test/integration";
+  const files = readdirSync(join(root, folder)).map((name) => `${folder}/${name}`);
+  return files.filter((file) => readFileSync(join(root, file), "utf8").includes("WEIR_LONG"));
+}
+
 const tiers: readonly Tier[] = [
   { name: "checks", run: runChecks },
   { name: "unit", run: () => runVitest("unit") },
@@ -142,6 +152,7 @@ const tiers: readonly Tier[] = [
   { name: "integration", run: () => runVitest("integration") },
   { name: "chaos", run: () => runVitest("chaos") },
   { name: "e2e", run: runEndToEnd },
+  { name: "long-forms", onlyWhenNamed: true, run: () => runVitest("integration", longForms()) },
 ];
 
 async function main(wanted: readonly string[]): Promise<number> {
@@ -153,7 +164,7 @@ async function main(wanted: readonly string[]): Promise<number> {
   const total: Tally = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
   const failures: string[] = [];
-  for (const tier of tiers.filter((t) => wanted.length === 0 || wanted.includes(t.name))) {
+  for (const tier of tiers.filter((t) => (wanted.length === 0 ? !t.onlyWhenNamed : wanted.includes(t.name)))) {
     console.log(`\n=== ${tier.name}`);
     const started = performance.now();
     const tally = await tier.run();
