@@ -117,6 +117,11 @@ export const catalogue = {
     "Backoff",
     "The checkpoint storage cannot be written or read; check the volume or bucket and its permissions.",
   ),
+  SAVEPOINT_INTERRUPTED: entry(
+    "SavepointInterrupted",
+    "Backoff",
+    "A worker that restarted amid a savepoint cannot take its part in it any more; the operator begins another one.",
+  ),
   STATE_UNWRITABLE: entry(
     "StateUnwritable",
     "Backoff",

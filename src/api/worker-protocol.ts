@@ -255,6 +255,8 @@ export const savepointStatus = z.object({
   state: z.enum(["InProgress", "Completed", "Failed"]),
   part: savepointPart.optional(),
   error: z.string().optional(),
+  /** Of the error; absent from a worker of an older version. */
+  code: z.string().optional(),
 });
 export type SavepointStatus = z.infer<typeof savepointStatus>;
 export const savepointMetadataRequest = z.object({ uri: z.string(), parts: z.array(savepointPart) });

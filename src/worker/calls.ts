@@ -9,7 +9,7 @@ import {
 import { completeSavepoint } from "../engine/checkpoint/savepoint.ts";
 import type { StorageOpener } from "../engine/checkpoint/storage.ts";
 import type { RunningSlot, StopMode } from "../engine/runtime/slot.ts";
-import { messageOf, WeirError } from "../errors.ts";
+import { isWeirError, messageOf, WeirError } from "../errors.ts";
 import type { Answer, Route } from "./control-server.ts";
 import type { EventStream } from "./events.ts";
 
@@ -72,7 +72,8 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
           (e: unknown) => {
             inProgress.delete(request.id);
             const error = messageOf(e);
-            savepoints.set(request.id, { id: request.id, state: "Failed", error });
+            const said = isWeirError(e) ? { code: e.code } : {};
+            savepoints.set(request.id, { id: request.id, state: "Failed", error, ...said });
             target.events.publish({ type: "savepoint", id: request.id, ok: false, message: error });
           },
         );

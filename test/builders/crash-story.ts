@@ -15,6 +15,8 @@ export interface Scenario {
   readonly name: string;
   readonly before: readonly Act[];
   readonly act: Act;
+  /** Stands between the operators and the workers of one play. */
+  readonly between?: (ground: Ground, namespace: string) => WorkerInterceptor;
   /** Looks at what the job has written, once its story has come to its end: throws where that is wrong. */
   readonly judge?: (ground: Ground, namespace: string) => Promise<void>;
 }
@@ -102,7 +104,8 @@ interface Stage {
 async function setStage(ground: Ground, scenario: Scenario, namespace: string): Promise<Stage> {
   const happenings = await ground.open(namespace);
   const facts = (): Facts => jobFacts(ground, namespace, happenings);
-  const seam = crashSeam();
+  const beneath = scenario.between?.(ground, namespace) ?? ((_call, next) => next());
+  const seam = crashSeam(beneath);
   const operators = [await ground.operator(namespace, seam.options)];
   for (const act of scenario.before) {
     await act.do(ground, namespace);
@@ -113,7 +116,7 @@ async function setStage(ground: Ground, scenario: Scenario, namespace: string): 
     facts,
     succeed: async () => {
       const [dead] = operators;
-      operators.push(await ground.operator(namespace));
+      operators.push(await ground.operator(namespace, { workerInterceptor: beneath }));
       await dead?.stop();
     },
     strike: async () => {
@@ -147,7 +150,7 @@ interface Seam {
 }
 
 /** Counts Kubernetes writes and worker calls together. Events are news, told at best: they are not counted, only cut off. */
-function crashSeam(): Seam {
+function crashSeam(beneath: WorkerInterceptor): Seam {
   let calls = crashingCalls(undefined);
   const kinds: string[] = [];
   const counted = <R>(kind: string, effect: () => Promise<R>): Promise<R> => {
@@ -159,8 +162,11 @@ function crashSeam(): Seam {
     const isCounted = isWrite(request) && request.call.resource !== "events";
     return isCounted ? counted(kindOf(request.call), () => next(request)) : read(() => next(request));
   };
-  const workerInterceptor: WorkerInterceptor = (call, next) =>
-    call.method === "GET" ? read(next) : counted(`${call.method} ${call.path.replace(/[a-z]+-\d+-\w+/, ":id")}`, next);
+  const workerInterceptor: WorkerInterceptor = (call, next) => {
+    const effect = (): ReturnType<typeof next> => beneath(call, next);
+    const kind = `${call.method} ${call.path.replace(/[a-z]+-\d+-\w+/, ":id")}`;
+    return call.method === "GET" ? read(effect) : counted(kind, effect);
+  };
   return {
     options: { interceptors: [interceptor], workerInterceptor },
     kinds,

@@ -1,9 +1,15 @@
 /** Stories of a job whose keys go through Kafka to its workers, with every record that it has written. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import type { WorkerInterceptor } from "../../src/controllers/workers/worker-client.ts";
+import { MANIFEST } from "../../src/engine/checkpoint/layout.ts";
 import { datagenGenerator } from "../../src/engine/connectors/datagen/generator.ts";
 import type { JobObject } from "../../src/controllers/weir-resources.ts";
 import type { DatagenSource } from "../../src/api/datagen.schema.ts";
+import { WeirError } from "../../src/errors.ts";
 import type { KafkaServer } from "../servers/kafka.ts";
+import type { Ground } from "../servers/weir-ground.ts";
 import {
   condition,
   createJob,
@@ -30,16 +36,36 @@ const datagen: DatagenSource = {
   ],
 };
 
+export interface Systems {
+  readonly kafka: KafkaServer;
+  /** Where something answers GET requests: each record is looked up there before it goes to its worker. */
+  readonly answers?: string;
+}
+
 /** Counts the records of each tenant one by one. It does not know that a tenant is in one split. */
-function exchangedJob(kafka: KafkaServer, topic: string, over: object): JobObject["spec"] {
+function exchangedJob({ kafka, answers }: Systems, topic: string, over: object): JobObject["spec"] {
+  const asked = {
+    name: "asked",
+    from: ["events"],
+    join: {
+      type: "Left",
+      lookup: { connection: "answers", path: "{key}", cache: { rows: 100 } },
+      leftKey: "left.tenant",
+      select: { tenant: "left.tenant", seq: "left.seq" },
+    },
+  };
   return steadyJob({
     pipeline: {
-      connections: [{ name: "main", kafka: { brokers: [...kafka.brokers] } }],
+      connections: [
+        { name: "main", kafka: { brokers: [...kafka.brokers] } },
+        ...(answers === undefined ? [] : [{ name: "answers", http: { url: answers } }]),
+      ],
       nodes: [
         { name: "events", source: { datagen } },
+        ...(answers === undefined ? [] : [asked]),
         {
           name: "counted",
-          from: ["events"],
+          from: [answers === undefined ? "events" : "asked"],
           keyBy: "event.tenant",
           aggregate: { n: "count()", seq: "last(event.seq)" },
         },
@@ -58,10 +84,10 @@ function exchangedJob(kafka: KafkaServer, topic: string, over: object): JobObjec
 export const outputOf = (namespace: string): string => `${namespace}.out`;
 
 /** A job with two workers. */
-export const createExchanged = (kafka: KafkaServer, over: object = {}): Act => ({
+export const createExchanged = (systems: Systems, over: object = {}): Act => ({
   do: async (ground, namespace) => {
-    await kafka.createTopic(outputOf(namespace), 1);
-    await createJob(ground, namespace, exchangedJob(kafka, outputOf(namespace), { parallelism: 2, ...over }));
+    await systems.kafka.createTopic(outputOf(namespace), 1);
+    await createJob(ground, namespace, exchangedJob(systems, outputOf(namespace), { parallelism: 2, ...over }));
   },
   arrived: runs,
 });
@@ -77,8 +103,8 @@ export const EXCHANGED = [
   "delete",
 ] as const;
 
-export function exchangedScenario(kafka: KafkaServer, name: (typeof EXCHANGED)[number]): Scenario {
-  const pair = createExchanged(kafka);
+export function exchangedScenario({ kafka }: Systems, name: (typeof EXCHANGED)[number]): Scenario {
+  const pair = createExchanged({ kafka });
   const told: Readonly<Record<(typeof EXCHANGED)[number], Pick<Scenario, "before" | "act">>> = {
     start: { before: [], act: pair },
     "scale-up": { before: [pair], act: scaleTo(3) },
@@ -91,6 +117,61 @@ export function exchangedScenario(kafka: KafkaServer, name: (typeof EXCHANGED)[n
   };
   const { before, act } = told[name];
   return { name, before: before.map(steadily), act: steadily(act), judge: countedOnce(kafka) };
+}
+
+/** A savepoint, or a stop with one, amid which the second worker restarts; with a lookup before the exchange. */
+export function interruptedScenario(systems: Required<Systems>, name: "savepoint" | "stop"): Scenario {
+  return {
+    name: `interrupted-${name}`,
+    before: [steadily(createExchanged(systems))],
+    act: steadily(name === "stop" ? stop : save),
+    between: interruption,
+    judge: countedOnce(systems.kafka),
+  };
+}
+
+const [OTHER, RESTARTED] = [`${JOB}-1-0-0`, `${JOB}-1-1-0`];
+
+/**
+ * The second worker restarts amid the first savepoint that it is told of, of which the other one never hears: only another
+ * savepoint can be completed.
+ */
+function interruption(ground: Ground, namespace: string): WorkerInterceptor {
+  let first: string | undefined;
+  let restarted: Promise<void> | undefined;
+  const restart = async (id: string): Promise<void> => {
+    const folder = join(ground.claims, namespace);
+    const shown = (): string => folder;
+    await ground.until("held for the savepoint, by its checkpoint", () => isCrossing(folder, id), shown);
+    ground.restart(namespace, RESTARTED);
+    const status = () => ground.pods.get(`${namespace}/${RESTARTED}`)?.status?.containerStatuses?.[0];
+    await ground.until("started again", () => status()?.restartCount === 1 && status()?.ready === true, status);
+  };
+  return async (call, next) => {
+    if (call.path !== "/v1/savepoints") return await next();
+    const { id } = call.body as { id: string };
+    first ??= id;
+    if (id !== first) return await next();
+    if (call.pod === OTHER) throw new WeirError("WORKER_UNREACHABLE", "it does not hear of this savepoint");
+    // An answer that a busy machine loses is no reason to ask again: it happens all the same.
+    restarted ??= restart(id);
+    restarted.catch(() => undefined);
+    const answer = await next();
+    await restarted;
+    return answer;
+  };
+}
+
+/** Whether a checkpoint says that its worker waits for the others of this savepoint. */
+function isCrossing(folder: string, id: string): boolean {
+  try {
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+    return files
+      .filter((file) => file.endsWith(`/${MANIFEST}`))
+      .some((file) => readFileSync(join(folder, file), "utf8").includes(`"crossing":"${id}"`));
+  } catch {
+    return false; // a checkpoint that went while it was read
+  }
 }
 
 /** All workers of a job that runs have taken their first checkpoint, which takes longer through Kafka. */

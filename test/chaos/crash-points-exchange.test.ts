@@ -1,3 +1,5 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JobObject } from "../../src/controllers/weir-resources.ts";
 import { streamingJobs } from "../../src/controllers/weir-resources.ts";
@@ -6,7 +8,7 @@ import { fixedServer } from "../../src/kube/credentials.ts";
 import { pods } from "../../src/kube/resource.ts";
 import { startApiServer } from "../../src/local/api-server/start.ts";
 import { expectNoDifference, playEveryCrash } from "../builders/crash-points.ts";
-import { counted, createExchanged, EXCHANGED, exchangedScenario, outputOf } from "../builders/exchanged-story.ts";
+import { counted, createExchanged, EXCHANGED, exchangedScenario, interruptedScenario, outputOf } from "../builders/exchanged-story.ts";
 import { JOB } from "../builders/job-facts.ts";
 import { createObject, crdObjects } from "../servers/crd-objects.ts";
 import { startKafka, type KafkaServer } from "../servers/kafka.ts";
@@ -16,10 +18,13 @@ import { startGround } from "../servers/weir-ground.ts";
 /** All scenarios are played at once. */
 const PLAYS = process.env["WEIR_LONG"] === "1" ? { sample: Infinity, atOnce: 3 } : { sample: 3, atOnce: 1 };
 
+const answers = createServer((_request, response) => void response.end("{}"));
+const addressOf = (server: Server): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 let kafka: KafkaServer;
 let ground: Ground;
 let end: () => Promise<void>;
 beforeAll(async () => {
+  await new Promise<void>((listening) => void answers.listen(0, "127.0.0.1", listening));
   const [api, started] = await Promise.all([startApiServer(), startKafka()]);
   kafka = started;
   for (const crd of crdObjects()) await createObject(api, crd);
@@ -31,6 +36,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await end?.();
+  answers.close();
   await kafka?.close();
 });
 
@@ -50,7 +56,7 @@ describe("a job whose keys go through Kafka to its workers", () => {
         throw new WeirError("WORKER_UNREACHABLE", "it is gone before it hears of the savepoint");
       },
     });
-    const { do: create, arrived } = createExchanged(kafka);
+    const { do: create, arrived } = createExchanged({ kafka });
     await create(ground, namespace);
     await ground.until("running", () => arrived(job()), job);
     await counted(kafka, output, 0);
@@ -69,8 +75,17 @@ describe("a job whose keys go through Kafka to its workers", () => {
     it.concurrent.for(EXCHANGED)(
       "during %s ends as if nothing had happened, with every record counted once",
       async (name, { expect: expectHere }) => {
-        const played = await playEveryCrash(ground, exchangedScenario(kafka, name), PLAYS);
+        const played = await playEveryCrash(ground, exchangedScenario({ kafka }, name), PLAYS);
         expectNoDifference(`a job with an exchange, ${name}`, played, expectHere);
+      },
+    );
+
+    it.concurrent.for(["savepoint", "stop"] as const)(
+      "during a %s that a restarted worker makes it begin anew ends as if nothing had happened",
+      async (name, { expect: expectHere }) => {
+        const scenario = interruptedScenario({ kafka, answers: addressOf(answers) }, name);
+        const played = await playEveryCrash(ground, scenario, PLAYS);
+        expectNoDifference(`a job with a lookup before its exchange, interrupted ${name}`, played, expectHere);
       },
     );
   });

@@ -6,12 +6,22 @@ import type { State } from "../../src/lifecycle/transitions.ts";
 import type { LifecycleWorld } from "../builders/lifecycle-world.ts";
 import { lifecycleSpec, lifecycleWorld } from "../builders/lifecycle-world.ts";
 
+const STRIKES = [
+  "podGone",
+  "podFailed",
+  "workerSilent",
+  "workerBack",
+  "workerCrash",
+  "workerInterrupted",
+  "nodeLost",
+] as const;
+
 /** Anything that may happen to a job between two decisions. */
 type Happening =
   | { readonly kind: "tick"; readonly ms: number }
   | { readonly kind: "reconcile"; readonly crashAt: number }
   | {
-      readonly kind: "podGone" | "podFailed" | "workerSilent" | "workerBack" | "workerCrash" | "nodeLost";
+      readonly kind: (typeof STRIKES)[number];
       readonly pod: number;
     }
   | { readonly kind: "verb"; readonly verb: string; readonly value: string }
@@ -36,7 +46,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      kind: fc.constantFrom("podGone", "podFailed", "workerSilent", "workerBack", "workerCrash", "nodeLost"),
+      kind: fc.constantFrom(...STRIKES),
       pod,
     }) as fc.Arbitrary<Happening>,
   },
@@ -114,11 +124,19 @@ function strike(world: LifecycleWorld, kind: string, index: number): void {
   else if (kind === "podFailed") struck.phase = "Failed";
   else if (kind === "workerSilent") struck.worker.reachable = false;
   else if (kind === "workerBack") struck.worker.reachable = true;
+  else if (kind === "workerInterrupted") interrupt(struck);
   else if (kind === "nodeLost") Object.assign(struck, { deleting: true, lost: true });
   else if (struck.phase === "Running") {
     struck.failures += 1;
     Object.assign(struck.worker, { phase: "Starting", savepoint: undefined, stopping: false });
   }
+}
+
+/** It has restarted amid a savepoint, and cannot take its part any more. */
+function interrupt({ worker }: LifecycleWorld["pods"][number]): void {
+  const { savepoint } = worker;
+  if (savepoint !== undefined)
+    worker.savepoint = { id: savepoint.id, state: "Failed", error: "restarted", code: "SAVEPOINT_INTERRUPTED" };
 }
 
 /** The newest epoch that is known to have run. */

@@ -19,6 +19,7 @@ import { configMaps, namespaces, pods } from "../../src/kube/resource.ts";
 import type { KubeObject, Resource } from "../../src/kube/resource.ts";
 import { createTransport } from "../../src/kube/transport.ts";
 import { weirImages } from "../../src/local/kubelet/images.ts";
+import type { RunningProcess } from "../../src/local/kubelet/container-process.ts";
 import { startKubelet } from "../../src/local/kubelet/kubelet.ts";
 import type { PodObject } from "../../src/local/kubelet/pod-feed.ts";
 import type { OperatorOptions, RunningOperator } from "../../src/main/operator.ts";
@@ -44,6 +45,8 @@ export interface Ground {
   open(namespace: string): Promise<Happenings>;
   /** What happens from now on in a namespace that is there. */
   watch(namespace: string): Happenings;
+  /** Its container ends as a SIGTERM ends it, and the kubelet starts it again. */
+  restart(namespace: string, pod: string): void;
   operator(namespace: string, options?: Partial<OperatorOptions>): Promise<RunningOperator>;
   /** Resolves once it is so; rejects with `seen()` when it never is. */
   until(what: string, isSo: () => boolean, seen: () => unknown, timeoutMs?: number): Promise<void>;
@@ -81,15 +84,23 @@ export async function startGround(server: ApiServer): Promise<Ground> {
   const all = Object.values(informers);
   const reflecting = all.map((informer) => informer.run(abort.signal));
   await Promise.all(all.map((informer) => informer.waitForSync()));
+  const containers = new Map<string, RunningProcess>();
+  let launched = "";
+  const launch = inProcessWorkers(({ environment, start }) => {
+    launched = `${start.namespace}/${environment.WEIR_POD_NAME}`;
+    seen.get(start.namespace)?.started.push(environment.WEIR_POD_NAME);
+  });
   const kubelet = await startKubelet({
     client,
     pods: informers.pods,
     images: weirImages({ entryPoints: { worker: "worker" }, repositories: ["weir"] }),
     dataDir: folder,
     backoff: { initialMs: 200, maxMs: 2_000 },
-    launch: inProcessWorkers(({ environment, start }) =>
-      seen.get(start.namespace)?.started.push(environment.WEIR_POD_NAME),
-    ),
+    launch: (spec) => {
+      const container = launch(spec);
+      containers.set(launched, container);
+      return container;
+    },
     onError: report,
   });
 
@@ -107,6 +118,7 @@ export async function startGround(server: ApiServer): Promise<Ground> {
       });
       return happenings;
     },
+    restart: (namespace, pod) => containers.get(`${namespace}/${pod}`)?.signal("SIGTERM"),
     operator: (namespace, options = {}) =>
       startOperator({
         server,

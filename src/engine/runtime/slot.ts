@@ -227,14 +227,14 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
 }
 
 function goneOn(id: string): WeirError {
-  const text = `savepoint ${id} cannot be taken again by a worker that has restarted: others may have gone on since its first part; take another savepoint`;
-  return new WeirError("CHECKPOINT_UNWRITABLE", text);
+  const text = `savepoint ${id} cannot be taken again by a worker that has restarted: others may have gone on since its first part`;
+  return new WeirError("SAVEPOINT_INTERRUPTED", text);
 }
 
 /** A barrier that it wrote may be read already, and what waited at its lookups then would come behind it. */
 function askedBefore(id: string): WeirError {
-  const text = `savepoint ${id} cannot be taken again by a worker that has restarted, as the pipeline has lookups before keys that go to other workers; take another savepoint`;
-  return new WeirError("CHECKPOINT_UNWRITABLE", text);
+  const text = `savepoint ${id} cannot be taken again by a worker that has restarted, as the pipeline has lookups before keys that go to other workers`;
+  return new WeirError("SAVEPOINT_INTERRUPTED", text);
 }
 
 const heldForSavepoint = ({ held }: Reading): boolean => held("savepoint") || held("crossing");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ANNOTATION } from "../../api/group.ts";
 import type { LifecycleWorld } from "../../../test/builders/lifecycle-world.ts";
-import { lifecycleWorld } from "../../../test/builders/lifecycle-world.ts";
+import { lifecycleSpec, lifecycleWorld } from "../../../test/builders/lifecycle-world.ts";
 
 function deletedWithASilentWorker(): LifecycleWorld {
   const world = lifecycleWorld();
@@ -68,6 +68,77 @@ describe("a savepoint that a worker forgot", () => {
     for (const { worker } of world.pods) worker.savepoint = undefined;
     world.settle(6);
     expect(world.sealed).toEqual([told[0]]);
+    expect(world.status.operation).toBeUndefined();
+  });
+});
+
+describe("a savepoint amid which a worker restarted", () => {
+  /** The second worker says that it cannot take its part any more. */
+  const interrupted = (over: Partial<LifecycleWorld["spec"]> = {}): LifecycleWorld => {
+    const world = lifecycleWorld(lifecycleSpec(over));
+    world.settle(8);
+    return world;
+  };
+  const interrupt = (world: LifecycleWorld): string => {
+    const worker = world.pods[1]?.worker;
+    const id = worker?.savepoint?.id;
+    if (worker === undefined || id === undefined) throw new Error("nobody asked for a savepoint");
+    worker.savepoint = { id, state: "Failed", error: "it has restarted", code: "SAVEPOINT_INTERRUPTED" };
+    return id;
+  };
+
+  it.each(["savepoint", "restart", "stop"] as const)("is begun anew, asked for by %s", (verb) => {
+    const world = interrupted();
+    world.annotations[ANNOTATION[verb]] = "1";
+    world.reconcile();
+    const before = world.status.operation;
+    world.now += 100;
+    const id = interrupt(world);
+    const { actions } = world.reconcile();
+    expect(world.status.operation).toMatchObject({ type: before?.type, step: before?.step, attempt: 2 });
+    expect(world.status.operation).toMatchObject({ deadline: before?.deadline, trigger: before?.trigger });
+    expect(actions).toContainEqual({ kind: "AbandonSavepoint", pods: [world.pods[0]?.name], id });
+    expect(world.events.at(-1)?.message).toContain("worker 1: it has restarted");
+    world.settle(8);
+    expect(world.sealed).toHaveLength(1);
+    expect(world.sealed[0]).not.toBe(id);
+    expect(world.status.savepoint?.uri).toMatch(new RegExp(`/savepoints/${world.sealed[0]}$`));
+    expect(world.status.requests?.map((r) => r.outcome)).toEqual(["Accepted"]);
+  });
+
+  it("is begun anew as often as it takes, but not behind its deadline", () => {
+    const world = interrupted();
+    world.annotations[ANNOTATION.savepoint] = "1";
+    world.reconcile();
+    const ids = new Set<string>();
+    while (world.status.operation !== undefined) {
+      if (world.pods[1]?.worker.savepoint !== undefined) ids.add(interrupt(world));
+      world.now += 900;
+      world.reconcile();
+    }
+    expect(ids.size).toBeGreaterThan(2);
+    expect(world.sealed).toEqual([]);
+    expect(world.status.requests?.map((r) => r.outcome)).toEqual(["Failed"]);
+  });
+
+  it("is given up where windows were closed for it", () => {
+    const world = interrupted({ stop: { mode: "Savepoint", drain: true, timeoutMs: 20_000 } });
+    world.annotations[ANNOTATION.stop] = "1";
+    world.reconcile();
+    interrupt(world);
+    world.reconcile();
+    expect(world.status.operation).toMatchObject({ type: "Stop", step: "Terminate" });
+  });
+
+  it("is given up where another worker could not take its part either", () => {
+    const world = interrupted();
+    world.annotations[ANNOTATION.savepoint] = "1";
+    world.reconcile();
+    const id = interrupt(world);
+    const worker = world.pods[0]?.worker;
+    if (worker !== undefined) worker.savepoint = { id, state: "Failed", error: "the disk is full" };
+    world.reconcile();
+    expect(world.events.at(-1)?.message).toContain("worker 0: the disk is full");
     expect(world.status.operation).toBeUndefined();
   });
 });

@@ -1,14 +1,19 @@
 import type { StreamingJobStatus } from "../../api/streaming-job-status.schema.ts";
+import type { ErrorCode } from "../../errors.ts";
 import type { Draft } from "../draft.ts";
-import { act, instant, overdue, targetOf, tell, wakeAt } from "../draft.ts";
+import { act, begin, instant, overdue, targetOf, tell, timeOf, wakeAt } from "../draft.ts";
 import type { Launched } from "../memory.ts";
 import type { SlotView } from "../slots.ts";
 import { isUp, slotViews } from "../slots.ts";
+import type { OperationType } from "../transitions.ts";
+import { OPERATIONS } from "../transitions.ts";
 import { forced } from "./leave.ts";
 import type { StepContext, StepResult } from "./step.ts";
 
 /** Looking again while workers write their parts; their events usually come first. */
 const POLL_MS = 1_000;
+/** What a worker says that can take its part in another savepoint only. */
+const INTERRUPTED: ErrorCode = "SAVEPOINT_INTERRUPTED";
 
 /** Savepoint, Trigger: every worker has been told the id. */
 export function triggerSavepoint(context: StepContext): StepResult {
@@ -17,7 +22,7 @@ export function triggerSavepoint(context: StepContext): StepResult {
   const { savepoint: uri } = targetOf(operation);
   if (uri === undefined || launched === undefined) return "Done";
   const slots = slotViews(draft, launched);
-  const trouble = obstacle(context, slots);
+  const trouble = failedPart(context, slots) ?? obstacle(context, slots);
   if (trouble !== undefined) return trouble;
   if (!tellUntold(context, slots, uri)) return "Done";
   wakeAt(draft, draft.input.now + POLL_MS);
@@ -55,9 +60,32 @@ export function awaitSavepoint(context: StepContext): StepResult {
 }
 
 function failedPart(context: StepContext, slots: readonly SlotView[]): StepResult | undefined {
-  const failed = slots.find((s) => s.worker?.savepoint?.state === "Failed");
-  if (failed === undefined) return undefined;
-  return giveUp(context, `worker ${failed.slot}: ${failed.worker?.savepoint?.error ?? "its part failed"}`);
+  const failed = slots.filter((s) => s.worker?.savepoint?.state === "Failed");
+  const final = failed.find((s) => !isInterrupted(s));
+  const [first] = final === undefined ? failed : [final];
+  if (first === undefined) return undefined;
+  const why = `worker ${first.slot}: ${first.worker?.savepoint?.error ?? "its part failed"}`;
+  return final === undefined && mayBeginAnew(context) ? beginAnew(context, why) : giveUp(context, why);
+}
+
+const isInterrupted = ({ worker }: SlotView): boolean => worker?.savepoint?.code === INTERRUPTED;
+
+/** Workers that have drained have closed their windows: they start again once the savepoint is given up. */
+const mayBeginAnew = ({ draft, operation }: StepContext): boolean =>
+  targetOf(operation).drain !== true && !overdue(draft, operation);
+
+/** Another id and place, in the time that is left: what workers have written for the one before says nothing of this one. */
+function beginAnew({ draft, operation }: StepContext, why: string): StepResult {
+  const type = operation.type as OperationType;
+  const { savepoint: uri = "", ...target } = targetOf(operation);
+  tell(draft, "Warning", "SavepointInterrupted", `savepoint ${uri} is begun anew: ${why}`);
+  const deadline = operation.deadline === undefined ? undefined : timeOf(operation.deadline);
+  const next = begin(draft, { type, step: OPERATIONS[type][0], by: operation.trigger ?? "spec", target, deadline });
+  next.startedAt = operation.startedAt;
+  next.attempt = (operation.attempt ?? 1) + 1;
+  targetOf(next).savepoint = `${uri.slice(0, -operation.id.length)}${next.id}`;
+  wakeAt(draft, draft.input.now + POLL_MS);
+  return "Ended";
 }
 
 function recordSavepoint({ draft, operation }: StepContext, launched: Launched, uri: string): StepResult {
