@@ -263,6 +263,6 @@ export const savepointMetadataRequest = z.object({ uri: z.string(), parts: z.arr
 export const stopRequest = z.object({
   mode: z.enum(["Cancel", "Checkpoint", "Savepoint"]),
   drain: z.boolean().default(false),
-  /** The job is gone for good: what its workers keep in other systems for each other goes, too. */
+  /** Nobody goes on from here but by a savepoint: what workers keep in other systems for each other goes, too. */
   discard: z.boolean().default(false),
 });

@@ -51,7 +51,7 @@ export type Action =
       readonly pods: readonly string[];
       readonly mode: "Cancel" | "Checkpoint";
       readonly drain: boolean;
-      /** The job is deleted: nobody goes on from what workers keep for each other. */
+      /** Nobody goes on from what workers keep for each other: the job is deleted, or will start from a savepoint. */
       readonly discard?: true;
     }
   | { readonly kind: "PauseWorkers"; readonly pods: readonly string[] }

@@ -62,6 +62,35 @@ describe("the topics between workers", () => {
     expect(launched(world)).toEqual({ epoch: 3, from: "checkpoint", generation });
   });
 
+  it.each([
+    ["are discarded by a stop with a savepoint, which nothing of them is in", "file:///state", true],
+    ["stay over a stop by checkpoints, which hold positions in them", null, undefined],
+  ])("%s", (_, savepointUri, discard) => {
+    const world = lifecycleWorld(lifecycleSpec({ savepointUri }));
+    world.settle(8);
+    world.annotations["weir.dev/stop"] = "1";
+    const told: unknown[] = [];
+    for (let i = 0; i < 8; i++) {
+      for (const action of world.reconcile().actions) if (action.kind === "StopWorkers") told.push(action.discard);
+      world.tick();
+    }
+    expect(world.status.state).toBe("STOPPED");
+    expect(told).toEqual([discard]);
+  });
+
+  it("are not discarded by a change that launches the job again: it may have to go back to checkpoints", () => {
+    const world = lifecycleWorld();
+    world.settle(8);
+    world.annotations["weir.dev/scale"] = "3@1";
+    const told: unknown[] = [];
+    for (let i = 0; i < 8; i++) {
+      for (const action of world.reconcile().actions) if (action.kind === "StopWorkers") told.push(action.discard);
+      world.tick();
+    }
+    expect(world.running()).toHaveLength(3);
+    expect(told).toEqual([undefined]);
+  });
+
   it("are others than those that a deleted job of the same name has left", () => {
     const world = lifecycleWorld();
     world.settle(8);

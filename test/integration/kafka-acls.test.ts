@@ -72,7 +72,7 @@ const running: RunningSlot[] = [];
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "weir-kafka-acls-"));
   pki = await makeBrokerPki(dir);
-  const users = ["etl", ...LACKING.map(([lack]) => userOf(lack))];
+  const users = ["etl", userOf("delete"), ...LACKING.map(([lack]) => userOf(lack))];
   kafka = await startKafka(
     {
       ...pki.settings,
@@ -197,6 +197,24 @@ describe("a job on a Kafka with ACLs, over TLS and with a login", () => {
     const mounted = { secret: secretsOf("etl"), configMap: () => undefined, resolvePath: (path: string) => path };
     const deleted = await discardExchanges({ plan: planned(), start, ...mounted, clock: systemClock, signal });
     expect(deleted).toEqual(["weir.default.etl.counted.g1-uid1"]);
+  });
+
+  it("says that the right to delete is missing when its topics should go, and leaves them", async () => {
+    const user = userOf("delete");
+    const { delete: _, ...others } = rightsOf(user);
+    await allow(user, Object.values(others));
+    const topic = `weir.default.${user}.counted.g1-uid1`;
+    await kafka.createTopic(topic, 4);
+    const start = startDocumentOf({ job: user });
+    const mounted = { secret: secretsOf(user), configMap: () => undefined, resolvePath: (path: string) => path };
+    // Until it has been told so: a broker that has just started has other troubles.
+    const discarded = async (): Promise<unknown> => {
+      const signal = AbortSignal.timeout(5_000);
+      const made = discardExchanges({ plan: planned(), start, ...mounted, clock: systemClock, signal });
+      return await made.catch((e: unknown) => String(e));
+    };
+    await expect.poll(discarded, { timeout: 90_000 }).toContain(`allow the user Delete on topic ${topic}`);
+    expect(await kafka.topics()).toContain(topic);
   });
 
   it.each(LACKING)("says which right is missing without that of %s", async (lack, message) => {

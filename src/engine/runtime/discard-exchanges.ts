@@ -10,8 +10,8 @@ export type DiscardOptions = Pick<
 >;
 
 /**
- * Deletes the topics between the workers of a job that is gone for good, of every generation: also with one worker, as there
- * may have been more. Gives their names; rejects when the signal fires first.
+ * Deletes the topics between the workers of a job that nobody goes on from, of every generation: also with one worker, as there
+ * may have been more. Gives their names; rejects with what was in the way when the signal fires first.
  */
 export async function discardExchanges(options: DiscardOptions): Promise<readonly string[]> {
   const { plan, start, secret, configMap, resolvePath, clock, signal } = options;
@@ -23,6 +23,7 @@ export async function discardExchanges(options: DiscardOptions): Promise<readonl
   for (const [first] of clusters.values()) {
     if (first === undefined) continue;
     const { node, secretRef } = first;
+    let trouble: string | undefined;
     const context = {
       node,
       job,
@@ -31,10 +32,16 @@ export async function discardExchanges(options: DiscardOptions): Promise<readonl
       referenced: (kind: "Secret" | "ConfigMap", name: string, key: string) =>
         kind === "Secret" ? secret(name, key) : configMap(name, key),
       resolvePath,
-      report: () => undefined,
+      report: (problem: { readonly message: string } | undefined) => {
+        trouble = problem?.message;
+      },
       signal,
     };
-    deleted.push(...(await deleteExchanges(connectionOf(first), context, { job, owner: exchangeOwner(start) })));
+    const owner = exchangeOwner(start);
+    const gone = await deleteExchanges(connectionOf(first), context, { job, owner }).catch((cause: unknown) => {
+      throw trouble === undefined ? cause : new Error(trouble, { cause });
+    });
+    deleted.push(...gone);
   }
   return deleted;
 }

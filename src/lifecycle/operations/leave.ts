@@ -1,4 +1,5 @@
 import { ANNOTATION } from "../../api/group.ts";
+import type { JobOperation } from "../../api/streaming-job-status.schema.ts";
 import type { Draft } from "../draft.ts";
 import { act, overdue, targetOf } from "../draft.ts";
 import { deletePod } from "../launch.ts";
@@ -24,10 +25,17 @@ export function terminate({ draft, operation }: StepContext): StepResult {
   const pods = untold.flatMap((s) => (s.pod === undefined ? [] : [s.pod.name]));
   if (pods.length > 0) {
     const how = { mode: target.leave ?? "Cancel", drain: target.drain ?? false } as const;
-    act(draft, { kind: "StopWorkers", pods, ...how, ...(operation.type === "Delete" ? { discard: true } : {}) });
+    act(draft, { kind: "StopWorkers", pods, ...how, ...(isForGood(operation) ? { discard: true } : {}) });
   }
   return "Wait";
 }
+
+/**
+ * Nobody goes on from what workers keep for each other: a savepoint has nothing of it, and who starts from it has new topics.
+ * What is launched again at once deletes them with its first checkpoint; a job that is stopped may be so for months.
+ */
+const isForGood = (operation: JobOperation): boolean =>
+  operation.type === "Delete" || (operation.type === "Stop" && targetOf(operation).savepoint !== undefined);
 
 /** AwaitGone: no pod of any epoch is left that could still write. */
 export function awaitGone({ draft, operation }: StepContext): StepResult {
