@@ -1,4 +1,4 @@
-import { Agent, request } from "undici";
+import { Agent, buildConnector, request } from "undici";
 import type { Dispatcher } from "undici";
 import { jsonRow, partsOf } from "../../lookups/lookup-backend.ts";
 import type { Found, LookupBackend, LookupFactory } from "../../lookups/lookup-backend.ts";
@@ -28,7 +28,7 @@ export const httpLookup: LookupFactory = {
 function backend({ url, path, ...config }: HttpLookupConfig, ctx: ConnectorContext): LookupBackend {
   const agent = new Agent({
     connections: CONNECTIONS,
-    ...(config.tls === undefined ? {} : { connect: readTls(config.tls, ctx) }),
+    ...(config.tls === undefined ? {} : { connect: connectorOf(config.tls, ctx) }),
   });
   const base = url.replace(/\/+$/, "");
   return {
@@ -47,6 +47,17 @@ function backend({ url, path, ...config }: HttpLookupConfig, ctx: ConnectorConte
       });
     },
     close: () => agent.destroy(),
+  };
+}
+
+/** Each connection has the certificates that are mounted when it is made; it is used for as long as the server keeps it. */
+function connectorOf(tls: TlsConfig, ctx: ConnectorContext): buildConnector.connector {
+  return (options, done) => {
+    try {
+      buildConnector(readTls(tls, ctx))(options, done);
+    } catch (e) {
+      done(e instanceof Error ? e : new Error(String(e)), null);
+    }
   };
 }
 
