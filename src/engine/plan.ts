@@ -18,9 +18,14 @@ export interface Plan {
   readonly buffers?: readonly PlanBuffer[];
   /** What goes through Kafka to the worker of its key as soon as there are several workers; absent where nothing does. */
   readonly exchanges?: readonly PlanExchange[];
+  /** Absent where schemas say nothing of a key. */
+  readonly keyTypes?: KeyTypes;
   /** Most workers that can share this plan's work: 1 for local keyed state, else unlimited (splits decide). */
   readonly parallelismLimit: { readonly max: number; readonly reason: string } | null;
 }
+
+/** By node, of what type its key is: `text`, `number`, `boolean`, `list of texts`. */
+export type KeyTypes = Readonly<Record<string, string>>;
 
 export interface PlanSource {
   readonly node: string;

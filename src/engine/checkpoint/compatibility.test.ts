@@ -7,10 +7,11 @@ import { compile } from "../codegen/compile.ts";
 import { loadedFunction } from "../functions/loaded-function.ts";
 import { functionsOf } from "../functions/plan-functions.ts";
 import { planPipeline } from "../planner/plan-pipeline.ts";
+import type { Plan } from "../plan.ts";
 import type { KeyedNode } from "../program.ts";
-import { incompatibility, type RunningJob } from "./compatibility.ts";
+import { incompatibility, planIncompatibility, type RunningJob } from "./compatibility.ts";
 import { manifestSchema, type Manifest } from "./manifest.ts";
-import { captureKeyed } from "./snapshot-writer.ts";
+import { captureKeyed, factsOf } from "./snapshot-writer.ts";
 
 interface Job {
   readonly nodes: readonly PipelineNode[];
@@ -19,6 +20,7 @@ interface Job {
   readonly maxParallelism: number;
   readonly splits: number;
   readonly partitionedBy: string | undefined;
+  readonly schema: PipelineNode["schema"];
   readonly stateVersion: number | undefined;
   /** Versions that the nodes of Weir itself migrate. */
   readonly migrates: readonly number[];
@@ -43,6 +45,7 @@ const BEFORE: Job = {
   maxParallelism: 8,
   splits: 4,
   partitionedBy: undefined,
+  schema: undefined,
   stateVersion: undefined,
   migrates: [],
   code: { onRecord: () => undefined },
@@ -60,6 +63,10 @@ const added =
 const more = { from: ["big"], keyBy: "event.k", aggregate: { n: "count()" } };
 const declared: Change = () => ({ partitionedBy: "event.k" });
 
+const keyedBy =
+  (k: "string" | "int" | "double" | "json"): Change =>
+  () => ({ schema: { k, v: "int", w: "int", ts: "timestamp_ms" } });
+
 interface Case {
   readonly what: string;
   readonly before?: Change;
@@ -71,6 +78,8 @@ interface Case {
 
 const otherState = (node: string, saved: string, now: string): string =>
   `node ${node} keeps other state now (saved ${saved}, now ${now}); rename the node to start it empty, or change it back`;
+const otherKey = (node: string, saved: string, now: string): string =>
+  `node ${node} had a ${saved} for its key and has a ${now} now, by the schemas: what is kept under the old keys would not be found; convert it back in a map (string(…), double(…)), rename the node to start it empty, or, if only the schema was wrong, declare the field json first`;
 const otherForm = (why: string): string => `node "own", function "own" (/own.mjs): ${why}`;
 const gone = (nodes: string): string =>
   `the job no longer has node ${nodes}; bring it back under its name, or set startFrom.allowNonRestoredState to drop its state`;
@@ -100,6 +109,15 @@ const CASES: readonly Case[] = [
     now: set("counts", { keyBy: "event.j" }),
     refused: otherState("counts", "key=event.k", "key=event.j"),
   },
+  {
+    what: "the type that a schema gives the key",
+    before: keyedBy("string"),
+    now: keyedBy("int"),
+    refused: otherKey("counts", "text", "number"),
+  },
+  { what: "the same, from int to double: both are numbers", before: keyedBy("int"), now: keyedBy("double") },
+  { what: "the same, to json: the schema does not say any more", before: keyedBy("string"), now: keyedBy("json") },
+  { what: "the same, where there was no schema", now: keyedBy("int") },
   {
     what: "the function of an aggregate",
     now: set("counts", { aggregate: { n: "count()", most: "min(event.v)" } }),
@@ -217,9 +235,10 @@ function withSinks(nodes: readonly PipelineNode[]): PipelineNode[] {
   return [...nodes, ...open.map(({ name }) => ({ name: `${name}-out`, from: [name], sink: { blackhole: {} } }))];
 }
 
-function built(job: Job): { running: RunningJob; keyed: readonly KeyedNode[] } {
-  const source = { name: "events", source: { datagen: {} }, eventTime: { field: "event.ts" } };
-  const { partitionedBy } = job;
+function built(job: Job): { running: RunningJob; plan: Plan; keyed: readonly KeyedNode[] } {
+  const { partitionedBy, schema } = job;
+  const own = schema === undefined ? {} : { schema };
+  const source = { name: "events", source: { datagen: {} }, eventTime: { field: "event.ts" }, ...own };
   const events = partitionedBy === undefined ? source : { ...source, partitionedBy };
   const { maxParallelism, name, lineage, splits, stateVersion, migrates } = job;
   const functions = [{ name: "own", module: { path: "/own.mjs" } }];
@@ -228,8 +247,8 @@ function built(job: Job): { running: RunningJob; keyed: readonly KeyedNode[] } {
     { parameters: {}, maxParallelism },
   );
   const sinks = new Map(plan.sinks.map(({ node }) => [node, memorySink().writer]));
-  const own = [...functionsOf(plan)].map(([of, f]) => [of, loadedFunction(f, { value: job.code, url: "" })] as const);
-  const { keyed } = compile(plan, { slot: 0, slots: 1, parameters: {}, sinks, functions: new Map(own) });
+  const loaded = [...functionsOf(plan)].map(([of, f]) => [of, loadedFunction(f, { value: job.code, url: "" })] as const);
+  const { keyed } = compile(plan, { slot: 0, slots: 1, parameters: {}, sinks, functions: new Map(loaded) });
   const migrations = new Map(migrates.map((from) => [from, (chunks: readonly Buffer[]) => chunks]));
   if (stateVersion !== undefined)
     for (const node of keyed)
@@ -240,19 +259,19 @@ function built(job: Job): { running: RunningJob; keyed: readonly KeyedNode[] } {
     splitCount: splits,
     keyedBySplit: s.partitionedBy !== null,
   }));
-  return { keyed, running: { identity: { ...who, job: name, lineage }, maxParallelism, keyed, sources } };
+  const identity = { ...who, job: name, lineage };
+  return { keyed, plan, running: { identity, maxParallelism, keyTypes: plan.keyTypes, keyed, sources } };
 }
 
 /** The manifest of a checkpoint that the job would write now. */
 function manifestOf(job: Job): Manifest {
-  const { running, keyed } = built(job);
+  const { running, plan, keyed } = built(job);
   return manifestSchema.parse({
     ...running.identity,
     version: 1,
     id: 1,
     takenAt: 0,
-    planHash: "",
-    maxParallelism: job.maxParallelism,
+    ...factsOf(plan),
     sources: running.sources.map(({ node, splitCount }) => ({ node, splitCount, watermark: null, splits: [] })),
     keyed: captureKeyed(keyed).map(({ head }) => ({ ...head, shards: [] })),
     sinks: [],
@@ -263,6 +282,14 @@ it.each(CASES)("a job that changed $what", ({ before, now, allowed = false, refu
   const saved = { ...BEFORE, ...before?.(BEFORE) };
   const { running } = built({ ...saved, ...now(saved) });
   expect(incompatibility(manifestOf(saved), running, { allowNonRestoredState: allowed })).toBe(refused);
+});
+
+it("says so of a plan, too, before the job is stopped for it", () => {
+  const [running, wanted] = [keyedBy("string"), keyedBy("int")].map((by) => built({ ...BEFORE, ...by(BEFORE) }).plan);
+  if (running === undefined || wanted === undefined) throw new Error("there are two");
+  const allowed = { allowNonRestoredState: false };
+  expect(planIncompatibility(running, wanted, allowed)).toBe(otherKey("counts", "text", "number"));
+  expect(planIncompatibility(running, running, allowed)).toBeUndefined();
 });
 
 it("finds every case, and no other, in the reference", () => {

@@ -1,7 +1,7 @@
 import { WeirError } from "../../errors.ts";
 import { joinSignature } from "../joins/join-node.ts";
 import { oldestReadable } from "../keyed-state/migrations.ts";
-import type { Plan, PlanNode } from "../plan.ts";
+import type { KeyTypes, Plan, PlanNode } from "../plan.ts";
 import type { KeyedNode } from "../program.ts";
 import { stateSignature } from "../windows/cells.ts";
 import type { SlotIdentity } from "./layout.ts";
@@ -13,6 +13,7 @@ export interface RunningJob {
   readonly identity: SlotIdentity;
   readonly maxParallelism: number;
   readonly keyed: readonly KeyedNode[];
+  readonly keyTypes?: KeyTypes | undefined;
   /** `keyedBySplit` where `partitionedBy` makes a split a shard. */
   readonly sources: readonly { readonly node: string; readonly splitCount: number; readonly keyedBySplit: boolean }[];
 }
@@ -39,6 +40,7 @@ const checks: readonly Check[] = [
   otherShards, //     maxParallelism changed: every key would be looked for in another shard
   removedNodes, //    state or positions of a node that is gone
   changedState, //    key, window or aggregates changed, or written by a newer Weir
+  otherKeys, //       the key is the same, and its values are of another type by the schemas
   movedKeys, //       a declared source has another number of splits
 ];
 
@@ -65,7 +67,7 @@ export function incompatibility(manifest: Manifest, job: RunningJob, allowed: Al
  */
 export function planIncompatibility(running: Plan, wanted: Plan, allowed: Allowed): string | undefined {
   const [saved, job] = [nodesOf(running), nodesOf(wanted)];
-  return removedNodes(saved, job, allowed) ?? changedState(saved, job);
+  return removedNodes(saved, job, allowed) ?? changedState(saved, job) ?? otherKeys(running, wanted);
 }
 
 function nodesOf({ sources, nodes }: Plan): SavedNodes & ReadingNodes {
@@ -110,6 +112,17 @@ function changedState(manifest: SavedNodes, job: ReadingNodes): string | undefin
     }
     const unreadable = saved.stateVersion === node.stateVersion ? undefined : otherVersion(saved, node);
     if (unreadable !== undefined) return unreadable;
+  }
+  return undefined;
+}
+
+/** Only where both schemas tell: `1` and `"1"` are two keys, and what is kept under one would not be found by the other. */
+function otherKeys(saved: Pick<Manifest, "keyTypes">, job: Pick<RunningJob, "keyTypes">): string | undefined {
+  const types = new Map(Object.entries(job.keyTypes ?? {}));
+  for (const [node, before] of Object.entries(saved.keyTypes ?? {})) {
+    const now = types.get(node) ?? before;
+    if (now === before) continue;
+    return `node ${node} had a ${before} for its key and has a ${now} now, by the schemas: what is kept under the old keys would not be found; convert it back in a map (string(…), double(…)), rename the node to start it empty, or, if only the schema was wrong, declare the field json first`;
   }
   return undefined;
 }

@@ -76,6 +76,8 @@ export const manifestSchema = z.object({
   crossing: name.optional(),
   planHash: name,
   maxParallelism: z.int(),
+  /** By node, what schemas said of its key; absent where they said nothing, and in what an older version wrote. */
+  keyTypes: z.record(name, name).optional(),
   sources: z.array(sourceState).max(1_000),
   keyed: z.array(keyedState).max(1_000),
   /** What sinks must finish or undo; only of sinks that commit. `decides`: the sink's system says whether this counts. */

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { crc32 } from "node:zlib";
+import type { Plan } from "../plan.ts";
 import type { KeyedNode, KeyedSnapshot, StatePiece } from "../program.ts";
 import type { Increment } from "./increments.ts";
 import type { SlotIdentity } from "./layout.ts";
@@ -134,12 +135,17 @@ function stateFile(storage: Storage, { folder, attempt }: Place) {
   };
 }
 
-export interface ManifestFacts {
+export interface ManifestFacts extends PlanFacts {
   readonly identity: SlotIdentity;
   readonly id: number | string;
-  readonly planHash: string;
-  readonly maxParallelism: number;
   readonly sinks: Manifest["sinks"];
+}
+
+type PlanFacts = Pick<Manifest, "planHash" | "maxParallelism" | "keyTypes">;
+
+/** What a manifest remembers of the plan that its state is of. */
+export function factsOf({ hash, maxParallelism, keyTypes }: Plan): PlanFacts {
+  return { planHash: hash, maxParallelism, ...(keyTypes === undefined ? {} : { keyTypes }) };
 }
 
 /** Writes the manifest, which makes the snapshot exist; `undefined` when somebody else's is already there. */

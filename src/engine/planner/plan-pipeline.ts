@@ -18,6 +18,8 @@ import { keyings } from "./keying.ts";
 import { lookupOperation } from "./lookups.ts";
 import { operation, sourceFields } from "./operations.ts";
 import { processOperation } from "./process-operation.ts";
+import { keyTypes, refuseUnequalKeys } from "./key-types.ts";
+import type { KnownNode } from "./key-types.ts";
 import { planHash } from "./plan-hash.ts";
 import { refuseUnsuitable } from "./sink-rules.ts";
 import { storedProblems } from "./state-backend.ts";
@@ -74,20 +76,23 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
   checkDeadReaders(graph).forEach(report);
   const keying = keyings(graph, byName);
   const schemas = schemasOf(graph);
-  const nodes = each(
+  const known = each(
     graph.nodes.filter((n) => n.spec.source === undefined && n.spec.sink === undefined),
-    (n) => {
+    (n): KnownNode => {
       const mode = keying.get(n.name)?.mode;
       const event = inputSchema(n, schemas);
       const sides = n.inputs.map((i) => schemas.get(i.node));
-      return (
+      const node =
         processOperation(n, mode, { pipeline, event, report }) ??
         broadcastOperation(n, { sides, report }) ??
         lookupOperation(n, { pipeline, parameters, event, report }) ??
-        operation(n, mode, { event, sides, report })
-      );
+        operation(n, mode, { event, sides, report });
+      return { node, event, sides };
     },
   );
+  for (const each of known) attempt(() => refuseUnequalKeys(each), each.node.name, report);
+  const nodes = known.map(({ node }) => node);
+  const types = keyTypes(known);
   const buffered = attempt(() => placeBuffers(graph, { nodes, sinks }), "", report);
   const { buffers, ...readers } = buffered ?? { buffers: [], nodes, sinks };
   const exchanges = planExchanges({ sources, ...readers, pipeline, delivery }, options.maxParallelism);
@@ -100,6 +105,7 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
     // Left out where there are none: the plans of jobs that run would have another hash, and start anew.
     ...(buffers.length === 0 ? {} : { buffers }),
     ...(typeof exchanges === "string" || exchanges.length === 0 ? {} : { exchanges }),
+    ...(Object.keys(types).length === 0 ? {} : { keyTypes: types }),
     parallelismLimit: limitOf(keying, exchanges),
   } as const;
   if (options.backend === "RocksDB") storedProblems(nodes).forEach(report);

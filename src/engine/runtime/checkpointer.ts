@@ -5,7 +5,7 @@ import type { Increments } from "../checkpoint/increments.ts";
 import type { Manifest } from "../checkpoint/manifest.ts";
 import type { Retention } from "../checkpoint/retention.ts";
 import { readManifest } from "../checkpoint/snapshot-reader.ts";
-import { releaseCapture, writeKeyedState, writeManifest } from "../checkpoint/snapshot-writer.ts";
+import { factsOf, releaseCapture, writeKeyedState, writeManifest } from "../checkpoint/snapshot-writer.ts";
 import { refuseReplaced } from "../checkpoint/succession.ts";
 import { takeBarrier, type Barrier } from "./barrier.ts";
 import { within, type Exclusive } from "./exclusive.ts";
@@ -154,8 +154,7 @@ async function write(
   const place = { folder, attempt: identity.attempt, increment };
   const { keyed, bytes } = await writeKeyedState(slot.storage, place, capture, signal);
   signal.throwIfAborted();
-  const { hash: planHash, maxParallelism } = options.plan;
-  const facts = { identity, id, planHash, maxParallelism, sinks };
+  const facts = { identity, id, sinks, ...factsOf(options.plan) };
   const written = await writeManifest(slot.storage, folder, facts, { capture, keyed });
   if (written === undefined) throw await taken(slot, folder, identity);
   increment.accept(written.manifest, bytes);

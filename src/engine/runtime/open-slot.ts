@@ -187,6 +187,7 @@ async function applyState(
   refuseIncompatible(restored, {
     identity: identityOf(options),
     maxParallelism: options.plan.maxParallelism,
+    keyTypes: options.plan.keyTypes,
     keyed: program.keyed,
     sources: sources.map(({ plan, splits }) => ({
       node: plan.node,

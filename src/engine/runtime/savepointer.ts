@@ -2,7 +2,7 @@ import type { SavepointPart } from "../../api/worker-protocol.ts";
 import { MANIFEST, SAVEPOINT_METADATA, type SlotIdentity } from "../checkpoint/layout.ts";
 import { completedPart, partFolder } from "../checkpoint/savepoint.ts";
 import { sha256 } from "../checkpoint/sealed.ts";
-import { releaseCapture, writeKeyedState, writeManifest } from "../checkpoint/snapshot-writer.ts";
+import { factsOf, releaseCapture, writeKeyedState, writeManifest } from "../checkpoint/snapshot-writer.ts";
 import { WeirError } from "../../errors.ts";
 import { takeBarrier } from "./barrier.ts";
 import { within } from "./exclusive.ts";
@@ -62,8 +62,7 @@ export async function writeSavepointPart(
           signal,
         );
         signal.throwIfAborted();
-        const { hash: planHash, maxParallelism } = options.plan;
-        const facts = { identity, id, planHash, maxParallelism, sinks };
+        const facts = { identity, id, sinks, ...factsOf(options.plan) };
         const written = await writeManifest(storage, folder, facts, { capture: barrier.capture, keyed });
         if (written === undefined) throw new WeirError("CHECKPOINT_UNWRITABLE", `${uri}/${folder} exists already`);
         const hash = sha256(written.bytes);
