@@ -13,7 +13,7 @@ export const cases: readonly Case[] = [
   { name: "joins" },
   { name: "late-joins" },
   { name: "versions" },
-  { name: "aggregates", keys: { running: ["k"] } },
+  { name: "aggregates", keys: { running: ["k"], "running-orders": ["k"] } },
   { name: "rows", keys: { "last-to-come": ["k"], "last-in-time": ["k"], highest: ranks, lowest: ranks } },
   { name: "conditions" },
   { name: "functions" },

@@ -300,6 +300,9 @@ export type AggregateFunction =
   | "avg"
   | "min"
   | "max"
+  /** `min` and `max` of what is a text by its type. */
+  | "minText"
+  | "maxText"
   | "first"
   | "last"
   | "collect"

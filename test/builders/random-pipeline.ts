@@ -63,6 +63,8 @@ const AGGREGATES = [
   ["avg", "avg(event.ts)"],
   ["min", "min(event.payload.lag)"],
   ["max", "max(event.ts)"],
+  ["least", "min(string(event.a))"],
+  ["most", "max(event.tenant + '')"],
   ["first", "first(event.type)"],
   ["last", "last(event.a)"],
   ["some", "collect(event.type, 3)"],

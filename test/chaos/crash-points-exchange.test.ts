@@ -8,7 +8,14 @@ import { fixedServer } from "../../src/kube/credentials.ts";
 import { pods } from "../../src/kube/resource.ts";
 import { startApiServer } from "../../src/local/api-server/start.ts";
 import { expectNoDifference, playEveryCrash } from "../builders/crash-points.ts";
-import { counted, createExchanged, EXCHANGED, exchangedScenario, interruptedScenario, outputOf } from "../builders/exchanged-story.ts";
+import {
+  counted,
+  createExchanged,
+  EXCHANGED,
+  exchangedScenario,
+  interruptedScenario,
+  outputOf,
+} from "../builders/exchanged-story.ts";
 import { JOB } from "../builders/job-facts.ts";
 import { createObject, crdObjects } from "../servers/crd-objects.ts";
 import { startKafka, type KafkaServer } from "../servers/kafka.ts";

@@ -22,4 +22,9 @@ CREATE TEMPORARY VIEW `lists` AS SELECT k, ARRAY_AGG(i) AS `all` FROM windowed G
 CREATE TEMPORARY VIEW `texts` AS
 SELECT k, COUNT(DISTINCT s) AS names, FIRST_VALUE(s) AS `first` FROM windowed GROUP BY k, window_start, window_end;
 
+CREATE TEMPORARY VIEW `orders` AS
+SELECT k, MIN(s) AS least, MAX(s) AS most FROM windowed GROUP BY k, window_start, window_end;
+
+CREATE TEMPORARY VIEW `running-orders` AS SELECT k, MIN(s) AS least, MAX(s) AS most FROM events GROUP BY k;
+
 CREATE TEMPORARY VIEW `running` AS SELECT k, COUNT(*) AS n, SUM(i) AS total, MAX(i) AS most FROM events GROUP BY k;

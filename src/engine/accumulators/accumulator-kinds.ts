@@ -2,6 +2,7 @@ import type { AggregateFunction, PlanAggregate } from "../plan.ts";
 import type { AccumulatorKind, Held } from "./accumulator.ts";
 import { collectedValues } from "./collected-values.ts";
 import { distinctValues } from "./distinct-values.ts";
+import { extremeText } from "./extreme-text.ts";
 import { hyperLogLog } from "./hyper-log-log.ts";
 import { quantileSketch } from "./quantile-sketch.ts";
 
@@ -16,6 +17,10 @@ export function accumulatorOf({ fn, param = 0 }: Pick<PlanAggregate, "fn" | "par
       return hyperLogLog;
     case "percentile":
       return quantileSketch(param);
+    case "minText":
+      return extremeText(-1);
+    case "maxText":
+      return extremeText(1);
     default:
       return undefined;
   }
@@ -28,5 +33,5 @@ export const skipsNull = (fn: AggregateFunction): boolean => fn !== "collect" &&
 export function heldResult(fn: AggregateFunction, held: Held): unknown {
   if (typeof held === "object") return held.result();
   if (fn === "collect") return [];
-  return fn === "percentile" ? null : 0;
+  return fn === "countDistinct" || fn === "approxCountDistinct" ? 0 : null;
 }

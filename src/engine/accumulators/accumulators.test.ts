@@ -3,6 +3,7 @@ import type { Accumulator, AccumulatorKind } from "./accumulator.ts";
 import { own } from "./accumulator.ts";
 import { collectedValues } from "./collected-values.ts";
 import { distinctValues } from "./distinct-values.ts";
+import { extremeText } from "./extreme-text.ts";
 import { hyperLogLog } from "./hyper-log-log.ts";
 import { quantileSketch } from "./quantile-sketch.ts";
 import { topList } from "./top-list.ts";
@@ -22,6 +23,8 @@ describe.each<[string, AccumulatorKind, unknown[]]>([
   ["a small HyperLogLog", hyperLogLog, range(100)],
   ["a large HyperLogLog", hyperLogLog, range(3000)],
   ["a sketch of percentiles", quantileSketch(0.5), [0, -1, 5, 1e300, 1e-300, -7.5]],
+  ["the least text", extremeText(-1), ["b", "ä", "", "a", "\u{1f600}", "\ufffd"]],
+  ["the greatest text", extremeText(1), ["b", "ä", "", "\ud800", "\u{1f600}", "\ufffd"]],
   ["a list of the best", topList({ size: 3, descending: true }), range(9, (i) => [i % 4, `{"i":${i}}`])],
 ])("%s", (_, kind, values) => {
   it("is the same after it was saved", () => {
@@ -51,6 +54,15 @@ describe.each<[string, AccumulatorKind, unknown[]]>([
     expect(own(kind, copy, 7)).toBe(copy);
     expect(own(kind, copy, 8)).not.toBe(copy);
   });
+});
+
+it("orders texts as the bytes of UTF-8 do", () => {
+  // In the order of UTF-16 an emoji comes before U+FFFD.
+  const texts = ["Z", "a", "z", "ä", "\ufffd", "\u{1f600}"];
+  expect(of(extremeText(1), texts).result()).toBe("\u{1f600}");
+  expect(of(extremeText(-1), texts).result()).toBe("Z");
+  expect(texts.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))).toEqual(texts);
+  expect(of(extremeText(1), []).result()).toBeNull();
 });
 
 it("tells objects with the same fields from none, whatever their order", () => {

@@ -247,7 +247,9 @@ function built(job: Job): { running: RunningJob; plan: Plan; keyed: readonly Key
     { parameters: {}, maxParallelism },
   );
   const sinks = new Map(plan.sinks.map(({ node }) => [node, memorySink().writer]));
-  const loaded = [...functionsOf(plan)].map(([of, f]) => [of, loadedFunction(f, { value: job.code, url: "" })] as const);
+  const loaded = [...functionsOf(plan)].map(
+    ([of, f]) => [of, loadedFunction(f, { value: job.code, url: "" })] as const,
+  );
   const { keyed } = compile(plan, { slot: 0, slots: 1, parameters: {}, sinks, functions: new Map(loaded) });
   const migrations = new Map(migrates.map((from) => [from, (chunks: readonly Buffer[]) => chunks]));
   if (stateVersion !== undefined)

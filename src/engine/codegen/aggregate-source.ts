@@ -1,7 +1,8 @@
 import { TRIGGER } from "../keyed-state/keyed-table.ts";
 import { skipsNull } from "../accumulators/accumulator-kinds.ts";
 import { usesProcessingTime } from "../processing-time.ts";
-import { isNumeric } from "../windows/argument.ts";
+import type { AggregateFunction } from "../plan.ts";
+import { isNumeric, isOfTexts } from "../windows/argument.ts";
 import { PAGE_BITS } from "../windows/bucket.ts";
 import type { KeyedAggregateNode, Slot as CellSlot, WindowNode } from "../windows/cells.ts";
 import { layoutOf, merges } from "../windows/cells.ts";
@@ -145,11 +146,16 @@ function argument(chain: ChainWriter, at: At, { slot, declared }: { slot: CellSl
   const name = `a${chain.id()}`;
   const value = chain.expression(slot.arg ?? "null", at, declared);
   declared.push(name);
-  const wrong = !isNumeric(slot.fn)
-    ? `${name} instanceof Failure`
-    : `typeof ${name} !== "number" ? ${name} !== null : ${name} - ${name} !== 0`;
+  const wrong = wrongSource(slot.fn, name);
   const why = `R.badArgument(${JSON.stringify(slot.name)}, ${JSON.stringify(slot.fn)}, ${name})`;
   return { slot, name, step: (fail) => `${name} = ${value}; if (${wrong}) ${fail(why)}` };
+}
+
+/** As `takesArgument` says. */
+function wrongSource(fn: AggregateFunction, name: string): string {
+  if (isOfTexts(fn)) return `typeof ${name} !== "string" && ${name} !== null`;
+  if (!isNumeric(fn)) return `${name} instanceof Failure`;
+  return `typeof ${name} !== "number" ? ${name} !== null : ${name} - ${name} !== 0`;
 }
 
 function fold(
@@ -184,7 +190,9 @@ function fold(
     case "collect":
     case "countDistinct":
     case "approxCountDistinct":
-    case "percentile": {
+    case "percentile":
+    case "minText":
+    case "maxText": {
       const changed = `(${text} = own(${names.state}.layout.accumulators[${at}], ${text}, ${names.state}.snapshots.epoch))`;
       return `${skipsNull(fn) ? `if (${known}) ` : ""}${changed}.add(${arg});`;
     }

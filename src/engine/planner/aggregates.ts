@@ -20,7 +20,9 @@ const share: Parameter = {
   needs: "a share from 0 to 1, for example percentile(event.lag, 0.99)",
 };
 
-const FUNCTIONS: Readonly<Record<AggregateFunction, Parameter | undefined>> = {
+/** By the names that users call them by. */
+type Called = Exclude<AggregateFunction, "minText" | "maxText">;
+const FUNCTIONS: Readonly<Record<Called, Parameter | undefined>> = {
   count: undefined,
   sum: undefined,
   avg: undefined,
@@ -33,7 +35,7 @@ const FUNCTIONS: Readonly<Record<AggregateFunction, Parameter | undefined>> = {
   approxCountDistinct: undefined,
   percentile: share,
 };
-const NAMES = Object.keys(FUNCTIONS) as AggregateFunction[];
+const NAMES = Object.keys(FUNCTIONS) as Called[];
 const CALL = /^\s*([A-Za-z]+)\s*\(([\s\S]*)\)\s*$/;
 /** No expression ends in a comma and a number: that is the parameter. */
 const LAST_NUMBER = /^([\s\S]*),\s*([0-9]*\.?[0-9]+)\s*$/;
@@ -74,7 +76,7 @@ function endsEarly(inside: string): boolean {
 }
 
 function argument(
-  fn: AggregateFunction,
+  fn: Called,
   inside: string,
   invalid: (why: string) => WeirError,
 ): Pick<PlanAggregate, "arg" | "param"> {

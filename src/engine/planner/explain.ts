@@ -11,6 +11,7 @@ import type {
   PlanWindow,
 } from "../plan.ts";
 import { chainFacts } from "../codegen/compile.ts";
+import { calledAs } from "../windows/argument.ts";
 import { panesPerWindow } from "../windows/panes.ts";
 import { decodes, programGraph } from "../program-graph.ts";
 import type { Reader } from "../program-graph.ts";
@@ -93,7 +94,9 @@ function operationText(node: PlanNode): string {
 
 const aggregatesText = (aggregates: readonly PlanAggregate[]): string =>
   aggregates
-    .map(({ name, fn, arg, param }) => `${name} = ${fn}(${arg ?? ""}${param === undefined ? "" : `, ${param}`})`)
+    .map(
+      ({ name, fn, arg, param }) => `${name} = ${calledAs(fn)}(${arg ?? ""}${param === undefined ? "" : `, ${param}`})`,
+    )
     .join(", ");
 
 const ttlText = (ttlMs: number): string => (ttlMs === 0 ? "" : `, forgotten after ${ttlMs} ms`);

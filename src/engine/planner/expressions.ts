@@ -1,7 +1,7 @@
 import { isWeirError, WeirError } from "../../errors.ts";
 import { parseExpression } from "../../expression/parse.ts";
 import type { ResultKind } from "../../expression/parse.ts";
-import type { VariableType } from "../../expression/value-type.ts";
+import type { ValueType, VariableType } from "../../expression/value-type.ts";
 
 /** The node that an expression belongs to, and what is known of the events it reads. */
 export interface CheckedNode {
@@ -15,17 +15,22 @@ export interface CheckedNode {
 
 /** Parses, checks and prices an expression at planning time, so that its error names the node; returns its text. */
 export function checkExpression(at: CheckedNode, text: string, result: ResultKind = "any"): string {
+  typeOfExpression(at, text, result);
+  return text;
+}
+
+/** The same, and what is known of its value; undefined where the error has been reported. */
+export function typeOfExpression(at: CheckedNode, text: string, result: ResultKind = "any"): ValueType | undefined {
   const { name: node, event = "dyn", variables = { event } } = at;
   try {
-    parseExpression(text, { result, variables: { ...variables, params: "dyn" } });
-    return text;
+    return parseExpression(text, { result, variables: { ...variables, params: "dyn" } }).type;
   } catch (e) {
     if (!isWeirError(e)) throw e;
     const place = { message: e.message, ...e.place, path: nodePath(node) };
     const error = new WeirError(e.code, `node "${node}": ${e.message}`, { cause: e, place });
     if (at.report === undefined) throw error;
     at.report(error);
-    return text;
+    return undefined;
   }
 }
 

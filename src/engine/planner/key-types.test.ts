@@ -69,8 +69,8 @@ describe("the keys of a join", () => {
   });
 
   it("of a broadcast are compared, too", () => {
-    const broadcast = { leftKey: "left.t", rightKey: "right.i" };
-    const nodes = [source("a"), source("b", { schema }), { name: "met", from: ["a", "b"], broadcast }];
+    const broadcast = { from: "b", leftKey: "left.t", rightKey: "right.i" };
+    const nodes = [source("a"), source("b"), { name: "met", from: ["a"], broadcast }];
     expect(() => plan(...nodes)).toThrow("so no record ever has a partner");
   });
 });

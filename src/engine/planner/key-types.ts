@@ -1,8 +1,7 @@
-import { isWeirError, WeirError } from "../../errors.ts";
-import { parseExpression } from "../../expression/parse.ts";
+import { WeirError } from "../../errors.ts";
 import type { ValueType, VariableType } from "../../expression/value-type.ts";
 import type { KeyTypes, PlanNode } from "../plan.ts";
-import { nodePath } from "./expressions.ts";
+import { nodePath, typeOfExpression } from "./expressions.ts";
 
 /** A node, and what the schemas say of the records that it reads: of all its inputs, and of each. */
 export interface KnownNode {
@@ -15,14 +14,14 @@ export interface KnownNode {
  * What schemas say of the keys that state is kept by; nothing of a node whose key they do not tell. `1` and `"1"` are two
  * keys: state that was kept by texts has nothing for numbers.
  */
-export function keyTypes(nodes: readonly KnownNode[]): KeyTypes {
+export function keyTypes(nodes: readonly KnownNode[]): { readonly keyTypes?: KeyTypes } {
   const types = nodes.flatMap(({ node, event, sides }): [string, string][] => {
     if (!("keying" in node)) return [];
     const found = node.kind === "join" ? sideTypes(node.keys, sides) : [typeOf(node.key, { event: event ?? "dyn" })];
     const type = found.find((t) => t !== undefined);
     return type === undefined ? [] : [[node.name, type]];
   });
-  return Object.fromEntries(types);
+  return types.length === 0 ? {} : { keyTypes: Object.fromEntries(types) };
 }
 
 /** Throws where the keys of two inputs can never be equal. */
@@ -41,14 +40,10 @@ const sideTypes = (
   [ofLeft = "dyn", ofRight = "dyn"]: readonly (VariableType | undefined)[],
 ): readonly (string | undefined)[] => [typeOf(left, { left: ofLeft }), typeOf(right, { right: ofRight })];
 
+/** What is wrong with a key has been told by whoever made the node. */
 function typeOf(key: string, variables: Readonly<Record<string, VariableType>>): string | undefined {
-  try {
-    return nameOf(parseExpression(key, { variables: { ...variables, params: "dyn" } }).type);
-  } catch (e) {
-    // It has been told by whoever made the node.
-    if (isWeirError(e)) return undefined;
-    throw e;
-  }
+  const type = typeOfExpression({ name: "", variables, report: () => undefined }, key);
+  return type === undefined ? undefined : nameOf(type);
 }
 
 function nameOf(type: ValueType): string | undefined {

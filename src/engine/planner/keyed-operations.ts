@@ -4,7 +4,7 @@ import { isOfProcessingTime } from "../../api/window-check.ts";
 import { WeirError } from "../../errors.ts";
 import type { AggregateFunction, Keying, PlanTrigger, PlanWindow } from "../plan.ts";
 import { parseAggregate } from "./aggregates.ts";
-import { checkExpression } from "./expressions.ts";
+import { checkExpression, typeOfExpression } from "./expressions.ts";
 import type { CheckedNode } from "./expressions.ts";
 import { plainPath } from "./field-path.ts";
 
@@ -56,13 +56,20 @@ function topN({ name, ttl }: PipelineNode, of: Key & { ranking: NonNullable<Pipe
 
 const milliseconds = (duration: string | undefined): number => (duration === undefined ? 0 : parseDuration(duration));
 
-const OF_NUMBERS: ReadonlySet<AggregateFunction> = new Set(["sum", "avg", "min", "max", "percentile"]);
+const OF_NUMBERS: ReadonlySet<AggregateFunction> = new Set(["sum", "avg", "percentile"]);
+const OF_TEXTS = { min: "minText", max: "maxText" } as const;
 
 function aggregates(aggregate: Readonly<Record<string, string>>, at: CheckedNode) {
   return Object.entries(aggregate).map(([field, text]) => {
     const parsed = parseAggregate(at.name, field, text);
-    if (parsed.arg !== null) checkExpression(at, parsed.arg, OF_NUMBERS.has(parsed.fn) ? "number" : "any");
-    return parsed;
+    const { fn, arg } = parsed;
+    if (arg === null) return parsed;
+    if (fn !== "min" && fn !== "max") {
+      checkExpression(at, arg, OF_NUMBERS.has(fn) ? "number" : "any");
+      return parsed;
+    }
+    // Numbers are kept in another form than texts, so the type has to be known: where it is not, they are numbers.
+    return typeOfExpression(at, arg, "ranked")?.kind === "string" ? { ...parsed, fn: OF_TEXTS[fn] } : parsed;
   });
 }
 

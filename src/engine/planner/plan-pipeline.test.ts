@@ -409,7 +409,7 @@ it("refuses to add up what the schema says is no number", () => {
     { name: "w", from: ["events"], ...window, aggregate: { x: call } },
     out("w"),
   ];
-  expect(refusal(counted("min(event.tenant)"))).toMatchObject({
+  expect(refusal(counted("sum(event.tenant)"))).toMatchObject({
     code: "EXPRESSION_INVALID",
     message: expect.stringContaining('the value must be a number, but "event.tenant" is of type string') as string,
   });

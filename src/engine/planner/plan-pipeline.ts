@@ -90,9 +90,8 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
       return { node, event, sides };
     },
   );
-  for (const each of known) attempt(() => refuseUnequalKeys(each), each.node.name, report);
+  known.forEach((of) => attempt(() => refuseUnequalKeys(of), of.node.name, report));
   const nodes = known.map(({ node }) => node);
-  const types = keyTypes(known);
   const buffered = attempt(() => placeBuffers(graph, { nodes, sinks }), "", report);
   const { buffers, ...readers } = buffered ?? { buffers: [], nodes, sinks };
   const exchanges = planExchanges({ sources, ...readers, pipeline, delivery }, options.maxParallelism);
@@ -105,7 +104,7 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
     // Left out where there are none: the plans of jobs that run would have another hash, and start anew.
     ...(buffers.length === 0 ? {} : { buffers }),
     ...(typeof exchanges === "string" || exchanges.length === 0 ? {} : { exchanges }),
-    ...(Object.keys(types).length === 0 ? {} : { keyTypes: types }),
+    ...keyTypes(known),
     parallelismLimit: limitOf(keying, exchanges),
   } as const;
   if (options.backend === "RocksDB") storedProblems(nodes).forEach(report);

@@ -40,6 +40,8 @@ const NEW_CELLS: Readonly<Record<AggregateFunction, readonly number[]>> = {
   avg: [0, 0],
   min: [Number.NaN],
   max: [Number.NaN],
+  minText: [],
+  maxText: [],
   first: [],
   last: [],
   collect: [],
