@@ -166,6 +166,8 @@ export const workerMetrics = z.object({
   /** Sinks, and nodes with a buffer; absent from a worker of an older version. */
   edges: z.array(edgeMetrics).max(200).optional(),
   lookups: z.array(lookupMetrics).max(100).optional(),
+  /** Bytes of the disk below state in RocksDB, what of it is free, and what the state's files take. */
+  disk: z.object({ size: z.number(), free: z.number(), used: z.number() }).optional(),
 });
 export type WorkerMetrics = z.infer<typeof workerMetrics>;
 

@@ -33,6 +33,9 @@ export const workerFigures: readonly Figure[] = [
   gauge("busy_ratio", "Share of time the event loop was busy.", (c) => c.metrics.busy),
   gauge("checkpoint_duration_seconds", "How long the last checkpoint took.", (c) => seconds(c.checkpoint?.durationMs)),
   gauge("checkpoint_bytes", "Size of the last checkpoint.", (c) => c.checkpoint?.bytes ?? null),
+  gauge("state_files_bytes", "Size of the files of state in RocksDB.", (c) => c.metrics.disk?.used ?? null),
+  gauge("state_disk_size_bytes", "Size of the disk below state in RocksDB.", (c) => c.metrics.disk?.size ?? null),
+  gauge("state_disk_free_bytes", "What of that disk is free.", (c) => c.metrics.disk?.free ?? null),
   gauge("paused", "1 while the sources are held.", (c) => (c.phase === "Paused" ? 1 : 0)),
   gauge("problem", "1 while something outside keeps the job from going on.", (c) => (c.problem === null ? 0 : 1)),
 ];

@@ -28,11 +28,18 @@ describe("state in RocksDB", () => {
     try {
       const state = rocksState({ folder, memoryBytes: 4 * MIB, nodes: 1 });
       const database = state.open("node");
+      const empty = state.disk();
+      expect(empty).toMatchObject({ size: 12 * MIB, used: 0 });
       const message = expect.stringMatching(
         /No space left.*disk below \S+small is full: mount a volume there/,
       ) as string;
       expect(() => fill(database)).toThrow(expect.objectContaining({ code: "STATE_UNWRITABLE", message }));
+      const { size = 0, free = 0, used = 0 } = state.disk() ?? {};
+      expect(free).toBeLessThan((empty?.free ?? 0) - MIB);
+      expect(used).toBeGreaterThan(MIB);
+      expect(used + free).toBeLessThanOrEqual(size);
       state.close();
+      expect(state.disk()).toBeUndefined();
     } finally {
       execFileSync("umount", ["-l", folder]);
       rmSync(folder, { recursive: true });

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { loadAddon } from "./addon.ts";
 import { explained } from "./explained.ts";
@@ -70,6 +70,11 @@ export class Database {
   /** Keys that there are about. */
   keys(): number {
     return this.addon.property(this.handle, "rocksdb.estimate-num-keys");
+  }
+
+  /** Bytes that its files take. */
+  fileBytes(): number {
+    return this.addon.property(this.handle, "rocksdb.total-sst-files-size");
   }
 
   snapshot(): DatabaseSnapshot {
@@ -151,7 +156,17 @@ export interface RocksState {
   open(node: string): Database;
   /** Bytes of entries that one node may hold in the program's own memory. */
   readonly cacheBytes: number;
+  /** How full the disk is; undefined once it is closed. */
+  disk(): StateDisk | undefined;
   close(): void;
+}
+
+/** Bytes. */
+export interface StateDisk {
+  readonly size: number;
+  readonly free: number;
+  /** By the files of the databases. */
+  readonly used: number;
 }
 
 export interface RocksOptions {
@@ -175,6 +190,7 @@ export function rocksState({ folder, memoryBytes, nodes }: RocksOptions): RocksS
   const writeBytes = memoryBytes / 4;
   const memory: MemoryHandle = addon.memory(memoryBytes / 2, writeBytes);
   const opened: Database[] = [];
+  let closed = false;
   return {
     cacheBytes: memoryBytes / 4 / Math.max(1, nodes),
     open: () => {
@@ -184,7 +200,14 @@ export function rocksState({ folder, memoryBytes, nodes }: RocksOptions): RocksS
       opened.push(database);
       return database;
     },
+    disk: () => {
+      if (closed) return undefined;
+      const { bsize, blocks, bavail } = statfsSync(own);
+      const used = opened.reduce((sum, database) => sum + database.fileBytes(), 0);
+      return { size: bsize * blocks, free: bsize * bavail, used };
+    },
     close: () => {
+      closed = true;
       for (const database of opened) database.close();
       rmSync(own, { recursive: true, force: true });
     },

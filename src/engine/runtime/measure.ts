@@ -12,6 +12,7 @@ export interface Measured {
   readonly program: Program;
   readonly losses: Losses;
   readonly lookups: ReadonlyMap<string, LookupClient>;
+  readonly disk: () => WorkerMetrics["disk"];
   readonly clock: Clock;
 }
 
@@ -26,7 +27,7 @@ export function totalsOf({ tasks, sinks }: Pick<Measured, "tasks" | "sinks">): T
 }
 
 /** Each call gives the figures of now, with rates since the last call. */
-export function meter({ tasks, sinks, program, losses, lookups, clock }: Measured): () => WorkerMetrics {
+export function meter({ tasks, sinks, program, losses, lookups, disk, clock }: Measured): () => WorkerMetrics {
   const totals = () => ({ at: clock.now(), ...totalsOf({ tasks, sinks }) });
   const sources = new Set(tasks.map((t) => t.node));
   let last = totals();
@@ -60,6 +61,7 @@ export function meter({ tasks, sinks, program, losses, lookups, clock }: Measure
       splits: sum(tasks.map((t) => t.splits)),
       lost: losses.current(),
       edges: edgesOf(program, sinks),
+      ...diskOf(disk()),
       ...(lookups.size === 0 ? {} : { lookups: [...lookups].map(([node, client]) => ({ node, ...client.figures() })) }),
     };
   };
@@ -76,6 +78,8 @@ function edgesOf(program: Program, sinks: Measured["sinks"]): EdgeMetrics[] {
   }
   return [...edges.values()];
 }
+
+const diskOf = (disk: WorkerMetrics["disk"]): Pick<WorkerMetrics, "disk"> => (disk === undefined ? {} : { disk });
 
 /** Unknown for one source is unknown for the slot: a lag that leaves something out would look healthy. */
 function lagOf(tasks: readonly SourceTask[], now: number): { lag: number | null; lagMs: number | null } {

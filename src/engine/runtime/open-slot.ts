@@ -10,9 +10,9 @@ import type { ConnectorContext, SinkWriter, SourceContext, SourceFactory, Split 
 import type { PlanSink, PlanSource } from "../plan.ts";
 import { lookupClient, type LookupClient } from "../lookups/lookup-client.ts";
 import { finishCommits } from "./finish-commits.ts";
-import type { Program, ProgramOptions } from "../program.ts";
+import type { Program } from "../program.ts";
 import { storedNodes } from "../planner/state-backend.ts";
-import { rocksState } from "../rocksdb/database.ts";
+import { rocksState, type RocksState, type StateDisk } from "../rocksdb/database.ts";
 import { noteLosses, type Losses } from "./losses.ts";
 import type { Problems } from "./problems.ts";
 import { identityOf, storageOpener, type SlotOptions } from "./slot-options.ts";
@@ -29,6 +29,8 @@ export interface OpenSlot {
   readonly restored: RestoredState | undefined;
   readonly losses: Losses;
   readonly lookups: ReadonlyMap<string, LookupClient>;
+  /** Of state in RocksDB. */
+  readonly disk: () => StateDisk | undefined;
   /** An error ended it, maybe in the middle of a batch: what it holds is no cut between two batches any more. */
   readonly torn: boolean;
   tear(): void;
@@ -72,6 +74,7 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
     const lookups = await openLookups(options, problems, opened);
     const { slot } = options;
     const { peek } = options.listener;
+    const rocks = openRocks(options, opened);
     const program = options.build(plan, {
       slot,
       slots: start.slots,
@@ -79,7 +82,7 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
       parameters: plan.parameters,
       functions,
       lookups,
-      ...openRocks(options, opened),
+      ...(rocks === undefined ? {} : { rocks }),
       ...(peek === undefined ? {} : { peek }),
     });
     if (restored !== undefined) await applyState(restored, program, sources, { options, writers, storage });
@@ -94,6 +97,7 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
       restored,
       losses,
       lookups,
+      disk: () => rocks?.disk(),
       get torn() {
         return torn;
       },
@@ -111,15 +115,15 @@ export async function openSlot(options: SlotOptions, problems: Problems): Promis
 function openRocks(
   { start, plan, stateFolder }: SlotOptions,
   opened: { close(): Promise<void> }[],
-): Pick<ProgramOptions, "rocks"> {
-  if (start.rocksdb === undefined) return {};
+): RocksState | undefined {
+  if (start.rocksdb === undefined) return undefined;
   if (stateFolder === undefined)
     throw new WeirError("INTERNAL", "a slot with state in RocksDB was given no folder for it");
   const { memoryBytes } = start.rocksdb;
   const rocks = rocksState({ folder: stateFolder, memoryBytes, nodes: storedNodes(plan).length });
   // A database that a checkpoint still reads may write files while they are removed: the next start removes them.
   opened.push({ close: async () => rocks.close() });
-  return { rocks };
+  return rocks;
 }
 
 function refuseTooManySlots({ plan, start, slot }: SlotOptions): void {
