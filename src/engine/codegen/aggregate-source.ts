@@ -129,7 +129,7 @@ function result(node: WindowNode | KeyedAggregateNode, names: Names): string {
     case "fill":
       return `${written} if (++${counter} >= ${node.trigger.size}) { ${state}.remove(${shard}, ${entry}); ${now} }`;
     case "count":
-      return `${written} if (++${counter} % ${node.trigger.every} === 0) ${now}`;
+      return `${written} if (isMultiple(++${counter}, ${node.trigger.every})) ${now}`;
     case "time":
       return `${written} ${counter} = 1;`;
   }

@@ -29,6 +29,7 @@ import { generatedFunction } from "../generated-function.ts";
 import { NO_ROW } from "../joins/row.ts";
 import type { LookupQueue } from "../lookups/lookup-queue.ts";
 import { inPlanOrder, lookupQueues, programLookups } from "../lookups/program-lookup.ts";
+import { isMultiple } from "../keyed-state/keyed-table.ts";
 import { nodeCounters } from "../node-counters.ts";
 import type { Plan, PlanNode, PlanSource } from "../plan.ts";
 import { ProcessingTime } from "../processing-time.ts";
@@ -186,6 +187,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
     NO_ROW,
     addSum,
     endOfName,
+    isMultiple,
     isRank,
     isWithinDoubles,
     kindWithin,

@@ -284,3 +284,9 @@ export class KeyedTable implements KeyedNode {
 
 /** The last multiple of `every` whose last millisecond the watermark has reached. */
 export const passedBoundary = (every: number, watermark: number): number => Math.floor((watermark + 1) / every) * every;
+
+const WIDE = 2 ** 31;
+
+/** What is left of a division of doubles is a call into a library; of integers it is one instruction. */
+export const isMultiple = (count: number, of: number): boolean =>
+  count < WIDE && of < WIDE ? (count | 0) % (of | 0) === 0 : count % of === 0;
