@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { RestorePoint } from "../../src/api/worker-protocol.ts";
+import type { RunningSlot } from "../../src/engine/runtime/slot.ts";
 import { collected, type Collected } from "../builders/collected-sink.ts";
 import { everyKindOfState } from "../builders/every-kind-of-state.ts";
 import { runSlot, stopWithSavepoint } from "../builders/running-slot.ts";
@@ -25,7 +26,7 @@ interface Run {
 
 let runs = 0;
 function start(backend: "Memory" | "RocksDB", { out, of, ...run }: Run) {
-  const rocksdb = backend === "Memory" ? {} : { rocksdb: { memoryBytes: 1024 * 1024 } };
+  const rocksdb = backend === "Memory" ? {} : { rocksdb: { memoryBytes: 16 * 1024 * 1024 } };
   return runSlot({
     ...everyKindOfState,
     ...run,
@@ -37,8 +38,11 @@ function start(backend: "Memory" | "RocksDB", { out, of, ...run }: Run) {
   });
 }
 
-/** A moment; far more records than a moment's are left. */
-const aMoment = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** Until it has read some more; far more are left. */
+async function aMoment(slot: RunningSlot): Promise<void> {
+  const before = slot.measure().totalIn;
+  while (slot.measure().totalIn === before) await new Promise((resolve) => setImmediate(resolve));
+}
 
 let expected: string[] = [];
 beforeAll(async () => {
@@ -55,7 +59,7 @@ describe.each(["Memory", "RocksDB"] as const)("state of an older version, in %s"
     const uri = `memory://versions-${backend}-savepoint`;
     const slot = await start(backend, { out, uri, of: FIRST });
     slot.resume();
-    await aMoment();
+    await aMoment(slot);
     const restore = await stopWithSavepoint([slot], `${uri}/savepoint`);
     const migrated = new Map<string, Set<number>>();
     const onMigrated = (node: string, from: number) => migrated.set(node, (migrated.get(node) ?? new Set()).add(from));
@@ -77,7 +81,7 @@ describe.each(["Memory", "RocksDB"] as const)("state of an older version, in %s"
     const slot = await start(backend, { out, uri, of: FIRST });
     slot.resume();
     for (let n = 0; n < 2; n++) {
-      await aMoment();
+      await aMoment(slot);
       expect((await slot.checkpoint()).ok).toBe(true);
     }
     await slot.stop("Cancel", false);
@@ -89,7 +93,7 @@ describe.each(["Memory", "RocksDB"] as const)("state of an older version, in %s"
       expect(next.restored).not.toBeNull();
       expect(migrated > 0).toBe(attempt === 1);
       next.resume();
-      await aMoment();
+      await aMoment(next);
       expect((await next.checkpoint()).ok).toBe(true);
       if (attempt === 1) await next.stop("Cancel", false);
       else await next.done;
@@ -118,7 +122,7 @@ describe.each(["Memory", "RocksDB"] as const)("state of an older version, in %s"
     const uri = `memory://versions-${backend}-${wrote.version}-${reads.version}`;
     const slot = await start(backend, { out, uri, of: wrote });
     slot.resume();
-    await aMoment();
+    await aMoment(slot);
     const restore = await stopWithSavepoint([slot], `${uri}/savepoint`);
     const refused = start(backend, { out, uri, of: reads, epoch: 2, restore });
     await expect(refused).rejects.toMatchObject({
