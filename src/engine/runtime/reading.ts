@@ -92,6 +92,7 @@ export function reading(
     // While the sources are held, a window that fires would have its result before and after the savepoint. But what comes
     // from other workers, or has an answer, goes on, also in a worker that starts so, and needs to be told the time.
     if (haveTables()) program.advanceProcessingTime(clock.now(), holds.size > 0);
+    for (const task of tasks) task.stir();
     let wait = Infinity;
     for (let i = 0; i < units.length; i++) {
       const unit = units[turn++ % units.length] as Unit;

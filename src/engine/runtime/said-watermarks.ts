@@ -24,6 +24,7 @@ export function saidWatermarks(
       idle = new Set(quiet);
       done = new Set(finished);
     },
+    stir: () => false,
     restart: () => undefined,
     current: () => (last = Math.max(last, lowestWatermark(at(), { done, idle }))),
     of: (split) => said().get(split) ?? -Infinity,

@@ -5,10 +5,15 @@ import type { PlanSource } from "../plan.ts";
 import type { Program } from "../program.ts";
 import { sourceTask } from "./source-task.ts";
 
-const plan = { node: "in", eventTime: { maxOutOfOrdernessMs: 0, idleTimeoutMs: 0 } } as PlanSource;
+const IDLE_MS = 1000;
+const plan = { node: "in", eventTime: { maxOutOfOrdernessMs: 0, idleTimeoutMs: IDLE_MS } } as PlanSource;
 
 /** A source that is read batch by batch: one record each, of this split and time. */
-function taskOf(added: readonly Split[], batches: [split: number, time: number][]) {
+function taskOf(
+  added: readonly Split[],
+  batches: [split: number, time: number][],
+  idle: () => readonly number[] = () => [],
+) {
   const input = { maxEventTime: -Infinity, process: () => undefined };
   const watermarks: number[] = [];
   const program = {
@@ -24,7 +29,7 @@ function taskOf(added: readonly Split[], batches: [split: number, time: number][
       return next === undefined ? undefined : ({ split: next[0], n: 1 } as Batch);
     },
     positions: () => new Map([...added, { id: "t-0" }].map(({ id }) => [id, { offset: 7 }])),
-    idleSplits: () => [],
+    idleSplits: idle,
     finished: () => false,
   } as unknown as SourceReader;
   const assigned = [{ split: { id: "t-0", index: 0 }, position: undefined }];
@@ -69,5 +74,20 @@ describe("a split that a source takes on while it runs", () => {
     added.push({ id: "t-1", index: 1 });
     for (let i = 0; i < 3; i++) task.step();
     expect(watermarks).toEqual([99, 149, 199]);
+  });
+});
+
+describe("splits that were all idle", () => {
+  it("hold each other back again as soon as they have records, whichever is read first", () => {
+    const batches: [number, number][] = [];
+    const idle = (): number[] => [0, 1].filter((split) => !batches.some(([of]) => of === split));
+    const { task, watermarks } = taskOf([{ id: "t-1", index: 1 }], batches, idle);
+    for (const now of [0, IDLE_MS]) task.rest(now);
+    batches.push([0, 5000], [1, 100], [1, 200]);
+    task.stir();
+    for (let i = 0; i < 3; i++) task.step();
+    expect(watermarks).toEqual([99, 199]);
+    for (const now of [2 * IDLE_MS, 3 * IDLE_MS]) task.rest(now);
+    expect(watermarks).toEqual([99, 199, 4999]);
   });
 });

@@ -11,6 +11,11 @@ import { splitWatermarks, type SplitWatermarks } from "./split-watermarks.ts";
 export interface SourceTask {
   readonly node: string;
   readonly reader: SourceReader;
+  /**
+   * Before any source's batch counts: splits that were idle and have records by now hold time back again. After a pause of
+   * all, records of several come at once, and those that are read first must not make the others late.
+   */
+  stir(): void;
   /** Reads and processes one batch; false when there was none. */
   step(): boolean;
   /** Idle and ended splits leave the watermark; a bounded source that is through ends. */
@@ -74,6 +79,9 @@ export function sourceTask({ plan, reader, dealt }: OpenSource, program: Program
   return {
     node: plan.node,
     reader,
+    stir: () => {
+      if (!ended && times.stir(() => reader.idleSplits())) program.setIdle(plan.node, times.idle());
+    },
     step: () => {
       if (ended) return false;
       const batch = reader.poll();

@@ -16,6 +16,8 @@ export interface SplitWatermarks {
   observe(split: number, maxEventTime: number): void;
   /** Which splits have nothing to read now, and which never will again. */
   rest(idle: readonly number[], finished: readonly number[], now: number): void;
+  /** Idle splits that have something to read now hold back again; false when there is none. */
+  stir(quiet: () => readonly number[]): boolean;
   /** Forgets how long splits have been idle: while sources are paused nothing is known about them. */
   restart(): void;
   /** Never goes back. */
@@ -57,6 +59,13 @@ export function splitWatermarks(
         quietSince.set(split, since);
         if (rule.idleTimeoutMs > 0 && now - since >= rule.idleTimeoutMs) idle.add(split);
       }
+    },
+    stir: (quiet) => {
+      if (idle.size === 0) return false;
+      const before = idle.size;
+      const still = new Set(quiet());
+      for (const split of idle) if (!still.has(split)) idle.delete(split);
+      return idle.size < before;
     },
     restart: () => {
       quietSince.clear();
