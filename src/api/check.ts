@@ -2,7 +2,7 @@ import type { ControlPolicySpec } from "./control-policy.schema.ts";
 import { broadcastProblems } from "./broadcast-check.ts";
 import { cronProblem } from "./cron.ts";
 import { DATAGEN_DEFAULTS } from "./datagen.schema.ts";
-import { parseDuration } from "./duration.ts";
+import { parseDuration, waitProblem } from "./duration.ts";
 import { effectiveSpec } from "./effective-spec.ts";
 import { functionProblems } from "./function-check.ts";
 import { checkGraph } from "./graph-check.ts";
@@ -50,7 +50,7 @@ const jobChecks: readonly Check<StreamingJobSpec>[] = [
   shardsSuffice,
   noInlineCredentials,
   (spec) => (spec.pipeline === undefined ? [] : pipelineChecks.flatMap((check) => check(spec.pipeline as Pipeline))),
-  positiveTimes,
+  waits,
   stateProblems,
   storageProblems,
   (spec) => at("spec.savepoint.schedule", spec.savepoint?.schedule ? cronProblem(spec.savepoint.schedule) : null),
@@ -190,17 +190,18 @@ function datagenKeys(node: PipelineNode): Problem[] {
     );
 }
 
-function positiveTimes(spec: StreamingJobSpec): Problem[] {
+function waits(spec: StreamingJobSpec): Problem[] {
   const { checkpoint, stop, deletion } = effectiveSpec(spec);
-  const times = {
-    "checkpoint.interval": checkpoint.interval,
-    "checkpoint.timeout": checkpoint.timeout,
-    "stop.timeout": stop.timeout,
-    "deletion.timeout": deletion.timeout,
-  };
-  return Object.entries(times)
-    .filter(([, text]) => parseDuration(text) === 0)
-    .map(([field]) => invalid(`spec.${field}`, "must be longer than 0"));
+  const ofWorkers = { interval: checkpoint.interval, timeout: checkpoint.timeout };
+  const ofOperations = { "stop.timeout": stop.timeout, "deletion.timeout": deletion.timeout };
+  const pause = parseDuration(checkpoint.minPause) === 0 ? undefined : waitProblem(checkpoint.minPause);
+  return [
+    ...Object.entries(ofWorkers).flatMap(([field, text]) => at(`spec.checkpoint.${field}`, waitProblem(text) ?? null)),
+    ...at("spec.checkpoint.minPause", pause ?? null),
+    ...Object.entries(ofOperations)
+      .filter(([, text]) => parseDuration(text) === 0)
+      .map(([field]) => invalid(`spec.${field}`, "must be longer than 0")),
+  ];
 }
 
 function windowHasLength(spec: MaintenanceWindowSpec): Problem[] {

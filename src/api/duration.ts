@@ -15,6 +15,16 @@ export function parseDuration(text: string): number {
   return Math.round(ms);
 }
 
+/** Node's timers count in 31 bits of milliseconds and fire at once beyond: two of these and a margin still fit. */
+const LONGEST_WAIT = "240h";
+
+/** What is wrong with a time that is waited for. */
+export function waitProblem(text: string): string | undefined {
+  const ms = parseDuration(text);
+  if (ms === 0) return "must be longer than 0";
+  return ms > parseDuration(LONGEST_WAIT) ? `must not be longer than ${LONGEST_WAIT}` : undefined;
+}
+
 /** The shortest exact form: 90000 is `1m30s`, 0 is `0s`. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return "0s";

@@ -1,4 +1,4 @@
-import { parseDuration } from "./duration.ts";
+import { parseDuration, waitProblem } from "./duration.ts";
 import { selectedFields } from "./join-check.ts";
 import type { Found } from "./join-check.ts";
 import type { Lookup, Pipeline, PipelineNode } from "./pipeline.schema.ts";
@@ -63,11 +63,10 @@ function target(lookup: Lookup, kinds: ReadonlyMap<string, string>): Found[] {
 }
 
 function times({ cache, timeout }: Lookup): Found[] {
-  const all = [
-    ["join.lookup.timeout", timeout],
-    ["join.lookup.cache.ttl", cache?.ttl],
-  ] as const;
-  return all
-    .filter(([, text]) => text !== undefined && parseDuration(text) === 0)
-    .map(([field]) => [field, "must be longer than 0"]);
+  const found: Found[] = [];
+  const wait = timeout === undefined ? undefined : waitProblem(timeout);
+  if (wait !== undefined) found.push(["join.lookup.timeout", wait]);
+  if (cache?.ttl !== undefined && parseDuration(cache.ttl) === 0)
+    found.push(["join.lookup.cache.ttl", "must be longer than 0"]);
+  return found;
 }

@@ -1,4 +1,4 @@
-import { parseDuration } from "./duration.ts";
+import { parseDuration, waitProblem } from "./duration.ts";
 import type { Pipeline, PipelineNode } from "./pipeline.schema.ts";
 import type { Problem } from "./problem.ts";
 import { parseQuantity } from "./quantity.ts";
@@ -21,7 +21,7 @@ export function outsideProblems({ nodes, connections = [] }: Pipeline): Problem[
     ...connections.flatMap(({ name, http, s3 }) =>
       wrong(`connections[${name}]`, [...base("http.url", http?.url), ...base("s3.endpoint", s3?.endpoint)]),
     ),
-    ...nodes.flatMap((node) => wrong(`nodes[${node.name}].sink`, parts(node))),
+    ...nodes.flatMap((node) => wrong(`nodes[${node.name}].sink`, [...parts(node), ...batching(node)])),
   ];
 }
 
@@ -49,9 +49,16 @@ function parts({ sink }: PipelineNode): Found[] {
   const { rollSize, rollInterval } = to;
   const found: Found[] = [];
   if (rollSize !== undefined && parseQuantity(rollSize) < 1) found.push([`${kind}.rollSize`, "must be at least 1"]);
-  if (rollInterval !== undefined && parseDuration(rollInterval) === 0)
-    found.push([`${kind}.rollInterval`, "must be longer than 0"]);
+  const wait = rollInterval === undefined ? undefined : waitProblem(rollInterval);
+  if (wait !== undefined) found.push([`${kind}.rollInterval`, wait]);
   return sink?.s3 === undefined ? found : [...found, ...objects(sink.s3)];
+}
+
+/** Without a pause, 0, every record is a batch. */
+function batching({ sink }: PipelineNode): Found[] {
+  const { interval } = sink?.batching ?? {};
+  const wait = interval === undefined || parseDuration(interval) === 0 ? undefined : waitProblem(interval);
+  return wait === undefined ? [] : [["batching.interval", wait]];
 }
 
 function objects({ prefix, rollSize }: NonNullable<NonNullable<PipelineNode["sink"]>["s3"]>): Found[] {

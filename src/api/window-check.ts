@@ -16,8 +16,10 @@ export const isOfProcessingTime = (window: Window | undefined): boolean => windo
 export const isOfEventTime = (window: Window | undefined): boolean => isTimed(window) && !isOfProcessingTime(window);
 
 /** What is wrong with the times of a node's window. */
-export function windowProblems({ name, window, ttl }: PipelineNode): Problem[] {
+export function windowProblems({ name, window, ttl, dedup, distinct }: PipelineNode): Problem[] {
   const problems = window === undefined ? [] : [...times(window), ...lateness(window), ...processing(window)];
+  if (dedup?.ttl !== undefined) problems.push(...longerThanNothing("dedup.ttl", dedup.ttl));
+  if (distinct?.ttl !== undefined) problems.push(...longerThanNothing("distinct.ttl", distinct.ttl));
   if (ttl !== undefined) problems.push(...longerThanNothing("ttl", ttl));
   const every = window?.global?.trigger.every;
   if (ttl !== undefined && every !== undefined && parseDuration(ttl) < parseDuration(every))
@@ -89,7 +91,13 @@ function processing(window: Window): Found[] {
   return [["window.allowedLateness", "belongs to event time: no record is late for a window of processing time"]];
 }
 
-const longerThanNothing = (field: string, text: string): Found[] =>
-  parseDuration(text) > 0 ? [] : [[field, "must be longer than 0"]];
+/** Beyond it, sums with times are no whole numbers any more. */
+const LONGEST = "876000h";
+
+function longerThanNothing(field: string, text: string): Found[] {
+  const ms = parseDuration(text);
+  if (ms === 0) return [[field, "must be longer than 0"]];
+  return ms > parseDuration(LONGEST) ? [[field, `must not be longer than ${LONGEST}, a hundred years`]] : [];
+}
 
 const commonDivisor = (a: number, b: number): number => (b === 0 ? a : commonDivisor(b, a % b));
