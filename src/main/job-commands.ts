@@ -6,6 +6,7 @@ import { explainJob } from "../cli/why.ts";
 import { planJob } from "../controllers/streamingjob/planned-job.ts";
 import { type JobObject, streamingJobs } from "../controllers/weir-resources.ts";
 import { explain as explainPlan } from "../engine/planner/explain.ts";
+import { messageOf } from "../errors.ts";
 import { createKubeClient } from "../kube/client.ts";
 import { serverFromKubeconfig } from "../kube/kubeconfig.ts";
 import { createTransport } from "../kube/transport.ts";
@@ -62,7 +63,10 @@ const explain: Command = {
   run: async (args, io) => {
     const [file, ...rest] = parseArgs({ args: [...args], allowPositionals: true, options: {} }).positionals;
     if (file === undefined || rest.length > 0) throw new UsageError("name exactly one file");
-    const jobs = parseManifests(await readFile(file, "utf8"), file).filter((o) => o.kind === "StreamingJob");
+    const text = await readFile(file, "utf8").catch((e: unknown) => {
+      throw new UsageError(`cannot read ${file}: ${messageOf(e)}`);
+    });
+    const jobs = parseManifests(text, file).filter((o) => o.kind === "StreamingJob");
     if (jobs.length === 0) throw new UsageError(`${file} has no StreamingJob`);
     const told = jobs.map((job) => explainOne(job, io));
     return told.every((ok) => ok) ? EXIT.ok : EXIT.failed;

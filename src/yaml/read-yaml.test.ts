@@ -31,6 +31,11 @@ describe("reading YAML", () => {
     expect(() => readYaml(text)).toThrow(message);
   });
 
+  it("merges what << names, as kubectl does: own fields count, then the earlier of several", () => {
+    const text = "a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\nc: {<<: [*a, *b], x: 5}\n";
+    expect(readYaml(text)[0]?.value).toMatchObject({ c: { x: 5, y: 2, z: 4 } });
+  });
+
   it("refuses what aliases blow up", () => {
     const levels = Array.from({ length: 9 }, (_, i) => `l${i + 1}: &l${i + 1} [${`*l${i},`.repeat(9)}]`);
     expect(() => readYaml(["l0: &l0 [x]", ...levels].join("\n"))).toThrow("more than 200000 values by its aliases");

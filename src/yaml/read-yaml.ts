@@ -1,10 +1,12 @@
-import { CORE_SCHEMA, constructFromEvents, EVENT_ID, parseEvents, YAMLException } from "js-yaml";
+import { CORE_SCHEMA, constructFromEvents, EVENT_ID, mergeTag, parseEvents, YAMLException } from "js-yaml";
 import type { Event } from "js-yaml";
 import { WeirError } from "../errors.ts";
 import { lineColumn } from "./line-column.ts";
 import type { PlaceNode } from "./place-tree.ts";
 import { placeTree } from "./place-tree.ts";
 
+/** JSON's types, and merges (`<<: *name`), which kubectl takes, too. */
+const SCHEMA = CORE_SCHEMA.withTags(mergeTag);
 /** A text of 1 MiB without aliases can hold more in theory only. */
 const MAX_VALUES = 200_000;
 
@@ -34,7 +36,7 @@ export function readYaml(text: string, options: { readonly maxAliases?: number }
 function parsed(source: string, limits: { readonly maxAliases?: number }): { events: Event[]; values: unknown[] } {
   try {
     const events = parseEvents(source, {});
-    return { events, values: constructFromEvents(events, { source, schema: CORE_SCHEMA, ...limits }) };
+    return { events, values: constructFromEvents(events, { source, schema: SCHEMA, ...limits }) };
   } catch (e) {
     if (!(e instanceof YAMLException)) throw e;
     const offset = Math.min(e.mark?.position ?? 0, source.length);
