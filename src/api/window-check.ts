@@ -16,24 +16,27 @@ export const isOfProcessingTime = (window: Window | undefined): boolean => windo
 export const isOfEventTime = (window: Window | undefined): boolean => isTimed(window) && !isOfProcessingTime(window);
 
 /** What is wrong with the times of a node's window. */
-export function windowProblems({ name, window, ttl, dedup, distinct }: PipelineNode): Problem[] {
-  const problems = window === undefined ? [] : [...times(window), ...lateness(window), ...processing(window)];
-  if (dedup?.ttl !== undefined) problems.push(...longerThanNothing("dedup.ttl", dedup.ttl));
-  if (distinct?.ttl !== undefined) problems.push(...longerThanNothing("distinct.ttl", distinct.ttl));
-  if (ttl !== undefined) problems.push(...longerThanNothing("ttl", ttl));
-  const every = window?.global?.trigger.every;
-  if (ttl !== undefined && every !== undefined && parseDuration(ttl) < parseDuration(every))
-    problems.push([
-      "ttl",
-      `must not be shorter than the trigger's ${every}: keys would be forgotten before their result`,
-    ]);
-  if (ttl !== undefined && isTimed(window))
-    problems.push(["ttl", "is for keys that no window of time ends; leave it out"]);
-  return problems.map(([field, message]) => ({
+export function windowProblems(node: PipelineNode): Problem[] {
+  const { name, window } = node;
+  const ofWindow = window === undefined ? [] : [...times(window), ...lateness(window), ...processing(window)];
+  return [...ofWindow, ...timesToLive(node)].map(([field, message]) => ({
     code: "PIPELINE_INVALID",
     path: `spec.pipeline.nodes[${name}].${field}`,
     message,
   }));
+}
+
+function timesToLive({ window, ttl, dedup, distinct }: PipelineNode): Found[] {
+  const all = { "dedup.ttl": dedup?.ttl, "distinct.ttl": distinct?.ttl, ttl };
+  const found = Object.entries(all).flatMap(([field, text]) =>
+    text === undefined ? [] : longerThanNothing(field, text),
+  );
+  if (ttl === undefined) return found;
+  const every = window?.global?.trigger.every;
+  if (every !== undefined && parseDuration(ttl) < parseDuration(every))
+    found.push(["ttl", `must not be shorter than the trigger's ${every}: keys would be forgotten before their result`]);
+  if (isTimed(window)) found.push(["ttl", "is for keys that no window of time ends; leave it out"]);
+  return found;
 }
 
 type Found = [field: string, message: string];
