@@ -3,7 +3,7 @@ import { compile } from "../../src/engine/codegen/compile.ts";
 import { loadedFunction } from "../../src/engine/functions/loaded-function.ts";
 import { functionsOf } from "../../src/engine/functions/plan-functions.ts";
 import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
-import type { KeyedNode, PiecePosition, Program } from "../../src/engine/program.ts";
+import type { KeyedNode, PiecePosition, Program, ProgramOptions } from "../../src/engine/program.ts";
 import { rocksFolder } from "../servers/rocksdb.ts";
 import { batchOf } from "./memory-batch.ts";
 import { memorySink } from "./memory-sink.ts";
@@ -16,6 +16,7 @@ type Row = Readonly<Record<string, unknown>>;
 export interface Rig {
   /** Programs share sinks, as workers share an output. */
   start(backend: Backend): Program;
+  startOn(state: Pick<ProgramOptions, "rocks">): Program;
   /** Rows since they were taken last. */
   take(): Row[];
 }
@@ -38,12 +39,12 @@ export function backendRigs(): (node: Partial<PipelineNode>, fn?: unknown) => Ri
     const loaded = new Map(
       [...functionsOf(plan)].map(([name, f]) => [name, loadedFunction(f, { value: fn, url: "" })]),
     );
+    const startOn = (state: Pick<ProgramOptions, "rocks">): Program =>
+      compile(plan, { slot: 0, slots: 1, parameters: {}, sinks, functions: loaded, ...state });
     return {
-      start: (backend) => {
-        const state =
-          backend === "Memory" ? {} : { rocks: rocks.state(backend === "RocksDB" ? {} : { cacheBytes: 0 }) };
-        return compile(plan, { slot: 0, slots: 1, parameters: {}, sinks, functions: loaded, ...state });
-      },
+      startOn,
+      start: (backend) =>
+        startOn(backend === "Memory" ? {} : { rocks: rocks.state(backend === "RocksDB" ? {} : { cacheBytes: 0 }) }),
       take: () => written.splice(0).map(({ value }) => JSON.parse(value) as Row),
     };
   };

@@ -1,13 +1,19 @@
 import { describe, expect, it } from "vitest";
+import type { Database, RocksState } from "../../src/engine/rocksdb/database.ts";
+import { StoredLog } from "../../src/engine/rocksdb/stored-log.ts";
+import type { StoredRow } from "../../src/engine/rocksdb/stored-log.ts";
 import { nameOf } from "../../src/engine/rocksdb/stored-map.ts";
 import type { ValueCodec } from "../../src/engine/rocksdb/stored-map.ts";
 import { StoredTimers } from "../../src/engine/rocksdb/stored-timers.ts";
 import { ValueStore } from "../../src/engine/rocksdb/value-store.ts";
+import { backendRigs, send } from "../builders/backend-rig.ts";
 import { random } from "../builders/random.ts";
 import type { Random } from "../builders/random.ts";
 import { rocksFolder } from "../servers/rocksdb.ts";
 
 const rocks = rocksFolder();
+const rig = backendRigs();
+const ON = { leftKey: "left.k", rightKey: "right.k", select: { l: "left.v" } };
 const texts: ValueCodec<string> = { encode: (text) => Buffer.from(text), decode: (bytes) => bytes.toString() };
 
 describe("objects by name in RocksDB", () => {
@@ -33,6 +39,56 @@ describe("objects by name in RocksDB", () => {
     store.drop(dropped, Buffer.of(1));
     expect(store.bytes).toBe(kept.bytes);
     expect(kept.get(nameOf(0, "a"))).toHaveLength(10_000);
+  });
+});
+
+describe("rows of one key in RocksDB", () => {
+  const PART = 1_000;
+  const cost = (start: Cost, { written, read }: Cost): Cost => ({
+    written: written - start.written,
+    read: read - start.read,
+  });
+
+  it("cost as much to keep whether they are the first or the last of many", () => {
+    const sum = { written: 0, read: 0 };
+    const store = new ValueStore(counted(sum).open("node"), 0);
+    const log = new StoredLog(store, { shard: 1, side: 0, end: 60_000 });
+    const add = (): Cost => {
+      const before = { ...sum };
+      for (let i = 0; i < PART; i++) {
+        store.room();
+        log.add("k", rowOf(log.n));
+      }
+      return cost(before, sum);
+    };
+    const costs = Array.from({ length: 8 }, add);
+    console.log(
+      `bytes for ${PART} rows of one key: ${costs.map(({ written, read }) => `${written}+${read}`).join(" ")}`,
+    );
+    expect(costs.at(-1)?.written).toBeLessThan((costs[1]?.written as number) * 1.1);
+    expect(costs.at(-1)?.read).toBeLessThan((costs[1]?.read as number) * 1.1);
+    const found = Array.from(log.partners("k", { from: 1_995, to: 2_004 }), ({ number }) => number);
+    expect(found).toEqual([1_995, 1_996, 1_997, 1_998, 1_999, 2_000, 2_001, 2_002, 2_003, 2_004]);
+    expect(Array.from(log.rowsOf("k"), ({ row }) => row.ts)).toEqual(Array.from({ length: log.n }, (_, i) => i));
+  });
+
+  it("cost as much to give at the end of a window", () => {
+    const reads = [PART, 4 * PART].map((rows) => {
+      const { startOn, take } = rig({ join: { window: { size: "10s" }, type: "Left", ...ON } });
+      const sum = { written: 0, read: 0 };
+      const program = startOn({ rocks: counted(sum) });
+      send(
+        program,
+        Array.from({ length: rows }, (_, i) => ({ k: "k", ts: 1, v: i })),
+      );
+      const before = { ...sum };
+      program.advanceWatermark("events", 10_000);
+      program.advanceWatermark("others", 10_000);
+      expect(take().map(({ l }) => l)).toEqual(Array.from({ length: rows }, (_, i) => i));
+      return cost(before, sum).read / rows;
+    });
+    console.log(`bytes read for each row of one key at the end of a window: ${reads.join(", ")}`);
+    expect(reads[1]).toBeLessThan((reads[0] as number) * 1.1);
   });
 });
 
@@ -69,3 +125,36 @@ function taken(timers: StoredTimers, by: number): unknown[] {
   for (let next = timers.take(by); next !== undefined; next = timers.take(by)) all.push(next);
   return all;
 }
+
+interface Cost {
+  written: number;
+  read: number;
+}
+
+/** State that counts the bytes that it writes and reads, and keeps nothing in memory from record to record. */
+function counted(sum: Cost): RocksState {
+  const state = rocks.state({ cacheBytes: 0 });
+  const open = (node: string): Database => {
+    const database = state.open(node);
+    const [read, write] = [database.read.bind(database), database.write.bind(database)];
+    database.read = (...of) => {
+      const found = read(...of);
+      sum.read += found.length;
+      return found;
+    };
+    database.write = (operations) => {
+      sum.written += operations.length;
+      write(operations);
+    };
+    return database;
+  };
+  return { ...state, open };
+}
+
+const bytes = Buffer.from("x".repeat(100));
+const rowOf = (ts: number): StoredRow => ({
+  ts,
+  key: Buffer.from("k"),
+  matched: false,
+  row: { bytes, start: 0, end: bytes.length },
+});

@@ -4,6 +4,7 @@ import { usesProcessingTime } from "../processing-time.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
 import { ChainWriter } from "./chain.ts";
 import type { At, ChainTables, Fail, Guarded } from "./chain.ts";
+import { joinWanted } from "./join-source.ts";
 import { tellKey } from "./key-source.ts";
 import { decodeSource, ProjectedFields } from "./projected-fields.ts";
 import { eventTimeSource, parseSource } from "./source-function.ts";
@@ -46,7 +47,8 @@ export class AheadWriter extends ChainWriter {
 
   protected override node(node: PlanNode, at: At, side: Side): string {
     if (node.kind === "peek") return this.readers(node.name, "out", at);
-    if (!this.stored.has(node.name) || !("keying" in node) || node.kind === "join") return super.node(node, at, side);
+    if (!this.stored.has(node.name) || !("keying" in node)) return super.node(node, at, side);
+    if (node.kind === "join") return joinWanted(this, node, at, side);
     const { n, keys, hash, declared, step } = keyed(this, node, at);
     const ts = usesProcessingTime(node) ? "T.now" : "ts";
     const state = `W${this.index(node.name)}`;

@@ -4,7 +4,7 @@ import type { Side } from "../joins/row.ts";
 import { variablePath } from "../planner/field-path.ts";
 import { builtSource, copiedField } from "./built-source.ts";
 import type { Building } from "./built-source.ts";
-import type { At, ChainWriter } from "./chain.ts";
+import type { At, ChainWriter, Fail } from "./chain.ts";
 import { keySource } from "./key-source.ts";
 import type { KeyNames } from "./key-source.ts";
 import { missingTest } from "./missing-field.ts";
@@ -15,24 +15,46 @@ import type { Leaf, Slot } from "./shape.ts";
 
 const VARIABLES = ["left", "right"] as const;
 
-/** One record into a join: its key, its shard, and its bytes, which the state copies. */
-export function joinSource(chain: ChainWriter, node: JoinNode, at: At, side: Side): string {
+/** The state's row with the key and the time of a record. */
+interface KeyedRow {
+  readonly row: string;
+  /** Where the record goes. */
+  readonly shard: string;
+  readonly guard: { readonly declared: readonly string[]; readonly step: (fail: Fail) => string };
+  /** Fills the row, behind the guard. */
+  readonly fill: string;
+}
+
+function keyedRow(chain: ChainWriter, node: JoinNode, at: At, side: Side): KeyedRow {
   const n = chain.id();
-  const w = chain.index(node.name);
   const keys: KeyNames = { buffer: `kb${n}`, start: `ks${n}`, end: `ke${n}` };
   const declared = [`${keys.buffer} = b`, `${keys.start} = 0`, `${keys.end} = 0`];
   const step = keySource(chain, node.keys[side], { at: { ...at, variable: VARIABLES[side] }, keys, declared });
   const row = `row${n}`;
-  const then = `const ${row} = W${w}.row;
+  const fill = `const ${row} = W${chain.index(node.name)}.row;
 ${row}.key = ${keys.buffer}; ${row}.keyStart = ${keys.start}; ${row}.keyEnd = ${keys.end};
 ${row}.hash = murmur2(${keys.buffer}, ${keys.start}, ${keys.end});
+${row}.ts = ts;`;
+  return { row, shard: chain.shardSource(node.keying, `${row}.hash`), guard: { declared, step }, fill };
+}
+
+/** One record into a join: its key, its shard, and its bytes, which the state copies. */
+export function joinSource(chain: ChainWriter, node: JoinNode, at: At, side: Side): string {
+  const { row, shard, guard, fill } = keyedRow(chain, node, at, side);
+  const w = chain.index(node.name);
+  const then = `${fill}
 ${recordSource(at, row, "bytes")}
-${row}.ts = ts;
-if (!W${w}.add(${side}, ${chain.shardSource(node.keying, `${row}.hash`)})) {
+if (!W${w}.add(${side}, ${shard})) {
   C${w}.late++;
   ${chain.readers(node.name, "late", at)}
 }`;
-  return `{ ${chain.guarded(node, at, { declared, step }, then)} }`;
+  return `{ ${chain.guarded(node, at, guard, then)} }`;
+}
+
+/** Tells a join the key of a record that comes soon. */
+export function joinWanted(chain: ChainWriter, node: JoinNode, at: At, side: Side): string {
+  const { shard, guard, fill } = keyedRow(chain, node, at, side);
+  return `{ ${chain.guarded(node, at, guard, `${fill}\nW${chain.index(node.name)}.want(${side}, ${shard});`)} }`;
 }
 
 /** The chain below a join, which its state calls. */

@@ -3,11 +3,13 @@ import { stateOf } from "../keyed-state/state-of.ts";
 import { storedProblem } from "../planner/state-backend.ts";
 import type { PlanNode } from "../plan.ts";
 import type { RocksState } from "../rocksdb/database.ts";
+import { RocksJoin } from "../rocksdb/rocks-join.ts";
 import { rocksJoin } from "../rocksdb/rocks-joins.ts";
 import { RocksProcess } from "../rocksdb/rocks-process.ts";
 import { RocksSessions } from "../rocksdb/rocks-sessions.ts";
 import { RocksTable } from "../rocksdb/rocks-table.ts";
 import { RocksTimedTable } from "../rocksdb/rocks-timed-table.ts";
+import { RocksTemporalJoin } from "../rocksdb/rocks-temporal-join.ts";
 import { RocksWindows } from "../rocksdb/rocks-windows.ts";
 import type { ReadAhead } from "../rocksdb/value-store.ts";
 import type { KeyedState } from "./keyed-state.ts";
@@ -17,7 +19,7 @@ export interface StoredState extends KeyedState {
   readonly store: ReadAhead;
 }
 
-const STORED = [RocksTable, RocksWindows, RocksSessions, RocksProcess];
+const STORED = [RocksTable, RocksWindows, RocksSessions, RocksProcess, RocksJoin, RocksTemporalJoin];
 
 export const isStored = (state: KeyedState): state is StoredState => STORED.some((kind) => state instanceof kind);
 

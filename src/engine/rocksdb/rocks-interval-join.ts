@@ -5,7 +5,7 @@ import type { RocksState } from "./database.ts";
 import { NUMBER_DIGITS, numberIn, numberText } from "./number-text.ts";
 import { RocksJoin } from "./rocks-join.ts";
 import type { Arrived, StoredShard } from "./rocks-join.ts";
-import type { StoredRow } from "./stored-log.ts";
+import type { StoredLog, StoredRow, TimeRange } from "./stored-log.ts";
 import { StoredTimers } from "./stored-timers.ts";
 
 /** Behind the kinds of `StoredLog`: when rows that have no partner are given. */
@@ -40,40 +40,58 @@ export class RocksIntervalJoin extends RocksJoin {
     return true;
   }
 
-  /** Gives the row with each of its partners; whether it has any. */
-  private meet({ shard, side, row }: Arrived): boolean {
+  protected override partnerTimes(side: Side, ts: number): TimeRange {
     const other: Side = side === 0 ? 1 : 0;
-    const from = row.ts - this.laterMs[other];
-    const to = row.ts + this.laterMs[side];
-    let found = false;
+    return { from: ts - this.laterMs[other], to: ts + this.laterMs[side] };
+  }
+
+  protected *metBy(shard: StoredShard, side: Side, ts: number): Generator<StoredLog> {
+    const { from, to } = this.partnerTimes(side, ts);
+    const logs = shard.logs[side === 0 ? 1 : 0];
     const last = this.logEnd(to);
     for (let end = this.logEnd(from); end <= last; end += this.spanMs) {
-      const log = shard.logs[other].get(end);
-      for (const number of log?.partners(row.key, { from, to }) ?? []) {
+      const log = logs.get(end);
+      if (log !== undefined) yield log;
+    }
+  }
+
+  /** Gives the row with each of its partners; whether it has any. */
+  private meet({ shard, side, row, key }: Arrived): boolean {
+    const times = this.partnerTimes(side, row.ts);
+    let found = false;
+    for (const log of this.metBy(shard, side, row.ts))
+      for (const { number, row: partner } of log.partners(key, times)) {
         found = true;
-        if (this.unmatched[other]) log?.match(number);
-        const partner = log?.row(number) ?? row;
+        if (this.unmatched[log.side]) log.match(number);
         this.givePair(side, row, partner, { shard: shard.index, ts: Math.max(row.ts, partner.ts) });
       }
-    }
     return found;
   }
 
   override advance(watermark: number): void {
     if (watermark <= this.watermark) return;
-    for (let due = this.alone.take(watermark); due !== undefined; due = this.alone.take(watermark)) {
+    for (const { id, at } of this.alone.due(watermark, (ids) => this.wantAlone(ids))) {
       this.values.room();
-      this.passAlone(due.id, due.at);
+      const { shard, side, log, number } = this.placeOf(id);
+      const row = log?.row(number);
+      if (row?.matched === false) this.giveAlone(side, row.row, { shard, ts: at });
     }
     super.advance(watermark);
   }
 
-  private passAlone(id: string, ts: number): void {
-    const shard = this.shard(id.charCodeAt(0));
+  private wantAlone(ids: readonly string[]): void {
+    for (const id of ids) {
+      const { log, number } = this.placeOf(id);
+      log?.wantRows([number]);
+    }
+    this.values.fetch();
+  }
+
+  private placeOf(id: string): { shard: number; side: Side; log: StoredLog | undefined; number: number } {
+    const shard = id.charCodeAt(0);
     const side: Side = id[1] === "0" ? 0 : 1;
-    const number = numberIn(id.slice(2, 2 + NUMBER_DIGITS));
-    const row = shard.logs[side].get(Number(id.slice(2 + NUMBER_DIGITS)))?.row(number);
-    if (row?.matched === false) this.giveAlone(side, row.row, { shard: shard.index, ts });
+    const log = this.shard(shard).logs[side].get(Number(id.slice(2 + NUMBER_DIGITS)));
+    return { shard, side, log, number: numberIn(id.slice(2, 2 + NUMBER_DIGITS)) };
   }
 
   protected pass(watermark: number): void {

@@ -8,9 +8,11 @@ import type { Spans } from "../joins/spans.ts";
 import type { KeyedSnapshot } from "../program.ts";
 import type { RocksState } from "./database.ts";
 import { rocksJoinSnapshot } from "./rocks-join-snapshot.ts";
-import { rangeOf, StoredLog, storedRow } from "./stored-log.ts";
-import type { StoredRow } from "./stored-log.ts";
+import { isWithin, keyOf, rangeOf, StoredLog, storedRow } from "./stored-log.ts";
+import type { StoredRow, TimeRange } from "./stored-log.ts";
+import { keyText } from "./stored-map.ts";
 import { ValueStore } from "./value-store.ts";
+import type { ReadAhead } from "./value-store.ts";
 
 export type StoredShard = LogShard<StoredLog>;
 
@@ -21,15 +23,83 @@ export interface Arrived {
   readonly log: StoredLog;
   readonly number: number;
   readonly row: StoredRow;
+  /** The row's key as `KeyRows` has it. */
+  readonly key: string;
 }
+
+/** A record that comes soon, and the rows that it may meet. */
+interface Coming {
+  readonly log: StoredLog;
+  readonly key: string;
+  readonly times: TimeRange;
+}
+
+export const ALWAYS: TimeRange = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
+/** So many rows are read ahead at most: a key may have many more, and its records read them part by part. */
+const MOST_AHEAD = 8192;
 
 /** `JoinState` in RocksDB: rows and which of them a key has, of which those in use are in memory. */
 export abstract class RocksJoin extends LoggedJoin<StoredLog> {
+  readonly store: ReadAhead;
   protected readonly values: ValueStore;
+  private coming: Coming[] = [];
 
   constructor(node: JoinNode, spans: Spans, state: RocksState) {
     super(node, spans);
-    this.values = new ValueStore(state.open(node.name), state.cacheBytes);
+    const values = new ValueStore(state.open(node.name), state.cacheBytes);
+    this.values = values;
+    this.store = {
+      get cold() {
+        return values.cold;
+      },
+      fetch: () => this.fetch(),
+      forgetAhead: () => values.forgetAhead(),
+    };
+  }
+
+  /** Logs of the other side that may have partners of a row of that time. */
+  protected abstract metBy(shard: StoredShard, side: Side, ts: number): Iterable<StoredLog>;
+
+  /** When partners of such a row are. */
+  protected partnerTimes(_side: Side, _ts: number): TimeRange {
+    return ALWAYS;
+  }
+
+  /** `row` comes soon: its key and its time are there. */
+  want(side: Side, index: number): void {
+    const shard = this.owned.get(index);
+    if (shard === undefined || !this.values.cold) return;
+    const { key: bytes, keyStart: start, keyEnd: stop, ts } = this.row;
+    const key = keyText({ bytes, start, stop });
+    shard.logs[side].get(this.logEnd(ts))?.keys.want(key);
+    const times = this.partnerTimes(side, ts);
+    for (const log of this.metBy(shard, side, ts)) {
+      log.keys.want(key);
+      this.coming.push({ log, key, times });
+    }
+  }
+
+  /** First which rows the keys have, then the rows. */
+  private fetch(): void {
+    this.values.fetch();
+    const { coming } = this;
+    this.coming = [];
+    let left = MOST_AHEAD;
+    const some = coming.filter(({ log, key }) => {
+      const parts = left > 0 ? log.keys.wantParts(key) : -1;
+      left -= Math.max(0, parts);
+      return parts >= 0;
+    });
+    this.values.fetch();
+    for (const { log, key, times } of some) {
+      if (left <= 0) break;
+      const met = log.keys
+        .rows(key)
+        .filter(({ ts }) => isWithin(ts, times))
+        .take(left);
+      left -= log.wantRows(met.map(({ number }) => number));
+    }
+    this.values.fetch();
   }
 
   protected newLog({ index }: StoredShard, side: Side, end: number): StoredLog {
@@ -45,7 +115,8 @@ export abstract class RocksJoin extends LoggedJoin<StoredLog> {
 
   protected put(shard: StoredShard, side: Side, row: StoredRow): Arrived {
     const log = this.logAt(shard, side, row.ts);
-    return { shard, side, log, row, number: log.add(row) };
+    const key = keyOf(row);
+    return { shard, side, log, row, key, number: log.add(key, row) };
   }
 
   protected override dropLog(shard: StoredShard, side: Side, log: StoredLog): void {

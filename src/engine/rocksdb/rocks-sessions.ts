@@ -48,7 +48,7 @@ export class RocksSessions extends Sessions<SessionShard> {
         return cold();
       },
       fetch: () => this.fetch(),
-      forgetAhead: () => undefined,
+      forgetAhead: () => this.values.forgetAhead(),
     };
   }
 
@@ -149,7 +149,7 @@ export class RocksSessions extends Sessions<SessionShard> {
   advance(watermark: number, fire: Fire): void {
     if (watermark <= this.watermark) return;
     this.watermark = watermark;
-    for (let timer = this.timers.take(watermark); timer !== undefined; timer = this.timers.take(watermark)) {
+    for (const timer of this.timers.due(watermark, (ids) => this.fetchSessions(ids))) {
       this.values.room();
       const shard = this.open(timer.id.charCodeAt(0));
       const session = shard.sessions.get(idOf(timer.id));
@@ -157,6 +157,11 @@ export class RocksSessions extends Sessions<SessionShard> {
       if (this.dueAt(session) > timer.at) this.arm(shard, session);
       else this.pass(shard, this.own(shard, session), fire);
     }
+  }
+
+  private fetchSessions(names: readonly string[]): void {
+    for (const name of names) this.sessions.want(name);
+    this.values.fetch();
   }
 
   beginSnapshot(): KeyedSnapshot {

@@ -12,12 +12,13 @@ import { shardPrefix } from "./entry-store.ts";
 import { numberText } from "./number-text.ts";
 import { VALUE_HEADER } from "./packed-writes.ts";
 import { isNull } from "./rocks-join.ts";
-import { rangeOf, ROW_CODECS, storedRow } from "./stored-log.ts";
+import { keyOf, rangeOf, ROW_CODECS, storedRow } from "./stored-log.ts";
 import type { StoredRow } from "./stored-log.ts";
-import { nameOf } from "./stored-map.ts";
+import { keyText, nameOf } from "./stored-map.ts";
 import type { StoredMap, ValueCodec } from "./stored-map.ts";
 import { StoredTimers } from "./stored-timers.ts";
 import { ValueStore } from "./value-store.ts";
+import type { ReadAhead } from "./value-store.ts";
 
 /** Kinds of keys in the database: left rows by the order of their arrival, versions by key, and when left rows are due. */
 const WAITING = 0;
@@ -29,6 +30,7 @@ type Versions = readonly StoredRow[];
 
 /** `TemporalJoin` in RocksDB: left rows until they are due, and the versions of each key. */
 export class RocksTemporalJoin extends KeyedJoin<JoinShard> {
+  readonly store: ReadAhead;
   private readonly values: ValueStore;
   private readonly waiting: StoredMap<StoredRow>;
   private readonly versions: StoredMap<Versions>;
@@ -40,6 +42,7 @@ export class RocksTemporalJoin extends KeyedJoin<JoinShard> {
   constructor(node: JoinNode, state: RocksState) {
     super(node);
     this.values = new ValueStore(state.open(node.name), state.cacheBytes);
+    this.store = this.values;
     this.waiting = this.values.map(WAITING, ROW_CODECS[0]);
     this.versions = this.values.map(VERSIONS, versionsCodec());
     this.due = new StoredTimers(this.values.database, TIMER);
@@ -60,6 +63,12 @@ export class RocksTemporalJoin extends KeyedJoin<JoinShard> {
     return true;
   }
 
+  /** `row` comes soon: its key is there. Left rows need nothing until they are due. */
+  want(side: Side, index: number): void {
+    const { key: bytes, keyStart: start, keyEnd: stop } = this.row;
+    if (side === 1) this.versions.want(nameOf(index, keyText({ bytes, start, stop })));
+  }
+
   private keep(shard: JoinShard, side: Side, row: StoredRow): void {
     if (side === 1) return this.keepVersion(shard, row);
     const name = nameOf(shard.index, numberText(this.rows++));
@@ -69,7 +78,7 @@ export class RocksTemporalJoin extends KeyedJoin<JoinShard> {
   }
 
   private keepVersion(shard: JoinShard, row: StoredRow): void {
-    const name = nameOf(shard.index, row.key.toString("latin1"));
+    const name = nameOf(shard.index, keyOf(row));
     const before = this.versions.get(name) ?? [];
     const others = before.filter(({ ts }) => ts !== row.ts);
     const after = others.findIndex(({ ts }) => ts > row.ts);
@@ -81,7 +90,7 @@ export class RocksTemporalJoin extends KeyedJoin<JoinShard> {
   /** Gives what is due, in order of time, of shards, and of arrival. */
   advance(watermark: number): void {
     if (watermark <= this.watermark) return;
-    for (let due = this.due.take(watermark); due !== undefined; due = this.due.take(watermark)) {
+    for (const due of this.due.due(watermark, (names) => this.fetchDue(names))) {
       this.values.room();
       const left = this.waiting.get(due.id) as StoredRow;
       this.waiting.delete(due.id);
@@ -91,8 +100,19 @@ export class RocksTemporalJoin extends KeyedJoin<JoinShard> {
     this.watermark = watermark;
   }
 
+  /** First the left rows, then the versions of their keys. */
+  private fetchDue(names: readonly string[]): void {
+    for (const name of names) this.waiting.want(name);
+    this.values.fetch();
+    for (const name of names) {
+      const left = this.waiting.get(name);
+      if (left !== undefined) this.versions.want(nameOf(name.charCodeAt(0), keyOf(left)));
+    }
+    this.values.fetch();
+  }
+
   private give(shard: number, left: StoredRow): void {
-    const versions = isNull(left) ? undefined : this.versions.get(nameOf(shard, left.key.toString("latin1")));
+    const versions = isNull(left) ? undefined : this.versions.get(nameOf(shard, keyOf(left)));
     const version = versions?.findLast(({ ts }) => ts <= left.ts);
     if (version !== undefined || this.unmatched[0]) this.pair(left.row, version?.row ?? NO_ROW, shard, left.ts);
   }

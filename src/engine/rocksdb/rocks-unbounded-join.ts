@@ -2,10 +2,9 @@ import type { JoinNode } from "../joins/join-node.ts";
 import type { Side } from "../joins/row.ts";
 import { unboundedSpans } from "../joins/spans.ts";
 import type { RocksState } from "./database.ts";
-import { RocksJoin } from "./rocks-join.ts";
+import { ALWAYS, RocksJoin } from "./rocks-join.ts";
 import type { Arrived, StoredShard } from "./rocks-join.ts";
-
-const ALWAYS = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
+import type { StoredLog } from "./stored-log.ts";
 
 /** `UnboundedJoin` in RocksDB. */
 export class RocksUnboundedJoin extends RocksJoin {
@@ -27,13 +26,15 @@ export class RocksUnboundedJoin extends RocksJoin {
     return true;
   }
 
-  private meet({ shard, side, row }: Arrived): void {
+  protected metBy(shard: StoredShard, side: Side): Iterable<StoredLog> {
+    return shard.logs[side === 0 ? 1 : 0].values();
+  }
+
+  private meet({ shard, side, row, key }: Arrived): void {
     const now = this.now(shard);
-    const other: Side = side === 0 ? 1 : 0;
-    for (const log of shard.logs[other].values())
-      for (const number of log.partners(row.key, ALWAYS)) {
-        const partner = log.row(number);
-        if (!this.isAlive(other, partner.ts, now)) continue;
+    for (const log of this.metBy(shard, side))
+      for (const { row: partner } of log.partners(key, ALWAYS)) {
+        if (!this.isAlive(log.side, partner.ts, now)) continue;
         this.givePair(side, row, partner, { shard: shard.index, ts: Math.max(row.ts, partner.ts) });
       }
   }

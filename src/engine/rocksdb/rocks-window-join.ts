@@ -8,8 +8,8 @@ import type { RocksState, StoredPair } from "./database.ts";
 import { VALUE_HEADER } from "./packed-writes.ts";
 import { isNull, RocksJoin } from "./rocks-join.ts";
 import type { StoredShard } from "./rocks-join.ts";
-import { numberOf, storedRow } from "./stored-log.ts";
-import type { StoredLog, StoredRow } from "./stored-log.ts";
+import { keyOf, numberOf, storedRow } from "./stored-log.ts";
+import type { NumberedRow, StoredLog, StoredRow } from "./stored-log.ts";
 
 /** One side of a window that is given, beside the other one. */
 interface Firing {
@@ -26,6 +26,10 @@ export class RocksWindowJoin extends RocksJoin {
 
   protected override isAlive(): boolean {
     return true;
+  }
+
+  protected metBy(): readonly StoredLog[] {
+    return [];
   }
 
   add(side: Side, shardIndex: number): boolean {
@@ -64,42 +68,39 @@ export class RocksWindowJoin extends RocksJoin {
   }
 
   /** The first row of each key, in order of arrival. */
-  private firstRows(rows: readonly Numbered[], of: Firing, each: (row: StoredRow, of: Firing) => void): void {
-    for (const { row } of rows) {
-      of.log.want(row.key);
-      of.other?.want(row.key);
+  private firstRows(rows: readonly NumberedRow[], of: Firing, each: (row: StoredRow, of: Firing) => void): void {
+    const keys = rows.map(({ row }) => keyOf(row));
+    for (const key of keys) {
+      of.log.keys.want(key);
+      of.other?.keys.want(key);
     }
     this.values.fetch();
-    for (const { number, row } of rows) {
+    for (const [i, { number, row }] of rows.entries()) {
       this.values.room();
-      if (of.log.rowsOf(row.key)[0] === number) each(row, of);
+      if (of.log.keys.first(keys[i] as string) === number) each(row, of);
     }
   }
 
   /** A left key: each of its rows with each of the right one's. */
   private fireKey(first: StoredRow, { log, other, at }: Firing): void {
-    const partners = isNull(first) ? [] : (other?.rowsOf(first.key) ?? []);
-    if (partners.length === 0 && !this.unmatched[0]) return;
-    for (const number of log.rowsOf(first.key)) {
-      const left = log.row(number);
-      if (partners.length === 0) this.giveAlone(0, left.row, at);
-      for (const partner of partners) if (other !== undefined) this.givePair(0, left, other.row(partner), at);
+    const key = keyOf(first);
+    const partners = isNull(first) || other === undefined || other.keys.first(key) < 0 ? undefined : other;
+    if (partners === undefined && !this.unmatched[0]) return;
+    for (const { row: left } of log.rowsOf(key)) {
+      if (partners === undefined) this.giveAlone(0, left.row, at);
+      else for (const { row: right } of partners.rowsOf(key)) this.givePair(0, left, right, at);
     }
   }
 
   /** A right key that the left side does not have. */
   private fireAlone(first: StoredRow, { log, other, at }: Firing): void {
-    if (!isNull(first) && other !== undefined && other.rowsOf(first.key).length > 0) return;
-    for (const number of log.rowsOf(first.key)) this.giveAlone(1, log.row(number).row, at);
+    const key = keyOf(first);
+    if (!isNull(first) && other !== undefined && other.keys.first(key) >= 0) return;
+    for (const { row } of log.rowsOf(key)) this.giveAlone(1, row.row, at);
   }
 }
 
-interface Numbered {
-  readonly number: number;
-  readonly row: StoredRow;
-}
-
-const rowOf = ({ key, value }: StoredPair): Numbered => ({
+const rowOf = ({ key, value }: StoredPair): NumberedRow => ({
   number: numberOf(key),
   row: storedRow(rowAt(value.subarray(VALUE_HEADER), 0)),
 });

@@ -2,15 +2,17 @@ import { rowAt, RowWriter } from "../joins/row-codec.ts";
 import type { SavedRow } from "../joins/row-codec.ts";
 import type { KeyRange, RowAt, Side } from "../joins/row.ts";
 import { shardPrefix } from "./entry-store.ts";
-import { timeText } from "./ordered-time.ts";
+import { KeyRows } from "./key-rows.ts";
 import { numberIn, numberText } from "./number-text.ts";
+import { timeText } from "./ordered-time.ts";
 import { keyText, nameOf } from "./stored-map.ts";
 import type { StoredMap, ValueCodec } from "./stored-map.ts";
 import type { ValueStore } from "./value-store.ts";
 
-/** Kinds of keys in the database of a join: rows in the order of their arrival, and which rows a key has. */
-export const ROWS = 0;
-const KEYS = 1;
+/** Kind of keys in the database of a join: rows in the order of their arrival. */
+const ROWS = 0;
+/** Rows that are read at once. */
+const READ_ROWS = 256;
 
 /** A row as it is kept. */
 export interface StoredRow {
@@ -21,8 +23,15 @@ export interface StoredRow {
   matched: boolean;
 }
 
-/** Rows of a key in order of arrival: the number of each, then its time. */
-type RowsOfKey = number[];
+export interface NumberedRow {
+  readonly number: number;
+  readonly row: StoredRow;
+}
+
+export interface TimeRange {
+  readonly from: number;
+  readonly to: number;
+}
 
 /** `RowLog` in RocksDB: the records of one side of a join in one shard and one span of time. */
 export class StoredLog {
@@ -30,89 +39,95 @@ export class StoredLog {
   readonly side: Side;
   /** Before the rows of this log in the database. */
   readonly prefix: Buffer;
+  /** Which rows a key has. */
+  readonly keys: KeyRows;
   n = 0;
-  private readonly shard: number;
-  private readonly span: string;
+  /** What the names of rows begin with. */
+  private readonly before: string;
   private readonly store: ValueStore;
   private readonly rows: StoredMap<StoredRow>;
-  private readonly keys: StoredMap<RowsOfKey>;
 
   constructor(store: ValueStore, { shard, side, end }: { shard: number; side: Side; end: number }) {
     this.store = store;
-    this.shard = shard;
     this.side = side;
     this.end = end;
-    this.span = `${timeText(end)}${side}`;
-    this.prefix = this.prefixOf(ROWS);
+    const span = `${timeText(end)}${side}`;
+    this.before = nameOf(shard, span);
+    this.prefix = Buffer.concat([shardPrefix(ROWS, shard), Buffer.from(span)]);
     this.rows = store.map(ROWS, ROW_CODECS[side]);
-    this.keys = store.map(KEYS, keysCodec);
+    this.keys = new KeyRows(store, { shard, span });
   }
 
-  private prefixOf(kind: number): Buffer {
-    return Buffer.concat([shardPrefix(kind, this.shard), Buffer.from(this.span)]);
+  private nameOf(row: number): string {
+    return this.before + numberText(row);
   }
 
-  private nameOfRow(row: number): string {
-    return nameOf(this.shard, `${this.span}${numberText(row)}`);
-  }
-
-  private nameOfKey(key: KeyRange): string {
-    return nameOf(this.shard, `${this.span}${keyText(key)}`);
-  }
-
-  /** Gives its number. */
-  add(row: StoredRow): number {
+  /** Adds a row of a key, and gives its number. */
+  add(key: string, row: StoredRow): number {
     const number = this.n++;
-    this.rows.put(this.nameOfRow(number), row);
-    const name = this.nameOfKey(rangeOf(row.key));
-    const all = this.keys.get(name) ?? [];
-    all.push(number, row.ts);
-    this.keys.put(name, all);
+    this.rows.put(this.nameOf(number), row);
+    this.keys.add(key, number, row.ts);
     return number;
   }
 
   row(number: number): StoredRow {
-    return this.rows.get(this.nameOfRow(number)) as StoredRow;
+    return this.rows.get(this.nameOf(number)) as StoredRow;
   }
 
   match(number: number): void {
-    const row = this.rows.get(this.nameOfRow(number));
+    const name = this.nameOf(number);
+    const row = this.rows.get(name);
     if (row === undefined || row.matched) return;
     row.matched = true;
-    this.rows.put(this.nameOfRow(number), row);
+    this.rows.put(name, row);
   }
 
   /** Rows of a key in order of arrival. */
-  rowsOf(key: Buffer): readonly number[] {
-    return (this.keys.get(this.nameOfKey(rangeOf(key))) ?? []).filter((_, i) => i % 2 === 0);
+  *rowsOf(key: string): Generator<NumberedRow> {
+    const numbers = Array.from(this.keys.rows(key), ({ number }) => number);
+    yield* this.read(numbers);
   }
 
   /** Rows of a key in a span of time, in order of time, then of arrival. */
-  partners(key: Buffer, { from, to }: { from: number; to: number }): readonly number[] {
-    const all = this.keys.get(this.nameOfKey(rangeOf(key))) ?? [];
-    const found: { number: number; ts: number }[] = [];
-    for (let i = 0; i < all.length; i += 2) {
-      const ts = all[i + 1] as number;
-      if (ts >= from && ts <= to) found.push({ number: all[i] as number, ts });
-    }
-    return found.sort((a, b) => a.ts - b.ts || a.number - b.number).map(({ number }) => number);
+  *partners(key: string, range: TimeRange): Generator<NumberedRow> {
+    const found = Array.from(this.keys.rows(key)).filter(({ ts }) => isWithin(ts, range));
+    found.sort((a, b) => a.ts - b.ts || a.number - b.number);
+    yield* this.read(found.map(({ number }) => number));
   }
 
-  /** These keys will be asked for soon. */
-  want(key: Buffer): void {
-    this.keys.want(this.nameOfKey(rangeOf(key)));
+  /** Several in one call. They are not to be changed: `match` does that. */
+  private *read(numbers: readonly number[]): Generator<NumberedRow> {
+    for (let at = 0; at < numbers.length; at += READ_ROWS) {
+      if (at > 0) this.store.room();
+      const part = numbers.slice(at, at + READ_ROWS);
+      if (part.length > 1) this.wantRows(part);
+      if (part.length > 1) this.store.fetch();
+      for (const number of part) yield { number, row: this.row(number) };
+    }
+  }
+
+  /** These rows will be asked for soon; gives how many of them are to be read. */
+  wantRows(numbers: Iterable<number>): number {
+    let n = 0;
+    for (const number of numbers) if (this.rows.want(this.nameOf(number))) n++;
+    return n;
   }
 
   drop(): void {
     this.store.drop(this.rows, this.prefix);
-    this.store.drop(this.keys, this.prefixOf(KEYS));
+    this.keys.drop();
   }
 }
+
+export const isWithin = (ts: number, { from, to }: TimeRange): boolean => ts >= from && ts <= to;
 
 /** Of a row's key in the database behind its log's prefix. */
 export const numberOf = (key: Buffer): number => numberIn(key.toString("latin1"));
 
 export const rangeOf = (key: Buffer): KeyRange => ({ bytes: key, start: 0, stop: key.length });
+
+/** As `KeyRows` has it. */
+export const keyOf = ({ key }: StoredRow): string => keyText(rangeOf(key));
 
 /** A copy of what was read: it must not keep the bytes around it. */
 export function storedRow({ ts, key, row, matched }: SavedRow): StoredRow {
@@ -134,11 +149,3 @@ function rowCodec(side: Side): ValueCodec<StoredRow> {
 
 /** By side, for all logs: each has a buffer that is far bigger than most logs. */
 export const ROW_CODECS = [rowCodec(0), rowCodec(1)] as const;
-
-const NUMBER_BYTES = 8;
-
-const keysCodec: ValueCodec<RowsOfKey> = {
-  encode: (rows) => new Uint8Array(Float64Array.from(rows).buffer),
-  decode: (bytes) =>
-    Array.from({ length: bytes.length / NUMBER_BYTES }, (_, i) => bytes.readDoubleLE(i * NUMBER_BYTES)),
-};

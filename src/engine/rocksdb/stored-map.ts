@@ -1,4 +1,3 @@
-import { NO_TEXT, VALUE_HEADER } from "./packed-writes.ts";
 import type { KeyBytes, PackedWrites } from "./packed-writes.ts";
 import type { ValueStore } from "./value-store.ts";
 
@@ -41,6 +40,10 @@ export class StoredMap<T> {
   private readonly held = new Map<string, Held<T>>();
   private readonly changed = new Map<string, Held<T>>();
   private readonly wanted = new Set<string>();
+  /** Held names of which the database has said that it has nothing. */
+  private lacking: string[] = [];
+  /** Something of it is, or was, in the database. */
+  written = false;
 
   constructor(store: ValueStore, kind: number, codec: ValueCodec<T>) {
     this.store = store;
@@ -56,9 +59,14 @@ export class StoredMap<T> {
   get(name: string): T | undefined {
     const held = this.held.get(name);
     if (held !== undefined) return held.value;
-    // What was never written out is nowhere else.
-    if (!this.store.cold) return undefined;
-    return this.read([name])[0];
+    if (!this.mayHave()) return undefined;
+    this.store.read([{ map: this as StoredMap<unknown>, name }]);
+    return this.held.get(name)?.value;
+  }
+
+  /** Whether the database may have what is not held: what was never written out is nowhere else. */
+  private mayHave(): boolean {
+    return this.store.cold && this.written;
   }
 
   /** The object is this one now, or was changed. */
@@ -87,35 +95,47 @@ export class StoredMap<T> {
     return held;
   }
 
-  /** It will be asked for soon. While nothing was written out nobody fetches, and the names would only gather. */
-  want(name: string): void {
-    if (this.store.cold && !this.held.has(name)) this.wanted.add(name);
+  /**
+   * It will be asked for soon: false where that needs no reading, or was said before. While nothing was written out
+   * nobody fetches, and the names would only gather.
+   */
+  want(name: string): boolean {
+    if (!this.mayHave() || this.held.has(name) || this.wanted.has(name)) return false;
+    this.wanted.add(name);
+    this.store.wanting.add(this as StoredMap<unknown>);
+    return true;
   }
 
-  /** What is held may have changed since it was written: it is not read again. */
-  fetch(): void {
+  /** Gives the names that were wanted, once. What is held may have changed since it was written: it is not read again. */
+  takeWanted(): string[] {
     const missing = [...this.wanted].filter((name) => !this.held.has(name));
     this.wanted.clear();
-    if (missing.length > 0) this.read(missing);
+    return missing;
   }
 
-  /** Reads names that are not held, in one call. */
-  private read(names: readonly string[]): (T | undefined)[] {
-    const keys = names.map((name) => this.keyOf(name));
-    const keyAt = new Int32Array(keys.length + 1);
-    for (const [i, key] of keys.entries()) keyAt[i + 1] = (keyAt[i] as number) + key.length;
-    const found = this.store.database.read(Buffer.concat(keys), keyAt, keys.length);
-    let at = 0;
-    return names.map((name) => {
-      const length = found.readUInt32LE(at);
-      at += 4;
-      if (length === NO_TEXT) return this.hold(name, undefined, 0).value;
-      const bytes = found.subarray(at + VALUE_HEADER, (at += length));
-      return this.hold(name, this.codec.decode(bytes, name), bytes.length).value;
-    });
+  /** Takes the bytes that the database has for a name; none where it has nothing. */
+  load(name: string, bytes: Buffer | undefined): void {
+    if (bytes !== undefined) {
+      this.hold(name, this.codec.decode(bytes, name), bytes.length);
+      return;
+    }
+    this.hold(name, undefined, 0);
+    this.lacking.push(name);
+    this.store.lacking.add(this as StoredMap<unknown>);
   }
 
-  private keyOf(name: string): Buffer {
+  /** Most names that name nothing are asked for by one batch only: they are not worth their memory. */
+  forgetLacking(): void {
+    for (const name of this.lacking) {
+      const held = this.held.get(name);
+      if (held === undefined || held.changed || held.value !== undefined) continue;
+      this.held.delete(name);
+      this.count(-held.bytes);
+    }
+    this.lacking = [];
+  }
+
+  keyOf(name: string): Buffer {
     const text = name.slice(1);
     const key = Buffer.allocUnsafe(3 + Buffer.byteLength(text));
     key[0] = this.kind;
@@ -127,6 +147,7 @@ export class StoredMap<T> {
   /** Puts what was changed into `writes`. */
   write(writes: PackedWrites, number: number): void {
     const { codec } = this;
+    this.written ||= this.changed.size > 0;
     for (const [name, held] of this.changed) {
       const bytes = held.value === undefined ? codec.gone : codec.encode(held.value);
       const key = this.keyOf(name);
@@ -148,5 +169,6 @@ export class StoredMap<T> {
   clear(): void {
     this.bytes = 0;
     this.held.clear();
+    this.lacking = [];
   }
 }

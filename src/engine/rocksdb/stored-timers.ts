@@ -53,6 +53,29 @@ export class StoredTimers {
     return first !== undefined && first.at <= by ? this.front.pop() : undefined;
   }
 
+  /** Takes all that are due by then, one after the other; `soon` is told which come next, some at a time. */
+  *due(by: number, soon: (ids: readonly string[]) => void): Generator<Timer> {
+    for (let ids = this.soon(by); ids.length > 0; ids = this.soon(by)) {
+      soon(ids);
+      for (let n = ids.length; n > 0; n--) {
+        const timer = this.take(by);
+        if (timer !== undefined) yield timer;
+      }
+    }
+  }
+
+  /** Ids of the next ones that are due by then. */
+  private soon(by: number): string[] {
+    this.first();
+    const ids: string[] = [];
+    for (let i = this.front.length - 1; i >= 0 && ids.length < PART; i--) {
+      const { at, id } = this.front[i] as Timer;
+      if (at > by) break;
+      ids.push(id);
+    }
+    return ids;
+  }
+
   private first(): Timer | undefined {
     if (this.front.length === 0 && this.rest !== undefined) this.refill();
     this.sort();

@@ -1,5 +1,5 @@
 import type { Database, DatabaseSnapshot } from "./database.ts";
-import { PackedWrites } from "./packed-writes.ts";
+import { NO_TEXT, PackedWrites, VALUE_HEADER } from "./packed-writes.ts";
 import { StoredMap } from "./stored-map.ts";
 import type { ValueCodec } from "./stored-map.ts";
 
@@ -27,7 +27,13 @@ export class ValueStore implements ReadAhead {
   /** Counts what is held, about. */
   bytes = 0;
   changes = 0;
+  /** Bytes after the last batch. */
+  private before = 0;
   private readonly cacheBytes: number;
+  /** Maps of which something is wanted. */
+  readonly wanting = new Set<StoredMap<unknown>>();
+  /** Maps that hold names which name nothing. */
+  readonly lacking = new Set<StoredMap<unknown>>();
   private readonly maps = new Set<StoredMap<unknown>>();
   private readonly writes = new PackedWrites();
   private readonly written: () => void;
@@ -47,9 +53,9 @@ export class ValueStore implements ReadAhead {
 
   /** Forgets a map and what is in the database below its prefix. */
   drop<T>(map: StoredMap<T>, prefix: Buffer): void {
-    this.maps.delete(map as StoredMap<unknown>);
+    for (const maps of [this.maps, this.wanting, this.lacking]) maps.delete(map as StoredMap<unknown>);
     this.bytes -= map.bytes;
-    this.database.remove(prefix);
+    if (map.written) this.database.remove(prefix);
   }
 
   /** Called where nothing that was given is about to be changed. */
@@ -78,12 +84,39 @@ export class ValueStore implements ReadAhead {
     return { number: ++this.number, of: this.database.snapshot() };
   }
 
+  /** Reads what was wanted, in one call. */
   fetch(): void {
-    for (const map of this.maps) map.fetch();
+    if (this.wanting.size === 0) return;
+    const names = [...this.wanting].flatMap((map) => map.takeWanted().map((name) => ({ map, name })));
+    this.wanting.clear();
+    this.read(names);
   }
 
-  /** What was read ahead is in the cache like anything else. */
+  /** Reads what is not held. */
+  read(names: readonly { readonly map: StoredMap<unknown>; readonly name: string }[]): void {
+    if (names.length === 0) return;
+    const keys = names.map(({ map, name }) => map.keyOf(name));
+    const keyAt = new Int32Array(keys.length + 1);
+    for (const [i, key] of keys.entries()) keyAt[i + 1] = (keyAt[i] as number) + key.length;
+    const found = this.database.read(Buffer.concat(keys), keyAt, keys.length);
+    let at = 0;
+    for (const { map, name } of names) {
+      const length = found.readUInt32LE(at);
+      at += 4;
+      if (length === NO_TEXT) map.load(name, undefined);
+      else map.load(name, found.subarray(at + VALUE_HEADER, (at += length)));
+    }
+  }
+
+  /**
+   * The batch is over. What is read ahead must stay until the end of a batch, so room is made between two of them, for one
+   * that takes as much as the last one did.
+   */
   forgetAhead(): void {
-    return undefined;
+    const grown = this.bytes - this.before;
+    for (const map of this.lacking) map.forgetLacking();
+    this.lacking.clear();
+    if (this.bytes + grown > this.cacheBytes) this.evict();
+    this.before = this.bytes;
   }
 }
