@@ -8,5 +8,14 @@ export const noEventTime = (path: string): string =>
 /** Milliseconds of an event-time field: a number of ms, or an RFC 3339 text. NaN is not a time. */
 export function eventTimeOf(value: unknown): number {
   if (typeof value === "number") return Math.abs(value) <= MAX_TIME_MS ? Math.floor(value) : Number.NaN;
-  return typeof value === "string" && RFC_3339.test(value) ? Date.parse(value) : Number.NaN;
+  return typeof value === "string" && RFC_3339.test(value) && isDay(value) ? Date.parse(value) : Number.NaN;
+}
+
+const DAYS_OF_ANY_MONTH = 28;
+
+/** Date.parse takes the 30th of February for the 2nd of March. */
+function isDay(text: string): boolean {
+  const day = Number(text.slice(8, 10));
+  if (day <= DAYS_OF_ANY_MONTH) return true;
+  return day <= new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)), 0)).getUTCDate();
 }
