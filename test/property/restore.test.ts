@@ -104,6 +104,12 @@ const act = fc.oneof(
 );
 type Act = typeof act extends fc.Arbitrary<infer T> ? T : never;
 
+/** A process that ended writes nothing more; what these were writing goes on in this one, and must be over. */
+async function died(running: readonly RunningSlot[]): Promise<void> {
+  await Promise.all(running.map((r) => r.stop("Cancel", false)));
+  await turns(100);
+}
+
 async function runAct(job: Job, running: RunningSlot[], step: Act): Promise<number> {
   await turns(step.after);
   if (step.kind === "checkpoint") {
@@ -111,11 +117,11 @@ async function runAct(job: Job, running: RunningSlot[], step: Act): Promise<numb
     return -1;
   }
   if (step.kind === "crash") {
-    await Promise.all(running.map((r) => r.stop("Cancel", false)));
+    await died(running);
     return running.length;
   }
   if (step.kind === "recover") {
-    await Promise.all(running.map((r) => r.stop("Cancel", false)));
+    await died(running);
     job.restore = { kind: "checkpoint", epoch: job.epoch, slots: running.length };
     job.epoch++;
     return step.slots;
