@@ -1,3 +1,4 @@
+import type { JobOperation } from "../api/streaming-job-status.schema.ts";
 import { ANNOTATION, VERBS } from "../api/group.ts";
 import type { Verb } from "../api/group.ts";
 import type { Draft } from "./draft.ts";
@@ -7,7 +8,8 @@ import type { Intent } from "./intent.ts";
 import { clearOverride, overrideOf, setOverride, wantedOf } from "./overrides.ts";
 
 export interface Answer {
-  readonly outcome: "Accepted" | "Refused";
+  /** Accepted: it is or will be done. How it came out is said of savepoints, and of what could not be done with one. */
+  readonly outcome: "Accepted" | "Refused" | "Succeeded" | "Failed";
   readonly message: string;
 }
 const accepted = (message: string): Answer => ({ outcome: "Accepted", message });
@@ -28,9 +30,21 @@ export function takeRequests(draft: Draft, spec: LifecycleSpec): void {
   }
 }
 
+/** Says how the request came out that an operation was begun for; others may have been made since. */
+export function answerRequest(draft: Draft, { trigger = "" }: JobOperation, answer: Partial<Answer>): void {
+  const { requests } = draft.status;
+  if (requests === undefined) return;
+  const { message } = answer;
+  draft.status.requests = requests.map((r) =>
+    trigger === asker(r.verb, r.value) ? { ...r, ...answer, ...(message && { message: message.slice(0, 1024) }) } : r,
+  );
+}
+
+const asker = (verb: string, value: string): string => `verb/${verb}=${value}`;
+
 /** The request as an intent, or why it cannot be read. */
 function intentOf(draft: Draft, verb: Verb, value: string): Intent | string {
-  const by = `verb/${verb}=${value}`;
+  const by = asker(verb, value.slice(0, 256));
   const { annotations } = draft.input.job;
   switch (verb) {
     case "scale": {

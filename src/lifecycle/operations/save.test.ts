@@ -103,7 +103,7 @@ describe("a savepoint amid which a worker restarted", () => {
     expect(world.sealed).toHaveLength(1);
     expect(world.sealed[0]).not.toBe(id);
     expect(world.status.savepoint?.uri).toMatch(new RegExp(`/savepoints/${world.sealed[0]}$`));
-    expect(world.status.requests?.map((r) => r.outcome)).toEqual(["Accepted"]);
+    expect(world.status.requests?.map((r) => r.outcome)).toEqual([verb === "savepoint" ? "Succeeded" : "Accepted"]);
   });
 
   it("is begun anew as often as it takes, but not behind its deadline", () => {
@@ -158,5 +158,41 @@ describe("a savepoint that is given up", () => {
     expect(world.events.at(-1)?.message).toContain("worker 1 is not running: the topic takes no such record");
     expect(actions).toContainEqual({ kind: "AbandonSavepoint", pods: [left?.name], id });
     expect(world.reconcile().actions.map(({ kind }) => kind)).not.toContain("AbandonSavepoint");
+  });
+});
+
+describe("what the status says of a request for a savepoint", () => {
+  const requested = (world: LifecycleWorld): unknown[] | undefined =>
+    world.status.requests?.map(({ verb, value, outcome, message }) => [verb, value, outcome, message]);
+  const loseAWorker = (world: LifecycleWorld): void => {
+    const [lost] = world.pods;
+    if (lost !== undefined) Object.assign(lost, { phase: "Failed", exit: { code: 1, reason: "OOMKilled" } });
+    world.reconcile();
+  };
+
+  it("is where the savepoint is, once it is complete, and it stays that when a later one fails", () => {
+    const world = lifecycleWorld();
+    world.settle(8);
+    world.annotations[ANNOTATION.savepoint] = "1";
+    world.settle(6);
+    const answered = [["savepoint", "1", "Succeeded", `savepoint ${world.status.savepoint?.uri} is complete`]];
+    expect(requested(world)).toEqual(answered);
+    world.intents = [{ verb: "savepoint", by: "schedule" }];
+    world.reconcile();
+    world.intents = [];
+    expect(world.status.operation).toMatchObject({ type: "Savepoint", trigger: "schedule" });
+    loseAWorker(world);
+    expect(world.events.some(({ reason }) => reason === "SavepointFailed")).toBe(true);
+    expect(requested(world)).toEqual(answered);
+  });
+
+  it("is why a stop goes without one", () => {
+    const world = lifecycleWorld();
+    world.settle(8);
+    world.annotations[ANNOTATION.stop] = "1";
+    world.reconcile();
+    loseAWorker(world);
+    const message = "no savepoint could be taken (worker 0 is not running): it goes by the newest checkpoints";
+    expect(requested(world)).toEqual([["stop", "1", "Accepted", message]]);
   });
 });

@@ -3,6 +3,7 @@ import type { ErrorCode } from "../../errors.ts";
 import type { Draft } from "../draft.ts";
 import { act, begin, instant, overdue, targetOf, tell, timeOf, wakeAt } from "../draft.ts";
 import type { Launched } from "../memory.ts";
+import { answerRequest } from "../requests.ts";
 import type { SlotView } from "../slots.ts";
 import { isUp, slotViews } from "../slots.ts";
 import type { OperationType } from "../transitions.ts";
@@ -96,7 +97,9 @@ function recordSavepoint({ draft, operation }: StepContext, launched: Launched, 
   if (operation.type !== "Savepoint") {
     draft.memory.restorePoint = { kind: "savepoint", uri, allowNonRestoredState: false };
   }
-  tell(draft, "Normal", "Savepoint", `savepoint ${uri} is complete`);
+  const message = `savepoint ${uri} is complete`;
+  if (operation.type === "Savepoint") answerRequest(draft, operation, { outcome: "Succeeded", message });
+  tell(draft, "Normal", "Savepoint", message);
   return "Done";
 }
 
@@ -128,15 +131,23 @@ function giveUp(context: StepContext, why: string): StepResult {
   const { draft, operation, spec } = context;
   const target = targetOf(operation);
   tell(draft, "Warning", "SavepointFailed", `savepoint ${target.savepoint ?? ""} failed: ${why}`);
-  if (operation.type === "Savepoint") return endSavepoint(draft, why);
+  if (operation.type === "Savepoint") {
+    answerRequest(draft, operation, { outcome: "Failed", message: why });
+    delete draft.status.operation;
+    return "Ended";
+  }
   const relaunch = operation.type === "Scale" || operation.type === "Upgrade" || operation.type === "Restart";
   if (relaunch && !spec.upgrade.fallback) {
     const { job } = draft.input;
     const message = `no savepoint could be taken (${why}) and spec.upgrade.fallback is None`;
     draft.memory.refused = { slots: target.slots ?? spec.parallelism, generation: job.generation, message };
+    answerRequest(draft, operation, { outcome: "Failed", message });
     delete draft.status.operation;
     return "Ended";
   }
+  answerRequest(draft, operation, {
+    message: `no savepoint could be taken (${why}): it goes by the newest checkpoints`,
+  });
   delete target.savepoint;
   target.leave = "Checkpoint";
   return "Done";
@@ -159,13 +170,4 @@ export function abandonUnwanted(draft: Draft): void {
 /** The id of the operation that takes a savepoint now. */
 export function savingOperation({ operation }: StreamingJobStatus): string | undefined {
   return operation?.target?.["savepoint"] === undefined ? undefined : operation.id;
-}
-
-function endSavepoint(draft: Draft, why: string): StepResult {
-  const requests = draft.status.requests ?? [];
-  draft.status.requests = requests.map((r) =>
-    r.verb === "savepoint" && r.outcome === "Accepted" ? { ...r, outcome: "Failed", message: why.slice(0, 1024) } : r,
-  );
-  delete draft.status.operation;
-  return "Ended";
 }
