@@ -64,7 +64,7 @@ const explain: Command = {
     const [file, ...rest] = parseArgs({ args: [...args], allowPositionals: true, options: {} }).positionals;
     if (file === undefined || rest.length > 0) throw new UsageError("name exactly one file");
     const text = await readFile(file, "utf8").catch((e: unknown) => {
-      throw new UsageError(`cannot read ${file}: ${messageOf(e)}`);
+      throw new Error(`cannot read ${file}: ${messageOf(e)}`, { cause: e });
     });
     const jobs = parseManifests(text, file).filter((o) => o.kind === "StreamingJob");
     if (jobs.length === 0) throw new UsageError(`${file} has no StreamingJob`);
