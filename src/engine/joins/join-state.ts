@@ -17,11 +17,14 @@ export abstract class JoinState extends LoggedJoin<RowLog> {
   protected snapshots = 0;
   protected readonly left = noRowAt();
   protected readonly right = noRowAt();
-  /** By shard, then by side: of the last log that was dropped. */
+  /** By shard, then by side: of the last log that was dropped, for the next one. Where many are open, others begin small. */
   private readonly rooms: [LogRoom, LogRoom][] = [];
 
   protected newLog({ index }: RowShard, side: Side, end: number): RowLog {
-    return new RowLog(end, this.rooms[index]?.[side]);
+    const rooms = this.rooms[index];
+    const room = rooms?.[side];
+    if (rooms !== undefined) rooms[side] = SHORT_LOG;
+    return new RowLog(end, room);
   }
 
   protected override dropLog(shard: RowShard, side: Side, log: RowLog): void {

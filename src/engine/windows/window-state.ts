@@ -36,8 +36,9 @@ export interface WindowShard {
   readonly buckets: Map<number, Bucket>;
   /** The bucket of the last record: most batches stay in one pane. */
   last: Bucket | undefined;
-  /** Of the last pane that was dropped, and of the last result that was merged. */
+  /** Of the last pane that was dropped, for the next one: where many are open, others begin small. */
   paneRoom: BucketRoom;
+  /** Of the last result that was merged. */
   mergedRoom: BucketRoom;
 }
 
@@ -111,8 +112,10 @@ export class WindowState implements KeyedNode {
     return bucket;
   }
 
-  protected newBucket({ paneRoom }: WindowShard, end: number): Bucket {
-    return new Bucket(end, this.layout, false, paneRoom);
+  protected newBucket(shard: WindowShard, end: number): Bucket {
+    const room = shard.paneRoom;
+    shard.paneRoom = LITTLE;
+    return new Bucket(end, this.layout, false, room);
   }
 
   /** Notes when the pane is due next: for its next window, or to be dropped. */
