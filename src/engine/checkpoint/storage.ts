@@ -26,7 +26,7 @@ export interface Storage {
 }
 
 export interface SegmentWriter {
-  /** Takes the bytes over by copying what it does not write at once. */
+  /** Takes the bytes over by copying what it does not write at once. One at a time, and none after one that failed. */
   write(bytes: Buffer): Promise<void>;
   /** Durable when it resolves. */
   close(): Promise<void>;

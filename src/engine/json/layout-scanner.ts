@@ -10,7 +10,7 @@ export const MOST_LAYOUTS = 4;
 const MOST_RECORDS = 128;
 const MOST_BYTES = 32 * 1024;
 /** A record may be longer, but not than this. */
-const LONGEST = 1024 * 1024;
+export const LONGEST = 1024 * 1024;
 const ROWS_BYTES = 128 * 1024;
 /** So many bytes behind the last record may be looked at. */
 const BEHIND = 32;

@@ -1,4 +1,4 @@
-import { LayoutScanner, MOST_LAYOUTS } from "./layout-scanner.ts";
+import { LayoutScanner, LONGEST, MOST_LAYOUTS } from "./layout-scanner.ts";
 import type { Records } from "./layout-scanner.ts";
 import { learnLayout, MOST_SLOTS } from "./learn-layout.ts";
 import type { ProjectedField } from "./projector.ts";
@@ -62,6 +62,7 @@ export class Layouts {
     if (this.resting > 0 || this.fields.length > MOST_SLOTS) return;
     this.missed++;
     const { scanner, batch } = this;
+    if ((batch.len[i] as number) > LONGEST) return;
     const isFull = this.known.length === MOST_LAYOUTS;
     if ((isFull || this.missed > TRIED) && this.missed % REPLACED !== 0) return;
     const start = batch.off[i] as number;

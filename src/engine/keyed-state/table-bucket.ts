@@ -51,6 +51,11 @@ export class TableBucket extends Bucket {
     this.texts[i] = typeof held === "number" ? undefined : held;
   }
 
+  override clear(): void {
+    super.clear();
+    this.numbers.fill(Number.NaN);
+  }
+
   protected override growEntries(): void {
     super.growEntries();
     const from = this.numbers;
