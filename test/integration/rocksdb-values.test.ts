@@ -6,7 +6,9 @@ import { nameOf } from "../../src/engine/rocksdb/stored-map.ts";
 import type { ValueCodec } from "../../src/engine/rocksdb/stored-map.ts";
 import { StoredTimers } from "../../src/engine/rocksdb/stored-timers.ts";
 import { ValueStore } from "../../src/engine/rocksdb/value-store.ts";
+import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
 import { backendRigs, send } from "../builders/backend-rig.ts";
+import type { Event } from "../builders/backend-rig.ts";
 import { random } from "../builders/random.ts";
 import type { Random } from "../builders/random.ts";
 import { rocksFolder } from "../servers/rocksdb.ts";
@@ -92,6 +94,51 @@ describe("rows of one key in RocksDB", () => {
   });
 });
 
+describe("what is read ahead for a join in RocksDB", () => {
+  const big = "x".repeat(500);
+  const within = { ...ON, interval: { before: "10s", after: "10s" } };
+  const named = (name: string, ts: number, v = ""): Event[] =>
+    Array.from({ length: 100 }, (_, i) => ({ k: `${name}-${i}`, ts, v }));
+  /** What a batch of one side costs after others of the other side. */
+  const readBy = (join: PipelineNode["join"], cacheBytes: number, [before, batch]: [Event[], Event[]]) => {
+    const { startOn, take } = rig({ join });
+    const sum = { written: 0, read: 0, calls: 0 };
+    const program = startOn({ rocks: counted(sum, cacheBytes) });
+    send(program, before);
+    take();
+    const start = { ...sum };
+    send(program, batch, 0, "others");
+    return { bytes: sum.read - start.read, calls: sum.calls - start.calls, pairs: take().length };
+  };
+
+  it("is not so much that it must be read twice", () => {
+    const before = Array.from({ length: 80 }, (_, ts) => named("key", ts, big)).flat();
+    const { bytes, pairs } = readBy(within, 300_000, [before, named("key", 0)]);
+    expect(pairs).toBe(8_000);
+    console.log(`bytes read for each partner of a batch with more of them than the cache: ${bytes / pairs}`);
+    expect(bytes / pairs).toBeLessThan(800);
+  });
+
+  it("is nothing for null, which meets nothing", () => {
+    const none = { k: null as unknown as string, ts: 0, v: big };
+    const before = Array.from({ length: 2_000 }, () => none);
+    const { bytes, pairs } = readBy({ ...within, type: "Left" }, 300_000, [before, [none, none]]);
+    expect([bytes, pairs]).toEqual([0, 0]);
+  });
+
+  it("is one key's rows once, whatever number of a batch's records have it", () => {
+    const hot = (n: number): Event[] => Array.from({ length: n }, (_, ts) => ({ k: "hot", ts }));
+    const few = Array.from({ length: 5 }, (_, ts) => named("key", ts)).flat();
+    const cold = Array.from({ length: 20 }, (_, ts) => named("cold", ts, big)).flat();
+    const { calls, pairs } = readBy(within, 1_000_000, [
+      [...hot(192), ...few, ...cold],
+      [...hot(200), ...named("key", 0)],
+    ]);
+    expect(pairs).toBe(200 * 192 + 500);
+    expect(calls).toBeLessThan(10);
+  });
+});
+
 describe("timers in RocksDB", () => {
   it("come in the order of a sorted list, however many there are and whenever they are added", () => {
     const seen = { timers: 0, most: 0 };
@@ -131,15 +178,16 @@ interface Cost {
   read: number;
 }
 
-/** State that counts the bytes that it writes and reads, and keeps nothing in memory from record to record. */
-function counted(sum: Cost): RocksState {
-  const state = rocks.state({ cacheBytes: 0 });
+/** State that counts the bytes that it writes and reads, and keeps nothing more in memory from record to record. */
+function counted(sum: Cost & { calls?: number }, cacheBytes = 0): RocksState {
+  const state = rocks.state({ cacheBytes });
   const open = (node: string): Database => {
     const database = state.open(node);
     const [read, write] = [database.read.bind(database), database.write.bind(database)];
     database.read = (...of) => {
       const found = read(...of);
       sum.read += found.length;
+      sum.calls = (sum.calls ?? 0) + 1;
       return found;
     };
     database.write = (operations) => {

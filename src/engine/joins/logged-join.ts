@@ -1,9 +1,8 @@
-import { floorOf } from "../windows/chunk-writer.ts";
 import type { JoinNode } from "./join-node.ts";
 import { KeyedJoin } from "./keyed-join.ts";
 import type { JoinShard } from "./keyed-join.ts";
 import type { ShardAtBarrier } from "./log-pieces.ts";
-import { readSaved } from "./row-codec.ts";
+import { floorOfRows, readSaved } from "./row-codec.ts";
 import type { SavedRow } from "./row-codec.ts";
 import { SIDES } from "./row.ts";
 import type { Side } from "./row.ts";
@@ -110,7 +109,7 @@ export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
 
   restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
     const shard = this.restorable(index, stateVersion);
-    for (const chunk of chunks) shard.floor = Math.max(shard.floor, floorOf(chunk));
+    for (const chunk of chunks) shard.floor = Math.max(shard.floor, floorOfRows(chunk));
     for (const chunk of chunks)
       readSaved(chunk, {
         row: (row) => this.load(shard, this.isDone(row, shard) ? { ...row, matched: true } : row),

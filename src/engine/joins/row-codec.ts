@@ -1,5 +1,5 @@
 import { WeirError } from "../../errors.ts";
-import { CHUNK_HEADER, ChunkWriter } from "../windows/chunk-writer.ts";
+import { CHUNK_HEADER, ChunkWriter, floorOf } from "../windows/chunk-writer.ts";
 import type { KeyRange, RowAt, Side } from "./row.ts";
 
 /**
@@ -71,9 +71,14 @@ export function readRows(chunk: Buffer, each: (row: SavedRow) => void): number {
 }
 
 /** The same, also of an increment. */
-export function readSaved(chunk: Buffer, taker: RowTaker): number {
+export const readSaved = (chunk: Buffer, taker: RowTaker): number => guarded(() => decode(chunk, taker));
+
+/** The watermark of a chunk's shard, to be restored. */
+export const floorOfRows = (chunk: Buffer): number => guarded(() => floorOf(chunk));
+
+function guarded(read: () => number): number {
   try {
-    return decode(chunk, taker);
+    return read();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new WeirError("CHECKPOINT_CORRUPT", "a segment of a join's state ends in the middle of a row", { cause });
@@ -81,7 +86,7 @@ export function readSaved(chunk: Buffer, taker: RowTaker): number {
 }
 
 function decode(chunk: Buffer, taker: RowTaker): number {
-  const watermark = chunk.readDoubleLE(0);
+  const watermark = floorOf(chunk);
   const rows = chunk.readUInt32LE(8);
   let at = CHUNK_HEADER;
   for (let n = 0; n < rows; n++) {
@@ -91,7 +96,7 @@ function decode(chunk: Buffer, taker: RowTaker): number {
     at = row.row.end;
   }
   if (at !== chunk.length) throw new RangeError("bytes after the last row");
-  return watermark === Infinity ? -Infinity : watermark; // as in checkpoint/manifest.ts: an end is not restored
+  return watermark;
 }
 
 /** One row as it is saved; it ends where its record ends. */

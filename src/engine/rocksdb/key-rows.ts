@@ -10,6 +10,8 @@ const PARTS = 3;
 
 /** Rows of a key in one value; a full part is never written again, so that a row costs the same however many a key has. */
 const PART_ROWS = 64;
+/** Parts that are read at once. */
+const READ_PARTS = 64;
 const FIELDS = 2;
 
 /** The number of each row, then its time. */
@@ -75,10 +77,14 @@ export class KeyRows {
   *rows(key: string): Generator<RowTime> {
     const rows = this.keys.get(this.nameOf(key));
     if (rows === undefined) return;
-    const names = this.namesOfParts(key, rows);
-    for (const name of names) this.parts.want(name);
-    if (names.length > 1) this.store.fetch();
-    for (const name of names) yield* rowsIn(this.parts.get(name) ?? []);
+    for (let from = 0; from < rows.parts; from += READ_PARTS) {
+      const names = this.namesOfParts(key, from, Math.min(rows.parts, from + READ_PARTS));
+      if (names.length > 1) {
+        for (const name of names) this.parts.want(name);
+        this.store.fetch();
+      }
+      for (const name of names) yield* rowsIn(this.parts.get(name) ?? []);
+    }
     yield* rowsIn(rows.last);
   }
 
@@ -87,16 +93,14 @@ export class KeyRows {
     this.keys.want(this.nameOf(key));
   }
 
-  /** Its parts will be; gives how many there are, −1 where there is no such key. */
-  wantParts(key: string): number {
-    const rows = this.keys.get(this.nameOf(key));
-    if (rows === undefined) return -1;
-    for (const name of this.namesOfParts(key, rows)) this.parts.want(name);
-    return rows.parts;
+  /** Its parts will be, the first `most` of them; gives how many are to be read. */
+  wantParts(key: string, most: number): number {
+    const { parts = 0 } = this.keys.get(this.nameOf(key)) ?? {};
+    return this.namesOfParts(key, 0, Math.min(parts, most)).filter((name) => this.parts.want(name)).length;
   }
 
-  private namesOfParts(key: string, { parts }: RowsOfKey): string[] {
-    return Array.from({ length: parts }, (_, part) => this.nameOfPart(key, part));
+  private namesOfParts(key: string, from: number, to: number): string[] {
+    return Array.from({ length: to - from }, (_, i) => this.nameOfPart(key, from + i));
   }
 
   drop(): void {

@@ -82,7 +82,7 @@ export class RocksIntervalJoin extends RocksJoin {
   private wantAlone(ids: readonly string[]): void {
     for (const id of ids) {
       const { log, number } = this.placeOf(id);
-      log?.wantRows([number]);
+      log?.wantRow(number);
     }
     this.values.fetch();
   }

@@ -27,22 +27,20 @@ export interface Arrived {
   readonly key: string;
 }
 
-/** A record that comes soon, and the rows that it may meet. */
-interface Coming {
-  readonly log: StoredLog;
-  readonly key: string;
-  readonly times: TimeRange;
-}
+/** Times of the rows that records which come soon may meet, by log and key. */
+type Coming = Map<StoredLog, Map<string, TimeRange>>;
 
 export const ALWAYS: TimeRange = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
-/** So many rows are read ahead at most: a key may have many more, and its records read them part by part. */
+/** So many rows, and parts of what a key has, are read ahead at most: records read the others themselves. */
 const MOST_AHEAD = 8192;
+/** So many in one call; after each it is seen whether there is room for more. */
+const AHEAD_AT_ONCE = 256;
 
 /** `JoinState` in RocksDB: rows and which of them a key has, of which those in use are in memory. */
 export abstract class RocksJoin extends LoggedJoin<StoredLog> {
   readonly store: ReadAhead;
   protected readonly values: ValueStore;
-  private coming: Coming[] = [];
+  private readonly coming: Coming = new Map();
 
   constructor(node: JoinNode, spans: Spans, state: RocksState) {
     super(node, spans);
@@ -70,36 +68,43 @@ export abstract class RocksJoin extends LoggedJoin<StoredLog> {
     const shard = this.owned.get(index);
     if (shard === undefined || !this.values.cold) return;
     const { key: bytes, keyStart: start, keyEnd: stop, ts } = this.row;
+    const meetsNone = this.hasNullKey();
+    if (meetsNone && !this.unmatched[side]) return;
     const key = keyText({ bytes, start, stop });
     shard.logs[side].get(this.logEnd(ts))?.keys.want(key);
+    if (meetsNone) return;
     const times = this.partnerTimes(side, ts);
     for (const log of this.metBy(shard, side, ts)) {
       log.keys.want(key);
-      this.coming.push({ log, key, times });
+      this.meets(log, key, times);
     }
+  }
+
+  /** A key is read once, whatever number of records of a batch have it. */
+  private meets(log: StoredLog, key: string, times: TimeRange): void {
+    let keys = this.coming.get(log);
+    if (keys === undefined) this.coming.set(log, (keys = new Map<string, TimeRange>()));
+    const known = keys.get(key) ?? times;
+    keys.set(key, { from: Math.min(known.from, times.from), to: Math.max(known.to, times.to) });
   }
 
   /** First which rows the keys have, then the rows. */
   private fetch(): void {
     this.values.fetch();
-    const { coming } = this;
-    this.coming = [];
+    if (this.values.hasRoom) this.fetchMet();
+    this.coming.clear();
+  }
+
+  private fetchMet(): void {
+    const { values, coming } = this;
     let left = MOST_AHEAD;
-    const some = coming.filter(({ log, key }) => {
-      const parts = left > 0 ? log.keys.wantParts(key) : -1;
-      left -= Math.max(0, parts);
-      return parts >= 0;
-    });
-    this.values.fetch();
-    for (const { log, key, times } of some) {
-      if (left <= 0) break;
-      const met = log.keys
-        .rows(key)
-        .filter(({ ts }) => isWithin(ts, times))
-        .take(left);
-      left -= log.wantRows(met.map(({ number }) => number));
+    for (const [log, keys] of coming) for (const key of keys.keys()) left -= log.keys.wantParts(key, left);
+    values.fetch();
+    for (const { log, number } of met(coming)) {
+      if (left <= 0 || !values.hasRoom) break;
+      if (log.wantRow(number) && --left % AHEAD_AT_ONCE === 0) values.fetch();
     }
-    this.values.fetch();
+    values.fetch();
   }
 
   protected newLog({ index }: StoredShard, side: Side, end: number): StoredLog {
@@ -154,3 +159,10 @@ export abstract class RocksJoin extends LoggedJoin<StoredLog> {
 }
 
 export const isNull = ({ key }: StoredRow): boolean => isNullKey(rangeOf(key));
+
+/** Rows that records which come soon may meet. */
+function* met(coming: Coming): Generator<{ readonly log: StoredLog; readonly number: number }> {
+  for (const [log, keys] of coming)
+    for (const [key, times] of keys)
+      for (const { number, ts } of log.keys.rows(key)) if (isWithin(ts, times)) yield { log, number };
+}

@@ -159,8 +159,14 @@ export class RocksSessions extends Sessions<SessionShard> {
     }
   }
 
+  /** First the sessions, then which ones their keys have. */
   private fetchSessions(names: readonly string[]): void {
     for (const name of names) this.sessions.want(name);
+    this.values.fetch();
+    for (const name of names) {
+      const session = this.sessions.get(name);
+      if (session !== undefined) this.ids.want(nameOf(name.charCodeAt(0), session.key));
+    }
     this.values.fetch();
   }
 

@@ -63,10 +63,10 @@ export class RocksTemporalJoin extends KeyedJoin<JoinShard> {
     return true;
   }
 
-  /** `row` comes soon: its key is there. Left rows need nothing until they are due. */
+  /** `row` comes soon: its key is there. Left rows need nothing until they are due, and null is no key of a version. */
   want(side: Side, index: number): void {
     const { key: bytes, keyStart: start, keyEnd: stop } = this.row;
-    if (side === 1) this.versions.want(nameOf(index, keyText({ bytes, start, stop })));
+    if (side === 1 && !this.hasNullKey()) this.versions.want(nameOf(index, keyText({ bytes, start, stop })));
   }
 
   private keep(shard: JoinShard, side: Side, row: StoredRow): void {

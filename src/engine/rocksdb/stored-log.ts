@@ -100,17 +100,17 @@ export class StoredLog {
     for (let at = 0; at < numbers.length; at += READ_ROWS) {
       if (at > 0) this.store.room();
       const part = numbers.slice(at, at + READ_ROWS);
-      if (part.length > 1) this.wantRows(part);
-      if (part.length > 1) this.store.fetch();
+      if (part.length > 1) {
+        for (const number of part) this.wantRow(number);
+        this.store.fetch();
+      }
       for (const number of part) yield { number, row: this.row(number) };
     }
   }
 
-  /** These rows will be asked for soon; gives how many of them are to be read. */
-  wantRows(numbers: Iterable<number>): number {
-    let n = 0;
-    for (const number of numbers) if (this.rows.want(this.nameOf(number))) n++;
-    return n;
+  /** This row will be asked for soon; false where it need not be read. */
+  wantRow(number: number): boolean {
+    return this.rows.want(this.nameOf(number));
   }
 
   drop(): void {

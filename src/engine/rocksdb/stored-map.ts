@@ -92,6 +92,7 @@ export class StoredMap<T> {
     const held = { value, changed: false, bytes: OBJECT_BYTES + name.length * 2 + bytes * 2 };
     this.held.set(name, held);
     this.count(held.bytes);
+    this.store.taken += held.bytes;
     return held;
   }
 

@@ -5,6 +5,8 @@ import type { ValueCodec } from "./stored-map.ts";
 
 /** So many changes at most before they are written: a barrier has little to write. */
 const CHANGES = 2048;
+/** Of the cache, what is read ahead takes up so much at most. */
+const AHEAD_SHARE = 0.75;
 
 /** What a program asks before a batch: see `runChain`. */
 export interface ReadAhead {
@@ -27,8 +29,8 @@ export class ValueStore implements ReadAhead {
   /** Counts what is held, about. */
   bytes = 0;
   changes = 0;
-  /** Bytes after the last batch. */
-  private before = 0;
+  /** Counts what was taken up in this batch, also what has gone since. */
+  taken = 0;
   private readonly cacheBytes: number;
   /** Maps of which something is wanted. */
   readonly wanting = new Set<StoredMap<unknown>>();
@@ -56,6 +58,15 @@ export class ValueStore implements ReadAhead {
     for (const maps of [this.maps, this.wanting, this.lacking]) maps.delete(map as StoredMap<unknown>);
     this.bytes -= map.bytes;
     if (map.written) this.database.remove(prefix);
+  }
+
+  /** Whether more may be read ahead: what a batch changes needs room, too. */
+  get hasRoom(): boolean {
+    return this.bytes < this.roomAhead;
+  }
+
+  private get roomAhead(): number {
+    return this.cacheBytes * AHEAD_SHARE;
   }
 
   /** Called where nothing that was given is about to be changed. */
@@ -113,10 +124,9 @@ export class ValueStore implements ReadAhead {
    * that takes as much as the last one did.
    */
   forgetAhead(): void {
-    const grown = this.bytes - this.before;
     for (const map of this.lacking) map.forgetLacking();
     this.lacking.clear();
-    if (this.bytes + grown > this.cacheBytes) this.evict();
-    this.before = this.bytes;
+    if (this.cold && this.bytes + this.taken > this.roomAhead) this.evict();
+    this.taken = 0;
   }
 }

@@ -1,0 +1,60 @@
+import { expect, it } from "vitest";
+import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
+import type { Program } from "../../src/engine/program.ts";
+import { backendRigs, send } from "../builders/backend-rig.ts";
+import type { Event } from "../builders/backend-rig.ts";
+import { random } from "../builders/random.ts";
+import type { Random } from "../builders/random.ts";
+import { restarted } from "../builders/restarted-programs.ts";
+import { rocksFolder } from "../servers/rocksdb.ts";
+
+const rocks = rocksFolder();
+const rig = backendRigs();
+const BATCHES = 24;
+const on = {
+  leftKey: "left.k",
+  rightKey: "right.k",
+  select: { k: "left.k", l: "left.v", o: "right.k", r: "right.v" },
+};
+
+/** Two keys have many rows, some have none, most have a few. */
+function events(r: Random, batch: number): Event[] {
+  const key = (): string | null =>
+    r.chance(0.1) ? `hot-${r.below(2)}` : r.chance(0.05) ? null : `key-${r.below(400)}`;
+  return Array.from({ length: 250 }, (_, i) => ({
+    k: key() as string,
+    ts: batch * 1_000 + r.below(1_500),
+    v: `${batch}-${i} ${"x".repeat(r.below(300))}`,
+  }));
+}
+
+it.each([
+  ["within an interval", { join: { ...on, interval: { before: "3s", after: "2s" }, type: "Outer" } }],
+  ["in windows", { join: { ...on, window: { size: "6s" }, type: "Outer" } }],
+  ["without times", { join: on, ttl: "8s" }],
+  ["with versions", { join: { ...on, temporal: {}, type: "Left" } }],
+] satisfies [string, Partial<PipelineNode>][])(
+  "joins %s give the same where the cache holds what a batch needs, half of it, and everything",
+  (_, node) => {
+    const { startOn, take } = rig(node);
+    const states = [{}, ...[1_000_000, 100_000].map((cacheBytes) => ({ rocks: rocks.state({ cacheBytes }) }))];
+    const given = states.map((state) => {
+      const r = random(7);
+      let program = startOn(state);
+      for (let batch = 0; batch < BATCHES; batch++) {
+        send(program, events(r, batch));
+        send(program, events(r, batch), 0, "others");
+        for (const source of ["events", "others"]) program.advanceWatermark(source, batch * 1_000 - 500);
+        if (batch === BATCHES / 2) [program] = restarted([program], [startOn(state)]) as [Program];
+      }
+      for (const source of ["events", "others"]) program.end(source);
+      return take().map((row) => JSON.stringify(row));
+    });
+    const [memory = [], ...stored] = given;
+    expect(memory.length).toBeGreaterThan(BATCHES * 100);
+    for (const rows of stored) {
+      expect(rows.findIndex((row, i) => row !== memory[i])).toBe(-1);
+      expect(rows.length).toBe(memory.length);
+    }
+  },
+);
