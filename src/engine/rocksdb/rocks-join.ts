@@ -163,6 +163,8 @@ export const isNull = ({ key }: StoredRow): boolean => isNullKey(rangeOf(key));
 /** Rows that records which come soon may meet. */
 function* met(coming: Coming): Generator<{ readonly log: StoredLog; readonly number: number }> {
   for (const [log, keys] of coming)
-    for (const [key, times] of keys)
-      for (const { number, ts } of log.keys.rows(key)) if (isWithin(ts, times)) yield { log, number };
+    for (const [key, times] of keys) {
+      const rows = log.keys.rows(key).filter(({ ts }) => isWithin(ts, times));
+      yield* rows.map(({ number }) => ({ log, number }));
+    }
 }
