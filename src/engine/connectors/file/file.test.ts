@@ -105,6 +105,20 @@ describe("the file source", () => {
     expect(await read({ path: join(folder, "*.ndjson") }, 1)).toEqual(["a.ndjson:1 1"]);
   });
 
+  it("leaves out links that cannot be followed", async () => {
+    await writeFile(join(folder, "a.ndjson"), "1\n");
+    const links = { loop: "loop.ndjson", through: join("a.ndjson", "x"), long: "x".repeat(300), none: "none" };
+    for (const [name, target] of Object.entries(links)) await symlink(target, join(folder, `${name}.ndjson`));
+    expect(await read({ path: folder }, 1)).toEqual(["a.ndjson:1 1"]);
+    expect(await read({ path: join(folder, "*.ndjson") }, 1)).toEqual(["a.ndjson:1 1"]);
+  });
+
+  it("takes a pattern that is too long for a name for a pattern", async () => {
+    await writeFile(join(folder, "a.ndjson"), "1\n");
+    const names = Array.from({ length: 100 }, (_, i) => `${i}.ndjson`);
+    expect(await read({ path: join(folder, `{${names.join()},a.ndjson}`) }, 1)).toEqual(["a.ndjson:1 1"]);
+  });
+
   it("takes a name that looks like a pattern for the file that is called so", async () => {
     await writeFile(join(folder, "a[1].ndjson"), "1\n");
     expect(await read({ path: join(folder, "a[1].ndjson") }, 1)).toEqual(["a[1].ndjson:1 1"]);
