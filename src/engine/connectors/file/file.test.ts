@@ -105,6 +105,22 @@ describe("the file source", () => {
     expect(await read({ path: join(folder, "*.ndjson") }, 1)).toEqual(["a.ndjson:1 1"]);
   });
 
+  it("reads no link beside the file that it leads to, and of links to one other file the first", async () => {
+    await mkdir(join(folder, "in"));
+    await writeFile(join(folder, "elsewhere"), "0\n");
+    for (const name of ["1.ndjson", "2.ndjson"]) await writeFile(join(folder, "in", name), `${name[0]}\n`);
+    for (const name of ["0-oldest.ndjson", "latest.ndjson"])
+      await symlink(name.startsWith("0") ? "1.ndjson" : "2.ndjson", join(folder, "in", name));
+    for (const name of ["b.ndjson", "a.ndjson"]) await symlink(join("..", "elsewhere"), join(folder, "in", name));
+    await symlink("in", join(folder, "linked"));
+    const listed = async (path: string) =>
+      (await fileSource.splits({ path: join(folder, path) }, source)).map(({ id }) => id);
+    for (const path of ["in", "linked", "in/*.ndjson", "linked/*.ndjson", "in/{1,2,0-oldest,latest,a,b}.ndjson"])
+      expect([path, await listed(path)]).toEqual([path, ["1.ndjson", "2.ndjson", "a.ndjson"]]);
+    expect(await listed("in/{latest,1}.ndjson")).toEqual(["1.ndjson", "latest.ndjson"]);
+    expect(await listed("in/latest.ndjson")).toEqual(["latest.ndjson"]);
+  });
+
   it("leaves out links that cannot be followed", async () => {
     await writeFile(join(folder, "a.ndjson"), "1\n");
     const links = { loop: "loop.ndjson", through: join("a.ndjson", "x"), long: "x".repeat(300), none: "none" };

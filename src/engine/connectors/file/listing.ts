@@ -1,5 +1,5 @@
 import type { Dirent } from "node:fs";
-import { glob, opendir, readdir, stat } from "node:fs/promises";
+import { glob, opendir, readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { messageOf, WeirError } from "../../../errors.ts";
 
@@ -37,14 +37,28 @@ async function plain(path: string): Promise<InputFile[]> {
   );
 }
 
-/** Also links to files, as all of a mounted ConfigMap are. */
+/**
+ * Also links to files, as all of a mounted ConfigMap are. No file is there twice: by its own name, or else by the first
+ * of its links.
+ */
 async function filesOf(folder: string, entries: readonly Dirent[]): Promise<InputFile[]> {
-  const found = entries.map(async (entry) => {
-    const path = join(entry.parentPath, entry.name);
-    const taken = entry.isFile() || (entry.isSymbolicLink() && (await isFile(path)));
-    return taken ? [{ name: relative(folder, path), path }] : [];
-  });
-  return (await Promise.all(found)).flat();
+  const at = entries.map((entry) => ({ entry, path: join(entry.parentPath, entry.name) }));
+  const files = at.filter(({ entry }) => entry.isFile()).map(({ path }) => ({ name: relative(folder, path), path }));
+  const links = await Promise.all(at.filter(({ entry }) => entry.isSymbolicLink()).map(({ path }) => targetOf(path)));
+  const own = await realpath(folder);
+  const known = new Set(files.map(({ name }) => join(own, name)));
+  for (const link of inOrder(links.filter((found) => found !== undefined))) {
+    if (known.has(link.target)) continue;
+    known.add(link.target);
+    files.push({ name: relative(folder, link.path), path: link.path });
+  }
+  return files;
+}
+
+/** The file that a link leads to, if it leads to one. */
+async function targetOf(path: string): Promise<{ path: string; target: string } | undefined> {
+  const target = await ifReached(realpath(path));
+  return target !== undefined && (await isFile(target)) ? { path, target } : undefined;
 }
 
 const inOrder = <T extends { readonly path: string }>(found: readonly T[]): T[] =>
