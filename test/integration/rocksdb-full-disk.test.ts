@@ -53,4 +53,14 @@ describe("state in RocksDB", () => {
     expect(() => state.open("node")).toThrow(/^state\.backend RocksDB: IO error.*\(files below \S+taken\)$/);
     state.close();
   });
+
+  it("says nothing of a disk whose folder has gone", () => {
+    const folder = join(rocks.path, "gone");
+    const state = rocksState({ folder, memoryBytes: 4 * MIB, nodes: 1 });
+    state.open("node");
+    expect(state.disk()).toMatchObject({ used: 0 });
+    rmSync(folder, { recursive: true });
+    expect(state.disk()).toBeUndefined();
+    state.close();
+  });
 });

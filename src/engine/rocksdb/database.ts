@@ -156,7 +156,7 @@ export interface RocksState {
   open(node: string): Database;
   /** Bytes of entries that one node may hold in the program's own memory. */
   readonly cacheBytes: number;
-  /** How full the disk is; undefined once it is closed. */
+  /** How full the disk is; undefined once it is closed, and where the disk does not say. */
   disk(): StateDisk | undefined;
   close(): void;
 }
@@ -202,9 +202,14 @@ export function rocksState({ folder, memoryBytes, nodes }: RocksOptions): RocksS
     },
     disk: () => {
       if (closed) return undefined;
-      const { bsize, blocks, bavail } = statfsSync(own);
-      const used = opened.reduce((sum, database) => sum + database.fileBytes(), 0);
-      return { size: bsize * blocks, free: bsize * bavail, used };
+      try {
+        const { bsize, blocks, bavail } = statfsSync(own);
+        const used = opened.reduce((sum, database) => sum + database.fileBytes(), 0);
+        return { size: bsize * blocks, free: bsize * bavail, used };
+      } catch {
+        // A figure ends no worker: whoever reads or writes state there next says what is wrong.
+        return undefined;
+      }
     },
     close: () => {
       closed = true;
