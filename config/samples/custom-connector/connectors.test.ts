@@ -73,6 +73,7 @@ it("sqlite keeps each record once, however often it comes", async () => {
     const value = Buffer.from(JSON.stringify(record));
     sink.append({ value, start: 0, end: value.length, key: undefined, keyStart: 0, keyEnd: -1, ts: 0 });
   }
+  sink.append({ value: Buffer.of(0), start: 1, end: 0, key: undefined, keyStart: 0, keyEnd: -1, ts: 0 });
   await sink.flush();
   await sink.close();
   const rows = new DatabaseSync(join(folder, "out.db")).prepare("SELECT record FROM ticks ORDER BY id").all();

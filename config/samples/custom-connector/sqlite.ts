@@ -36,6 +36,8 @@ export const sqlite: SinkFactory = {
     return Promise.resolve({
       // Copies: the bytes are good during the call only.
       append: ({ value, start, end }) => {
+        // A tombstone: it has no field that names a row.
+        if (end < start) return;
         waiting.push(value.toString("utf8", start, end));
         counters.records++;
         counters.bytes += end - start;

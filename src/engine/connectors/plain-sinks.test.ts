@@ -1,4 +1,5 @@
-import { vi } from "vitest";
+import { expect, it, vi } from "vitest";
+import { connectorContext, outRecord } from "../../../test/builders/connector-context.ts";
 import { sinkContract } from "../../../test/builders/sink-contract.ts";
 import { blackholeSink } from "./blackhole/sink.ts";
 import { stdoutSink } from "./stdout/sink.ts";
@@ -6,6 +7,12 @@ import { stdoutSink } from "./stdout/sink.ts";
 sinkContract("the blackhole", () => Promise.resolve({ open: (context) => blackholeSink.open({}, context) }), {
   commits: "Never",
   neverFull: true,
+});
+
+it("counts no bytes of a tombstone in the blackhole", async () => {
+  const sink = await blackholeSink.open({}, connectorContext().sink);
+  for (const record of [outRecord(null, "abc", 0), { ...outRecord(null, "abc", 0), end: -1 }]) sink.append(record);
+  expect(sink.counters()).toEqual({ records: 2, bytes: 3 });
 });
 
 sinkContract(

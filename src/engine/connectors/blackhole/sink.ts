@@ -8,7 +8,7 @@ export const blackholeSink: SinkFactory = {
       rows: true,
       append: (record) => {
         total.records++;
-        if (record.row === undefined) total.bytes += record.end - record.start;
+        if (record.row === undefined) total.bytes += Math.max(0, record.end - record.start);
       },
       saturated: () => false,
       onDrain: () => {},

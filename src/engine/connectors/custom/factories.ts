@@ -4,7 +4,7 @@ import type { ImportModule } from "../../functions/loaded-function.ts";
 import { CUSTOM } from "../../functions/plan-functions.ts";
 import type { CustomConfig } from "../../functions/plan-functions.ts";
 import type { Delivery, PlanSink, PlanSource } from "../../plan.ts";
-import type { SinkFactory, SinkWriter, SourceFactory } from "../connector.ts";
+import type { OutRecord, SinkFactory, SinkWriter, SourceFactory } from "../connector.ts";
 import type { ConnectorRegistry } from "../registry.ts";
 import { withNamedErrors } from "./named-errors.ts";
 import type { Owner } from "./named-errors.ts";
@@ -48,17 +48,29 @@ const COMMITTING: readonly string[] = ["prepare", "commit", "recover", "committe
 
 /** At least once, nothing is asked of a writer but to flush, whatever else it can. */
 function asPromised(writer: SinkWriter, { delivery, title }: { delivery: Delivery; title: string }): SinkWriter {
-  if (delivery === "AtLeastOnce") {
-    return new Proxy(writer, {
-      get: (target, name): unknown =>
-        COMMITTING.includes(String(name)) ? undefined : Reflect.get(target, name, target),
-    });
+  const hidden = delivery === "AtLeastOnce" ? COMMITTING : [];
+  if (delivery === "ExactlyOnce" && !commits(writer)) {
+    const needs = "its writer needs prepare, commit, and recover or committed";
+    throw new WeirError("FUNCTION_INVALID", `${title}: it cannot deliver ExactlyOnce: ${needs}`);
   }
-  const { prepare, commit, recover = writer.committed } = writer;
-  if (prepare !== undefined && commit !== undefined && recover !== undefined) return writer;
-  const needs = "its writer needs prepare, commit, and recover or committed";
-  throw new WeirError("FUNCTION_INVALID", `${title}: it cannot deliver ExactlyOnce: ${needs}`);
+  const append: SinkWriter["append"] = (record) => writer.append(readable(record));
+  return new Proxy(writer, {
+    get: (target, name): unknown => {
+      if (name === "append") return append;
+      return hidden.includes(String(name)) ? undefined : Reflect.get(target, name, target);
+    },
+  });
 }
+
+function commits({ prepare, commit, recover, committed }: SinkWriter): boolean {
+  return prepare !== undefined && commit !== undefined && (recover ?? committed) !== undefined;
+}
+
+const NOTHING = { value: Buffer.alloc(1), start: 1, end: 0 };
+
+/** A tombstone that may end at −1, which is the last byte to a Buffer, in a range that every method of it takes for none. */
+const readable = (record: OutRecord): OutRecord =>
+  record.end < record.start && record.row === undefined ? { ...record, ...NOTHING } : record;
 
 /** A factory that a user's module exports, with the configuration that is its own. */
 async function custom(
