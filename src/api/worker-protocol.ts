@@ -13,7 +13,8 @@ import { WORKER_PORT } from "./ports.ts";
  *                                             stop (they go on by themselves when this worker's part fails)
  *   GET  /v1/savepoints/:id                   SavepointStatus
  *   DELETE /v1/savepoints/:id                 204: nobody waits for it; if it is in progress it fails, and sources go on
- *   PUT  /v1/savepoints/:id/metadata          writes `_metadata.json` over all parts, last; any one worker does it
+ *   PUT  /v1/savepoints/:id/metadata          writes `_metadata.json` over all parts, last; any one worker does it. A large one
+ *                                             takes longer than a caller waits: a repeat joins what runs, or has its result
  *   POST /v1/pause   /v1/resume               204, sources stop or go on, also over a restart of the container; state and
  *                                             checkpoints stay
  *   POST /v1/stop    {mode, drain}            202, the process exits 0 when done

@@ -6,12 +6,12 @@ import {
   type SavepointStatus,
   type WorkerStatus,
 } from "../api/worker-protocol.ts";
-import { completeSavepoint } from "../engine/checkpoint/savepoint.ts";
 import type { StorageOpener } from "../engine/checkpoint/storage.ts";
 import type { RunningSlot, StopMode } from "../engine/runtime/slot.ts";
 import { isWeirError, messageOf, WeirError } from "../errors.ts";
 import type { Answer, Route } from "./control-server.ts";
 import type { EventStream } from "./events.ts";
+import { sealing } from "./sealing.ts";
 
 /** Answers are remembered by the caller's ids, so that a repeated call does nothing twice. */
 const REMEMBERED = 64;
@@ -32,6 +32,7 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
   const savepoints = remembered<SavepointStatus>();
   const checkpoints = remembered<true>();
   const inProgress = new Map<string, AbortController>();
+  const seal = sealing(target.openStorage);
   return [
     { method: "GET", path: "/healthz", run: () => ({ status: 200, text: "ok\n" }) },
     { method: "GET", path: "/readyz", run: () => readiness(target) },
@@ -105,8 +106,8 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
       method: "PUT",
       path: "/v1/savepoints/:id/metadata",
       run: async (call) => {
-        const { uri, parts } = await call.body(savepointMetadataRequest);
-        return { status: 200, json: await completeSavepoint(target.openStorage(uri), parts) };
+        const savepoint = await call.body(savepointMetadataRequest);
+        return { status: 200, json: await seal(call.id, savepoint) };
       },
     },
     { method: "POST", path: "/v1/pause", run: () => steer(target.slot(), (slot) => slot.pause()) },
