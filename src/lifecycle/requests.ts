@@ -12,20 +12,28 @@ export interface Answer {
   readonly outcome: "Accepted" | "Refused" | "Succeeded" | "Failed";
   readonly message: string;
 }
+
+/** What a request's entry in the status may hold, as its schema says. */
+const MAX_VALUE = 256;
+const MAX_MESSAGE = 1024;
+
+/** A server stores half a character as U+FFFD: what is compared with what it has stored must be the same. */
+const cut = (text: string, length: number): string => text.slice(0, length).toWellFormed();
+
 const accepted = (message: string): Answer => ({ outcome: "Accepted", message });
 const refused = (message: string): Answer => ({ outcome: "Refused", message });
 
 /** Verbs are annotations: each is handled once per new value, and the newest outcome of each verb is kept. */
 export function takeRequests(draft: Draft, spec: LifecycleSpec): void {
   for (const verb of VERBS) {
-    const value = draft.input.job.annotations[ANNOTATION[verb]];
-    if (value === undefined || value === "") continue;
+    const value = cut(draft.input.job.annotations[ANNOTATION[verb]] ?? "", MAX_VALUE);
+    if (value === "") continue;
     const done = draft.status.requests?.find((r) => r.verb === verb);
-    if (done?.value === value.slice(0, 256)) continue;
+    if (done?.value.toWellFormed() === value) continue;
     const intent = intentOf(draft, verb, value);
-    const answer = typeof intent === "string" ? refused(intent) : applyIntent(draft, spec, intent);
+    const { outcome, message } = typeof intent === "string" ? refused(intent) : applyIntent(draft, spec, intent);
     const rest = (draft.status.requests ?? []).filter((r) => r.verb !== verb);
-    const entry = { verb, value: value.slice(0, 256), ...answer, at: instant(draft.input.now) };
+    const entry = { verb, value, outcome, message: cut(message, MAX_MESSAGE), at: instant(draft.input.now) };
     draft.status.requests = [entry, ...rest].slice(0, 10);
   }
 }
@@ -36,7 +44,9 @@ export function answerRequest(draft: Draft, { trigger = "" }: JobOperation, answ
   if (requests === undefined) return;
   const { message } = answer;
   draft.status.requests = requests.map((r) =>
-    trigger === asker(r.verb, r.value) ? { ...r, ...answer, ...(message && { message: message.slice(0, 1024) }) } : r,
+    trigger === asker(r.verb, r.value)
+      ? { ...r, ...answer, ...(message && { message: cut(message, MAX_MESSAGE) }) }
+      : r,
   );
 }
 
@@ -44,7 +54,7 @@ const asker = (verb: string, value: string): string => `verb/${verb}=${value}`;
 
 /** The request as an intent, or why it cannot be read. */
 function intentOf(draft: Draft, verb: Verb, value: string): Intent | string {
-  const by = asker(verb, value.slice(0, 256));
+  const by = asker(verb, value);
   const { annotations } = draft.input.job;
   switch (verb) {
     case "scale": {
@@ -57,7 +67,7 @@ function intentOf(draft: Draft, verb: Verb, value: string): Intent | string {
     case "restart": {
       const from = annotations[ANNOTATION.restartFrom] ?? "LatestSavepoint";
       if (from === "LatestSavepoint" || from === "LatestCheckpoint") return { verb, from, by };
-      return `${ANNOTATION.restartFrom} must be LatestSavepoint or LatestCheckpoint, not "${from}"`;
+      return `${ANNOTATION.restartFrom} must be LatestSavepoint or LatestCheckpoint, not "${cut(from, MAX_VALUE)}"`;
     }
     case "stop":
     case "savepoint":

@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { lifecycleWorld } from "../../test/builders/lifecycle-world.ts";
+import type { LifecycleWorld } from "../../test/builders/lifecycle-world.ts";
+import { ANNOTATION } from "../api/group.ts";
+import { streamingJobStatus } from "../api/streaming-job-status.schema.ts";
+
+function running(): LifecycleWorld {
+  const world = lifecycleWorld();
+  world.settle(8);
+  expect(world.status.state).toBe("RUNNING");
+  return world;
+}
+
+const answers = (world: LifecycleWorld): unknown[] | undefined =>
+  world.status.requests?.map(({ verb, outcome, message }) => [verb, outcome, message]);
+
+describe("the answer to a request", () => {
+  it.each<[string, Record<string, string>]>([
+    ["an endless parallelism", { [ANNOTATION.scale]: "x".repeat(1_100) }],
+    ["an endless place", { [ANNOTATION.restart]: "1", [ANNOTATION.restartFrom]: "x".repeat(1_100) }],
+  ])("fits the status, asked for %s", (_, annotations) => {
+    const world = running();
+    Object.assign(world.annotations, annotations);
+    world.reconcile();
+    expect(streamingJobStatus.safeParse(world.status).error?.issues ?? []).toEqual([]);
+    expect(world.status.requests?.[0]).toMatchObject({ outcome: "Refused" });
+  });
+
+  it("is given once where a value is cut amid a character, which a server stores as U+FFFD", () => {
+    const world = running();
+    world.annotations[ANNOTATION.restart] = `${"x".repeat(255)}😀`;
+    world.reconcile();
+    expect(world.status.operation).toMatchObject({ type: "Restart" });
+    const stored = JSON.stringify(world.status).replaceAll(/\\ud[89ab]../gi, "\uFFFD");
+    world.status = JSON.parse(stored) as typeof world.status;
+    world.settle(20);
+    expect(world.status).toMatchObject({ state: "RUNNING", epoch: 2 });
+  });
+});
