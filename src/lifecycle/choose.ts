@@ -6,6 +6,7 @@ import type { LifecycleSpec } from "./input.ts";
 import type { Launched } from "./memory.ts";
 import { askedBy, refusalOf, wantedOf } from "./overrides.ts";
 import { examine } from "./recovery.ts";
+import { answerRequest } from "./requests.ts";
 import { isDone, slotViews } from "./slots.ts";
 import type { OperationType, Step } from "./transitions.ts";
 import { pastNoReturn } from "./transitions.ts";
@@ -16,8 +17,8 @@ export function reconsider(draft: Draft, spec: LifecycleSpec): void {
   if (operation === undefined || !mayAbandon(operation)) return;
   const stop = wantedOf(draft, spec).desiredState === "Stopped";
   if (operation.type === "Stop") {
-    if (!stop) abandon(draft);
-  } else if (stop) abandon(draft);
+    if (!stop) abandon(draft, operation);
+  } else if (stop) abandon(draft, operation);
   else reconsiderAim(draft, spec, operation);
 }
 
@@ -29,7 +30,8 @@ function reconsiderAim(draft: Draft, spec: LifecycleSpec, operation: JobOperatio
     if (isNewVersion(draft, spec, launched)) finish(draft);
   } else if (isSettling(operation)) {
     if (differs(draft, spec, launched, operation)) finish(draft);
-  } else if (operation.type === "Scale" && wantedOf(draft, spec).parallelism === launched.slots) abandon(draft);
+  } else if (operation.type === "Scale" && wantedOf(draft, spec).parallelism === launched.slots)
+    abandon(draft, operation);
 }
 
 const isSettling = ({ step }: JobOperation): boolean => step === "AwaitRunning" || step === "Verify";
@@ -40,7 +42,8 @@ function mayAbandon(operation: JobOperation): boolean {
 }
 
 /** Workers that were paused for a savepoint go on: `steerPause` sees to it. */
-function abandon(draft: Draft): void {
+function abandon(draft: Draft, { type, trigger }: JobOperation): void {
+  if (type === "Savepoint") answerRequest(draft, trigger, { outcome: "Failed", message: "given up: the job stops" });
   finish(draft);
   if (draft.status.state === "SCALING") enter(draft, "RUNNING");
 }

@@ -1,6 +1,7 @@
 import type { WorkerFailure } from "../api/worker-protocol.ts";
 import type { Draft } from "./draft.ts";
 import { enter, finish, instant, tell } from "./draft.ts";
+import { answerRequest } from "./requests.ts";
 import { restoreAfter } from "./restore-point.ts";
 
 const NOTHING_TO_RESTORE: readonly string[] = ["SAVEPOINT_NOT_FOUND", "CHECKPOINT_CORRUPT", "RESTORE_REFUSED"];
@@ -57,11 +58,12 @@ export function completed(draft: Draft): void {
 }
 
 function leaveEpoch(draft: Draft, restorePoint: "keep" | "newest" = "newest"): void {
-  const { launched } = draft.memory;
+  const { launched, savepoint } = draft.memory;
   if (launched !== undefined && restorePoint === "newest" && launched.ending !== true) {
     draft.memory.restorePoint = restoreAfter(launched);
   }
   if (launched !== undefined) draft.memory.exchange = launched.exchange;
+  answerRequest(draft, savepoint?.by, { outcome: "Failed", message: "given up: the job ended before its turn" });
   delete draft.memory.launched;
   delete draft.memory.restart;
   delete draft.memory.savepoint;

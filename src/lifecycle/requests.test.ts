@@ -37,3 +37,47 @@ describe("the answer to a request", () => {
     expect(world.status).toMatchObject({ state: "RUNNING", epoch: 2 });
   });
 });
+
+describe("a request for a savepoint that nobody takes any more", () => {
+  const requested = (world: LifecycleWorld): unknown =>
+    answers(world)?.find((answer) => (answer as string[])[0] === "savepoint");
+
+  it("has failed when a stop comes while the savepoint is taken", () => {
+    const world = running();
+    world.annotations[ANNOTATION.savepoint] = "1";
+    world.reconcile();
+    expect(world.status.operation).toMatchObject({ type: "Savepoint" });
+    world.annotations[ANNOTATION.stop] = "1";
+    world.settle(10);
+    expect(world.status.state).toBe("STOPPED");
+    expect(requested(world)).toEqual(["savepoint", "Failed", "given up: the job stops"]);
+  });
+
+  it("has failed when the job ends before its turn comes", () => {
+    const world = running();
+    world.annotations[ANNOTATION.scale] = "3@1";
+    world.reconcile();
+    world.annotations[ANNOTATION.savepoint] = "1";
+    world.reconcile();
+    expect(requested(world)).toEqual(["savepoint", "Accepted", "a savepoint is taken"]);
+    world.annotations[ANNOTATION.stop] = "1";
+    world.settle(10);
+    expect(world.status.state).toBe("STOPPED");
+    expect(requested(world)).toEqual(["savepoint", "Failed", "given up: the job ended before its turn"]);
+  });
+
+  it("is not forgotten for what a policy asks for", () => {
+    const world = running();
+    world.annotations[ANNOTATION.scale] = "3@1";
+    world.reconcile();
+    world.annotations[ANNOTATION.savepoint] = "1";
+    world.reconcile();
+    world.intents = [{ verb: "savepoint", by: "policy/nightly" }];
+    world.settle(20);
+    expect(requested(world)).toMatchObject([
+      "savepoint",
+      "Succeeded",
+      `savepoint ${world.status.savepoint?.uri} is complete`,
+    ]);
+  });
+});

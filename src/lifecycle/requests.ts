@@ -1,4 +1,3 @@
-import type { JobOperation } from "../api/streaming-job-status.schema.ts";
 import { ANNOTATION, VERBS } from "../api/group.ts";
 import type { Verb } from "../api/group.ts";
 import type { Draft } from "./draft.ts";
@@ -38,19 +37,18 @@ export function takeRequests(draft: Draft, spec: LifecycleSpec): void {
   }
 }
 
-/** Says how the request came out that an operation was begun for; others may have been made since. */
-export function answerRequest(draft: Draft, { trigger = "" }: JobOperation, answer: Partial<Answer>): void {
+/** Says how the request came out that somebody asked `by`; others may have been made since, and policies are told nothing. */
+export function answerRequest(draft: Draft, by: string | undefined, answer: Partial<Answer>): void {
   const { requests } = draft.status;
   if (requests === undefined) return;
   const { message } = answer;
   draft.status.requests = requests.map((r) =>
-    trigger === asker(r.verb, r.value)
-      ? { ...r, ...answer, ...(message && { message: cut(message, MAX_MESSAGE) }) }
-      : r,
+    by === asker(r.verb, r.value) ? { ...r, ...answer, ...(message && { message: cut(message, MAX_MESSAGE) }) } : r,
   );
 }
 
-const asker = (verb: string, value: string): string => `verb/${verb}=${value}`;
+const VERB = "verb/";
+const asker = (verb: string, value: string): string => `${VERB}${verb}=${value}`;
 
 /** The request as an intent, or why it cannot be read. */
 function intentOf(draft: Draft, verb: Verb, value: string): Intent | string {
@@ -135,6 +133,7 @@ function savepoint(draft: Draft, spec: LifecycleSpec, by: string): Answer {
     return refused("the job does not run; its last savepoint is in status.savepoint");
   if (spec.savepointUri === null)
     return refused("nothing durable is configured: set spec.savepoint.uri or spec.checkpoint.storage.uri");
-  draft.memory.savepoint = { by };
+  // One is taken for all that ask meanwhile; only those of verbs wait for an answer.
+  if (draft.memory.savepoint === undefined || by.startsWith(VERB)) draft.memory.savepoint = { by };
   return accepted("a savepoint is taken");
 }

@@ -98,7 +98,7 @@ function recordSavepoint({ draft, operation }: StepContext, launched: Launched, 
     draft.memory.restorePoint = { kind: "savepoint", uri, allowNonRestoredState: false };
   }
   const message = `savepoint ${uri} is complete`;
-  if (operation.type === "Savepoint") answerRequest(draft, operation, { outcome: "Succeeded", message });
+  if (operation.type === "Savepoint") answerRequest(draft, operation.trigger, { outcome: "Succeeded", message });
   tell(draft, "Normal", "Savepoint", message);
   return "Done";
 }
@@ -132,7 +132,7 @@ function giveUp(context: StepContext, why: string): StepResult {
   const target = targetOf(operation);
   tell(draft, "Warning", "SavepointFailed", `savepoint ${target.savepoint ?? ""} failed: ${why}`);
   if (operation.type === "Savepoint") {
-    answerRequest(draft, operation, { outcome: "Failed", message: why });
+    answerRequest(draft, operation.trigger, { outcome: "Failed", message: why });
     delete draft.status.operation;
     return "Ended";
   }
@@ -141,11 +141,11 @@ function giveUp(context: StepContext, why: string): StepResult {
     const { job } = draft.input;
     const message = `no savepoint could be taken (${why}) and spec.upgrade.fallback is None`;
     draft.memory.refused = { slots: target.slots ?? spec.parallelism, generation: job.generation, message };
-    answerRequest(draft, operation, { outcome: "Failed", message });
+    answerRequest(draft, operation.trigger, { outcome: "Failed", message });
     delete draft.status.operation;
     return "Ended";
   }
-  answerRequest(draft, operation, {
+  answerRequest(draft, operation.trigger, {
     message: `no savepoint could be taken (${why}): it goes by the newest checkpoints`,
   });
   delete target.savepoint;
