@@ -2,6 +2,7 @@ import { accumulatorOf } from "../accumulators/accumulator-kinds.ts";
 import type { AccumulatorKind } from "../accumulators/accumulator.ts";
 import { topList } from "../accumulators/top-list.ts";
 import type { AggregateFunction, KeyedPlanNode, Keying, PlanAggregate, PlanNode } from "../plan.ts";
+import { calledAs, isOfTexts } from "./argument.ts";
 
 export type WindowNode = Extract<PlanNode, { kind: "windowAggregate" }>;
 export type KeyedAggregateNode = Extract<PlanNode, { kind: "keyedAggregate" }>;
@@ -120,8 +121,14 @@ function contentSignature(node: KeyedPlanNode): string {
 const aggregatesSignature = (aggregates: readonly PlanAggregate[]): string =>
   aggregates
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ name, fn, arg, param }) => `${name}=${fn}(${arg ?? ""}${param === undefined ? "" : `, ${param}`})`)
+    .map((aggregate) => `${aggregate.name}=${aggregateSignature(aggregate)}`)
     .join(";");
+
+/** As its user writes it, who reads it where it does not fit. */
+function aggregateSignature({ fn, arg, param }: PlanAggregate): string {
+  const call = `${calledAs(fn)}(${arg ?? ""}${param === undefined ? "" : `, ${param}`})`;
+  return isOfTexts(fn) ? `${call} of texts` : call;
+}
 
 /** `tumbling/10000/0`: the type and its numbers, in the order of the plan. */
 function numbers({ type, ...fields }: { readonly type: string }): string {

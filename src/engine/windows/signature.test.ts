@@ -79,6 +79,15 @@ describe("saved state does not fit", () => {
     expect(signature(after)).not.toBe(signature(before));
   });
 
+  it("where a minimum of texts was one of numbers, which is said as its user writes it", () => {
+    const of = (arg: string) => signature({ keyBy, aggregate: { low: `min(${arg})`, high: `max(${arg})` } });
+    expect(of("event.v")).toBe("key=event.k;shards=local;trigger=record;high=max(event.v);low=min(event.v)");
+    expect(of("string(event.v)")?.split(";").slice(-2)).toEqual([
+      "high=max(string(event.v)) of texts",
+      "low=min(string(event.v)) of texts",
+    ]);
+  });
+
   it("where a shard is a split now, and was a hash", () => {
     expect(signature({ keyBy, aggregate }, keyBy)).not.toBe(signature({ keyBy, aggregate }));
   });
