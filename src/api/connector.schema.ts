@@ -4,7 +4,7 @@ import { duration } from "./duration.ts";
 import { quantity } from "./quantity.ts";
 import { exactlyOne, rules } from "./rule.ts";
 import type { Rule } from "./rule.ts";
-import { expression, filled, int, list, localName, preserved, text } from "./text.ts";
+import { expression, filled, int, list, localName, preserved, text, textMap } from "./text.ts";
 
 /** What sources and sinks of a pipeline can be. The kinds that go over the network name a connection. */
 const format = z.enum(["Json", "Csv", "Raw", "Avro", "Protobuf"]);
@@ -19,6 +19,12 @@ const absolutePath = z
   .max(1024)
   .regex(/^\/.*$/, "must be an absolute path in the worker's pod");
 const key = expression;
+/** A field of the record for what Kafka keeps beside its value. */
+const metadata = z
+  .string()
+  .max(63)
+  .regex(/^[A-Za-z_]\w*$/, "must be the name of a field")
+  .optional();
 
 /** `Earliest`, `Latest`, or the time from which to read. */
 const kafkaStart = z
@@ -38,6 +44,7 @@ const kafkaSource = z.strictObject({
   isolation: z.enum(["ReadCommitted", "ReadUncommitted"]).optional(),
   /** Where to go on when retention has overtaken the job, or the topic was created anew. Fail ends the job: the rest loses records. */
   offsetReset: z.enum(["Fail", "Earliest", "Latest"]).optional(),
+  metadata,
 });
 const fileSource = z.strictObject({
   /** A file, or a folder whose files are read in order of their names. */
@@ -109,6 +116,8 @@ const kafkaSink = z.strictObject({
   delivery: delivery.optional(),
   compression: z.enum(["None", "Gzip", "Snappy", "Lz4", "Zstd"]).optional(),
   format: format.optional(),
+  metadata,
+  headers: textMap(16, 1024).optional(),
 });
 const fileSink = z.strictObject({
   /** A folder; each worker writes its own part files into it. */

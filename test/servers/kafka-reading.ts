@@ -12,6 +12,9 @@ export interface ConsumedRecord {
   readonly key: string | null;
   /** Empty for a tombstone. */
   readonly value: string;
+  readonly tombstone?: true;
+  /** In their order; absent where there are none. */
+  readonly headers?: readonly (readonly [name: string, value: string])[];
 }
 
 export type Isolation = "committed" | "uncommitted";
@@ -154,8 +157,15 @@ function* recordsOf(batch: RecordsBatch, range: Range, from: bigint): Generator<
       timestamp: Number((batch.attributes & LOG_APPEND_TIME) === 0 ? created : batch.maxTimestamp),
       key: record.key?.toString() ?? null,
       value: record.value?.toString() ?? "",
+      ...(record.value === null || record.value === undefined ? { tombstone: true as const } : {}),
+      ...headersOf(record.headers),
     };
   }
+}
+
+function headersOf(headers: RecordsBatch["records"][number]["headers"]): Pick<ConsumedRecord, "headers"> {
+  const all = [...headers].map(([name, value]) => [name?.toString() ?? "", value?.toString() ?? ""] as const);
+  return all.length === 0 ? {} : { headers: all };
 }
 
 function isolationLevel(isolation: Isolation): number {

@@ -46,8 +46,12 @@ const inputText = ({ node, output }: PlanInput): string => (output === "out" ? n
 const from = (inputs: readonly PlanInput[]): string => inputs.map(inputText).join(", ");
 
 const sourceLine = (s: PlanSource): string =>
-  `${s.node}: source ${s.connector}${s.broadcast === true ? ", all of it by every worker, anew at each start" : ""}`;
-const sinkLine = (s: PlanSink): string => `${s.node}: sink ${s.connector} ← ${from(s.inputs)}`;
+  `${s.node}: source ${s.connector}${metadataText(s)}${s.broadcast === true ? ", all of it by every worker, anew at each start" : ""}`;
+const sinkLine = (s: PlanSink): string => `${s.node}: sink ${s.connector}${metadataText(s)} ← ${from(s.inputs)}`;
+function metadataText({ connector, config }: PlanSource | PlanSink): string {
+  const { metadata } = config as { readonly metadata?: string };
+  return connector === "kafka" && metadata !== undefined ? `, key, headers and timestamp in event.${metadata}` : "";
+}
 const bufferLine = ({ node, size, strategy, key, inputs }: PlanBuffer): string =>
   `${node}: ${strategy} of ${size} records${key === null ? "" : ` by ${key}`} ← ${from(inputs)}`;
 const nodeLine = (n: PlanNode): string => `${n.name}: ${operationText(n)} ← ${from(n.inputs)}`;

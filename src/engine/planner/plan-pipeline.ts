@@ -23,6 +23,7 @@ import type { KnownNode } from "./key-types.ts";
 import { planHash } from "./plan-hash.ts";
 import { refuseUnsuitable } from "./sink-rules.ts";
 import { storedProblems } from "./state-backend.ts";
+import { refuseHidden, sourceSchema } from "./source-schema.ts";
 import { streamGraph } from "./stream-graph.ts";
 import type { GraphNode, StreamGraph } from "./stream-graph.ts";
 
@@ -151,6 +152,7 @@ interface Context {
 
 function planSource(node: GraphNode, context: Context): PlanSource {
   if (node.spec.source === undefined) throw new WeirError("INTERNAL", `"${node.name}" is not a source`);
+  refuseHidden(node.spec);
   const { connector, config, secretRef } = sourceEndpoint(node.spec.source, { ...context, node: node.name });
   return { node: node.name, connector, config, secretRef, ...sourceFields(node.spec) };
 }
@@ -183,8 +185,9 @@ type Schemas = ReadonlyMap<string, PipelineNode["schema"]>;
 function schemasOf(graph: StreamGraph): Schemas {
   const schemas = new Map<string, PipelineNode["schema"]>();
   for (const node of graph.nodes) {
-    const { source, schema } = node.spec;
-    schemas.set(node.name, source === undefined ? outputSchema(node.spec, inputSchema(node, schemas)) : schema);
+    const { source } = node.spec;
+    const schema = source === undefined ? outputSchema(node.spec, inputSchema(node, schemas)) : sourceSchema(node.spec);
+    schemas.set(node.name, schema);
   }
   return schemas;
 }

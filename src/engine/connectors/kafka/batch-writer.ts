@@ -4,7 +4,12 @@ import type { ProducerIdentity } from "./calls.ts";
 import { BATCH_HEADER, BATCH_PREFIX, CRC_FROM } from "./record-batch.ts";
 import { varintSize, writeVarint, writeVarlong } from "./varint.ts";
 
-/** Most bytes of a record beside its key and value: five varints, attributes, an empty header count. */
+/** A record for Kafka: with headers as they are written, where it has any. */
+export interface KafkaRecord extends OutRecord {
+  readonly headers?: Buffer | undefined;
+}
+
+/** Most bytes of a record beside its key, value and headers: five varints, attributes, an empty header count. */
 const RECORD_OVERHEAD = 5 + 1 + 10 + 5 + 5 + 5 + 1;
 
 /** One open record batch: records are appended as raw bytes, the header is written when it is sent. */
@@ -28,13 +33,13 @@ export class BatchWriter {
   }
 
   /** Whether the record still fits; the first one always does. */
-  fits(record: OutRecord): boolean {
+  fits(record: KafkaRecord): boolean {
     return this.#count === 0 || this.#at + sizeBound(record) <= this.#buf.length;
   }
 
-  append(record: OutRecord): void {
+  append(record: KafkaRecord): void {
     if (this.#count === 0) this.#begin(record);
-    const { value, start, end, key, keyStart, keyEnd, ts } = record;
+    const { value, start, end, key, keyStart, keyEnd, ts, headers } = record;
     const buf = this.#buf;
     const timestamp = Number.isFinite(ts) ? timestampOf(ts) : this.#baseTimestamp;
     const delta = timestamp - this.#baseTimestamp;
@@ -48,7 +53,7 @@ export class BatchWriter {
       Math.max(0, keyLength) +
       varintSize(valueLength) +
       Math.max(0, valueLength) +
-      1;
+      (headers === undefined ? 1 : headers.length);
     let at = writeVarint(buf, this.#at, body);
     buf[at++] = 0;
     at = writeVarlong(buf, at, delta);
@@ -57,7 +62,8 @@ export class BatchWriter {
     if (key !== undefined && keyLength > 0) at += key.copy(buf, at, keyStart, keyEnd);
     at = writeVarint(buf, at, valueLength);
     if (valueLength > 0) at += value.copy(buf, at, start, end);
-    buf[at++] = 0;
+    if (headers === undefined) buf[at++] = 0;
+    else at += headers.copy(buf, at);
     this.#at = at;
     this.#count++;
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp;
@@ -83,7 +89,7 @@ export class BatchWriter {
     return { bytes, records: this.#count, buffer: this.#buf };
   }
 
-  #begin(record: OutRecord): void {
+  #begin(record: KafkaRecord): void {
     const needed = BATCH_HEADER + sizeBound(record);
     if (needed > this.#buf.length) this.#buf = Buffer.allocUnsafeSlow(needed);
     this.#baseTimestamp = Number.isFinite(record.ts) ? timestampOf(record.ts) : 0;
@@ -120,8 +126,8 @@ export function stamp(bytes: Buffer, producer: ProducerIdentity, sequence: numbe
 /** A broker that rewrites a batch, for example when it compacts, refuses times before 1970. */
 const timestampOf = (ts: number): number => Math.max(0, Math.trunc(ts));
 
-function sizeBound(record: OutRecord): number {
-  return RECORD_OVERHEAD + record.end - record.start + Math.max(0, record.keyEnd - record.keyStart);
+function sizeBound({ start, end, keyStart, keyEnd, headers }: KafkaRecord): number {
+  return RECORD_OVERHEAD + end - start + Math.max(0, keyEnd - keyStart) + (headers?.length ?? 0);
 }
 
 function varlongSize(value: number): number {

@@ -25,10 +25,16 @@ export interface KafkaSourceConfig extends KafkaConnectionConfig {
   readonly isolation?: "ReadCommitted" | "ReadUncommitted";
   /** Where to go on when the next offset is not there any more; "Fail" (the default) ends the job. */
   readonly offsetReset?: "Fail" | "Earliest" | "Latest";
+  /** Field of the record that gets its key, headers, timestamp and place. */
+  readonly metadata?: string;
 }
 
 export interface KafkaSinkConfig extends KafkaConnectionConfig {
   readonly topic: string;
+  /** Field of the record that has its key, headers and timestamp; it is no part of the value that is written. */
+  readonly metadata?: string;
+  /** Of every record. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly compression?: CompressionName;
   readonly batching?: {
     readonly count?: number;

@@ -8,6 +8,7 @@ import { groupProgress } from "./group-progress.ts";
 import { partitionGrowth } from "./growth.ts";
 import { resetPolicy } from "./offset-reset.ts";
 import { drainChunk, startPartition, type Chunk, type Partition, type PartitionStart } from "./partition.ts";
+import { metadataReader } from "./read-metadata.ts";
 import { recordColumns } from "./record-batch.ts";
 import { firstPositions, readsCommitted, type KafkaPosition } from "./start-offsets.ts";
 
@@ -25,14 +26,15 @@ export interface ReaderOptions {
 export function readPartitions({ source, starts, cluster, ctx, refreshMs }: ReaderOptions): SourceReader {
   let wake = (): void => undefined;
   const columns = recordColumns(MAX_BATCH_RECORDS);
+  const metadata = source.metadata === undefined ? undefined : metadataReader(source.metadata, columns);
   const partitions = starts.map(startPartition);
   const added: Split[] = [];
   const growth = partitionGrowth({
     topics: source.topics,
     partitions,
     ctx,
-    takeOn: async (splits, metadata) => {
-      const more = await firstPositions(splits, { source, cluster, metadata });
+    takeOn: async (splits, found) => {
+      const more = await firstPositions(splits, { source, cluster, metadata: found });
       partitions.push(...more.map(startPartition));
       added.push(...splits);
       fetcher.look();
@@ -88,6 +90,7 @@ export function readPartitions({ source, starts, cluster, ctx, refreshMs }: Read
         batch.split = chunk.partition.split.index;
         key.buf = buf;
         from = chunk.partition;
+        metadata?.addTo(batch, from);
         return batch;
       }
     },

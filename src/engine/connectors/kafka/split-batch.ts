@@ -1,6 +1,6 @@
-import type { OutRecord } from "../connector.ts";
-import { BatchWriter, type Compression, type SealedBatch } from "./batch-writer.ts";
+import { BatchWriter, type Compression, type KafkaRecord, type SealedBatch } from "./batch-writer.ts";
 import { decompress } from "./compression.ts";
+import { readHeaders } from "./headers.ts";
 import { BATCH_HEADER, decodeRecords, readBatchHeader, recordColumns, recordCursor } from "./record-batch.ts";
 
 /** Cuts a sealed batch into two of half its records: what to do when a broker finds it too large. */
@@ -19,9 +19,10 @@ export function splitBatch(batch: SealedBatch, compression: Compression): Sealed
     const writer = new BatchWriter(Buffer.allocUnsafeSlow(plain.length + BATCH_HEADER + 64));
     for (let i = from; i < to; i++) {
       const start = columns.off[i] as number;
+      const behind = start + Math.max(0, columns.len[i] as number);
       const keyStart = columns.keyOff[i] as number;
       const keyLength = columns.keyLen[i] as number;
-      const record: OutRecord = {
+      const record: KafkaRecord = {
         value: plain,
         start,
         end: start + (columns.len[i] as number),
@@ -29,6 +30,7 @@ export function splitBatch(batch: SealedBatch, compression: Compression): Sealed
         keyStart,
         keyEnd: keyLength < 0 ? -1 : keyStart + keyLength,
         ts: columns.ts[i] as number,
+        headers: plain[behind] === 0 ? undefined : plain.subarray(behind, readHeaders(plain, behind).end),
       };
       writer.append(record);
     }

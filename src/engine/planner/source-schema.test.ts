@@ -1,0 +1,45 @@
+import { expect, it } from "vitest";
+import type { Pipeline, PipelineNode } from "../../api/pipeline.schema.ts";
+import { explain } from "./explain.ts";
+import { planPipeline } from "./plan-pipeline.ts";
+
+const connections: Pipeline["connections"] = [{ name: "main", kafka: { brokers: ["k:9092"] } }];
+const events = (own: Partial<PipelineNode> = {}): PipelineNode => ({
+  name: "events",
+  source: { connection: "main", kafka: { topics: ["in"], metadata: "kafka" } },
+  schema: { id: "int" },
+  ...own,
+});
+const out = (from: string): PipelineNode => ({
+  name: "out",
+  from: [from],
+  sink: { connection: "main", kafka: { topic: "out", metadata: "kafka" } },
+});
+const planOf = (nodes: PipelineNode[]) => planPipeline({ connections, nodes }, { parameters: {}, maxParallelism: 4 });
+
+it("knows the types of what metadata adds to a schema", () => {
+  const filtered = (filter: string): PipelineNode[] => [events(), { name: "f", from: ["events"], filter }, out("f")];
+  expect(() => planOf(filtered("event.id > 1 && event.kafka.partition == 0 && !event.kafka.tombstone"))).not.toThrow();
+  expect(() => planOf(filtered("event.kafka.key == 'k' && event.kafka.headers['a'] == 'b'"))).not.toThrow();
+  expect(() => planOf(filtered("event.kafka.topic > 1"))).toThrow(/node "f"/);
+  expect(() => planOf(filtered("event.kafka.ofset > 1"))).toThrow(/no field "ofset".*did you mean "offset"/);
+});
+
+it("refuses a schema of which metadata hides a field", () => {
+  const hidden = (field: string) => () => planOf([events({ schema: { [field]: "int" } }), out("events")]);
+  expect(hidden("kafka")).toThrow(/node "events": metadata puts .* where its schema has "kafka"/);
+  expect(hidden("kafka.key")).toThrow(/"kafka\.key"; give metadata another name/);
+  expect(hidden("kafkas")).not.toThrow();
+});
+
+it("needs no exchange where the topic is keyed by the record's key", () => {
+  const counted: PipelineNode = { name: "n", from: ["events"], keyBy: "event.kafka.key", aggregate: { n: "count()" } };
+  const { nodes, exchanges } = planOf([events({ partitionedBy: "event.kafka.key" }), counted, out("n")]);
+  expect([nodes[0], exchanges]).toMatchObject([{ keying: "declared" }, undefined]);
+});
+
+it("is in what weir explain prints", () => {
+  const text = explain(planOf([events(), out("events")]));
+  expect(text).toContain("events: source kafka, key, headers and timestamp in event.kafka");
+  expect(text).toContain("out: sink kafka, key, headers and timestamp in event.kafka ← events");
+});
