@@ -31,11 +31,8 @@ function timesToLive({ window, ttl, dedup, distinct }: PipelineNode): Found[] {
   const found = Object.entries(all).flatMap(([field, text]) =>
     text === undefined ? [] : longerThanNothing(field, text),
   );
-  if (ttl === undefined) return found;
-  const every = window?.global?.trigger.every;
-  if (every !== undefined && parseDuration(ttl) < parseDuration(every))
-    found.push(["ttl", `must not be shorter than the trigger's ${every}: keys would be forgotten before their result`]);
-  if (isTimed(window)) found.push(["ttl", "is for keys that no window of time ends; leave it out"]);
+  if (ttl !== undefined && isTimed(window))
+    found.push(["ttl", "is for keys that no window of time ends; leave it out"]);
   return found;
 }
 

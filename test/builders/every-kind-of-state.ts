@@ -87,7 +87,7 @@ const nodes: PipelineNode[] = [
 ];
 const functions = [{ name: "own", module: { path: "/own.mjs" } }];
 const importModule: ImportModule = () => Promise.resolve({ exports: { default: own }, url: "file:///own.mjs" });
-const planned = planPipeline({ functions, nodes }, { parameters: {}, maxParallelism: 8, backend: "RocksDB" });
+const planned = planPipeline({ functions, nodes }, { parameters: {}, maxParallelism: 8 });
 const sinks = planned.sinks.map((sink) => ({ ...sink, connector: "collect" }));
 
 /** What runs it; all rows go to the sink "collect", each with the name of the node that gave it. */

@@ -264,7 +264,7 @@ function windowNode(r: Random, base: Pick<PipelineNode, "name" | "from" | "onErr
     undefined,
     { count: { size: 1 + r.below(4) } },
     { global: { trigger: { count: 1 + r.below(4) } } },
-    { global: { trigger: { every: "2s" } } },
+    { global: { trigger: { every: r.pick(["2s", "5s"]) } } },
   ]);
   return { ...keyed, ...ttl, ...(window === undefined ? {} : { window }) };
 }

@@ -63,7 +63,8 @@ function byTime(ttl: number, every: number): TableModel {
   const boundary = (at: number): number => Math.floor((at + 1) / every);
   return {
     send: (record) => {
-      const records = [...held.of(record.k), record];
+      // A key whose result is still to be given is not forgotten.
+      const records = [...(changed.get(record.k) ?? held.of(record.k)), record];
       held.write(record, records);
       changed.set(record.k, records);
       return [];

@@ -157,16 +157,6 @@ const refused: Readonly<Record<string, Refused>> = {
     reason: "InvalidPipeline",
     says: ['node "events" is a source, before which no buffer can stand'],
   },
-  "state in RocksDB of an operator that is not there yet": {
-    spec: {
-      state: { backend: "RocksDB" },
-      ...pipeline(events, { ...perTenant, ttl: "1h", window: { global: { trigger: { every: "1s" } } } }, out),
-    },
-    reason: "NotImplemented",
-    says: [
-      'state.backend RocksDB, node "per-tenant": this version keeps an aggregate that gives results by time and has a ttl in memory only',
-    ],
-  },
   "a limit of memory for state that is in the worker's own": {
     spec: { state: { memoryLimit: "64Mi" } },
     reason: "InvalidSpec",

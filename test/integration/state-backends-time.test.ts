@@ -98,7 +98,7 @@ describe.each(BACKENDS)("state that time moves on, in %s", (backend) => {
     expect([take().length, stateOf(program).size()]).toEqual([0, 0]);
   });
 
-  it("gives what changed by time, in the order in which keys came, over a restart", () => {
+  it("gives what changed by time, in the order in which it changed, over a restart", () => {
     const { start, take } = rig({ aggregate: { n: "count()" }, window: { global: { trigger: { every: "10s" } } } });
     let program = start(backend);
     const names = keys(MANY).toReversed();
@@ -118,13 +118,50 @@ describe.each(BACKENDS)("state that time moves on, in %s", (backend) => {
     record(["newer", "key-5", "key-5"], 13_000);
     expect(stateOf(program).size()).toBe(MANY + 2);
     program.advanceWatermark("events", 19_999);
-    const changed = [...names.slice(0, 700), "key-5"].map((k) => ({ k, n: k === "key-5" ? 3 : 2 }));
-    expect(take()).toEqual([...changed, { k: "new", n: 1 }, { k: "newer", n: 1 }]);
+    const changed = names.slice(0, 700).toReversed();
+    expect(take()).toEqual([
+      { k: "new", n: 1 },
+      ...changed.map((k) => ({ k, n: 2 })),
+      { k: "newer", n: 1 },
+      { k: "key-5", n: 3 },
+    ]);
     program.advanceWatermark("events", 29_999);
     expect(take()).toEqual([]);
     record(["newer"], 30_000);
     program.end("events");
     expect(take()).toEqual([{ k: "newer", n: 2 }]);
+  });
+
+  it("forgets no key whose result is still to be given by time, and the others after their time to live", () => {
+    const { start, take } = rig({
+      aggregate: { n: "count()" },
+      window: { global: { trigger: { every: "10s" } } },
+      ttl: "2s",
+    });
+    let program = start(backend);
+    const record = (some: readonly string[], ts: number): void =>
+      send(
+        program,
+        some.map((k) => ({ k, ts })),
+      );
+    const to = (watermark: number): unknown => {
+      program.advanceWatermark("events", watermark);
+      return [...new Set(take().map(({ n }) => n))];
+    };
+    const names = keys(MANY);
+    to(0);
+    record(names, 0);
+    expect(to(9_000)).toEqual([]);
+    [program] = restarted([program], [start(backend)]) as [typeof program];
+    record(names, 9_000);
+    expect(to(9_999)).toEqual([2]);
+    record(names.slice(0, 10), 10_999);
+    expect(to(12_500)).toEqual([]);
+    [program] = restarted([program], [start(backend)]) as [typeof program];
+    record(names.slice(10), 12_500);
+    expect(to(20_000)).toEqual([3, 1]);
+    record(names, 22_000);
+    expect(to(Number.POSITIVE_INFINITY)).toEqual([1]);
   });
 
   /** Counts, and gives what it counted 10 s after the first record of a key. */

@@ -131,7 +131,7 @@ function result(node: WindowNode | KeyedAggregateNode, names: Names): string {
     case "count":
       return `${written} if (isMultiple(++${counter}, ${node.trigger.every})) ${now}`;
     case "time":
-      return `${written} ${counter} = 1;`;
+      return `${written} if (${counter} === 0) ${state}.waits(${shard}, ${entry});`;
   }
 }
 

@@ -1,5 +1,6 @@
 import { KeyedTable } from "../keyed-state/keyed-table.ts";
 import { stateOf } from "../keyed-state/state-of.ts";
+import { TimedTable } from "../keyed-state/timed-table.ts";
 import type { JoinNode } from "../joins/join-node.ts";
 import type { JoinState } from "../joins/join-state.ts";
 import { IntervalJoin } from "../joins/interval-join.ts";
@@ -22,7 +23,8 @@ export function keyedState(node: PlanNode): KeyedState | undefined {
   return stateOf<KeyedState>(node, {
     sessions: (at, gapMs) => new SessionState(at, gapMs),
     windows: (at) => new WindowState(at),
-    table: (options) => new KeyedTable(options),
+    table: (options) =>
+      options.trigger?.type === "time" ? new TimedTable(options, options.trigger.everyMs) : new KeyedTable(options),
     join: joinState,
   });
 }

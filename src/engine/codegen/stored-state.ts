@@ -1,6 +1,4 @@
-import { WeirError } from "../../errors.ts";
 import { stateOf } from "../keyed-state/state-of.ts";
-import { storedProblem } from "../planner/state-backend.ts";
 import type { PlanNode } from "../plan.ts";
 import type { RocksState } from "../rocksdb/database.ts";
 import { RocksJoin } from "../rocksdb/rocks-join.ts";
@@ -23,13 +21,8 @@ const STORED = [RocksTable, RocksWindows, RocksSessions, RocksProcess, RocksJoin
 
 export const isStored = (state: KeyedState): state is StoredState => STORED.some((kind) => state instanceof kind);
 
-/** The state of a node in RocksDB. Admission has refused what cannot be there; a plan that was written by hand is refused here. */
+/** The state of a node in RocksDB; that of functions is opened with them. */
 export function storedState(node: PlanNode, rocks: RocksState): KeyedState | undefined {
-  const problem = storedProblem(node);
-  const refuse = (): never => {
-    throw new WeirError("SPEC_NOT_IMPLEMENTED", `state.backend RocksDB, node "${node.name}": ${problem}`);
-  };
-  if (problem !== undefined) refuse();
   return stateOf<KeyedState>(node, {
     sessions: (at, gapMs) => new RocksSessions(at, gapMs, rocks),
     windows: (at) => new RocksWindows(at, rocks),

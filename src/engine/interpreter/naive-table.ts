@@ -1,5 +1,6 @@
-import { passedBoundary, TRIGGER, WRITTEN_AT } from "../keyed-state/keyed-table.ts";
+import { TRIGGER, WRITTEN_AT } from "../keyed-state/keyed-table.ts";
 import type { TableOptions } from "../keyed-state/keyed-table.ts";
+import { passedBoundary, resultAt } from "../keyed-state/timed-table.ts";
 import type { PlanTrigger } from "../plan.ts";
 import { fold, newEntry, requireSums } from "./naive-entry.ts";
 import type { NaiveEntry, NaiveRecord } from "./naive-entry.ts";
@@ -30,8 +31,16 @@ export class NaiveTable extends NaiveState<Entries> {
     return Math.max(this.time, floor);
   }
 
+  /** A key whose result is still to be given by time is not. */
   private forgotten({ cells }: NaiveEntry, now: number): boolean {
+    if (this.trigger.type === "time" && (cells[TRIGGER] as number) > 0) return false;
     return this.ttl > 0 && (cells[WRITTEN_AT] as number) + this.ttl <= now;
+  }
+
+  /** Keys whose result is still to be given, in the order in which they changed. */
+  private waiting(held: Entries): NaiveEntry[] {
+    const turn = ({ cells }: NaiveEntry): number => cells[TRIGGER] as number;
+    return [...held.values()].filter((e) => turn(e) > 0).toSorted((a, b) => turn(a) - turn(b));
   }
 
   /** The key's entry, made anew at the end where it is forgotten; `change` may throw before it changes something. */
@@ -66,7 +75,8 @@ export class NaiveTable extends NaiveState<Entries> {
     const { trigger } = this;
     if (trigger.type === "record") return [row];
     if (trigger.type === "time") {
-      entry.cells[TRIGGER] = 1;
+      const last = this.waiting(this.open(shardIndex).held).at(-1);
+      if (entry.cells[TRIGGER] === 0) entry.cells[TRIGGER] = (last?.cells[TRIGGER] ?? 0) + 1;
       return [];
     }
     const counted = (entry.cells[TRIGGER] as number) + 1;
@@ -86,10 +96,9 @@ export class NaiveTable extends NaiveState<Entries> {
     const boundary = passedBoundary(everyMs, watermark);
     for (const [index, { floor, held }] of [...this.owned].toSorted(([a], [b]) => a - b)) {
       if (boundary <= passedBoundary(everyMs, Math.max(from, floor))) continue;
-      for (const entry of [...held.values()].filter((e) => e.cells[TRIGGER] === 1)) {
+      for (const entry of this.waiting(held)) {
         entry.cells[TRIGGER] = 0;
-        const last = passedBoundary(everyMs, entry.cells[WRITTEN_AT] as number) + everyMs;
-        const end = boundary === Infinity ? last : boundary;
+        const end = resultAt(everyMs, boundary, entry.cells[WRITTEN_AT] as number);
         fire({ entry, window: [], ts: end - 1, where: `of the result at ${end}` }, index);
       }
     }

@@ -12,7 +12,10 @@ import type { ShardAtBarrier } from "../windows/snapshots.ts";
 import type { Fire } from "../windows/window-state.ts";
 import { TableBucket } from "./table-bucket.ts";
 
-/** Own cells of an entry: when it was last written (NaN: it is gone), and what its trigger counts. */
+/**
+ * Own cells of an entry: when it was last written (NaN: it is gone), and what its trigger counts: records, or by time, which of
+ * the keys of its shard that wait for their result it is, from 1 on.
+ */
 export const WRITTEN_AT = 0;
 export const TRIGGER = 1;
 
@@ -29,7 +32,7 @@ export interface TableOptions {
   readonly trigger?: PlanTrigger;
 }
 
-interface Shard {
+export interface KeyedShard {
   readonly index: number;
   floor: number;
   bucket: TableBucket;
@@ -62,30 +65,34 @@ export class KeyedTable implements KeyedNode {
   /** So that what is glanced at is read indeed. */
   seen = 0;
   private readonly ttl: number;
-  private readonly everyMs: number;
-  private readonly owned = new Map<number, Shard>();
-  private readonly byIndex: (Shard | undefined)[] = [];
+  protected readonly owned = new Map<number, KeyedShard>();
+  protected readonly byIndex: (KeyedShard | undefined)[] = [];
   /** The end of time is not a time: a bounded input that ended forgets nothing. */
   private time = Number.NEGATIVE_INFINITY;
 
-  constructor({ node, stateSignature, layout, ttlMs, trigger }: TableOptions) {
+  constructor({ node, stateSignature, layout, ttlMs }: TableOptions) {
     this.node = node;
     this.stateSignature = stateSignature;
     this.layout = layout;
     this.ttl = ttlMs;
-    this.everyMs = trigger?.type === "time" ? trigger.everyMs : 0;
     this.bucket = new TableBucket(layout);
   }
 
-  private open(index: number): Shard {
+  private open(index: number): KeyedShard {
     const bucket = new TableBucket(this.layout);
-    const shard: Shard = { index, floor: Number.NEGATIVE_INFINITY, bucket, dead: 0, sweepAt: Number.NEGATIVE_INFINITY };
+    const shard: KeyedShard = {
+      index,
+      floor: Number.NEGATIVE_INFINITY,
+      bucket,
+      dead: 0,
+      sweepAt: Number.NEGATIVE_INFINITY,
+    };
     this.owned.set(index, shard);
     this.byIndex[index] = shard;
     return shard;
   }
 
-  private now(shard: Shard): number {
+  private now(shard: KeyedShard): number {
     return Math.max(this.time, shard.floor);
   }
 
@@ -150,7 +157,7 @@ export class KeyedTable implements KeyedNode {
     return this.entry(shardIndex);
   }
 
-  private touch(bucket: TableBucket, e: number): void {
+  protected touch(bucket: TableBucket, e: number): void {
     const page = e >> PAGE_BITS;
     bucket.marks[e] = this.snapshots.epoch;
     if (bucket.stamps[page] !== this.snapshots.epoch) this.snapshots.touch(bucket, page);
@@ -158,25 +165,25 @@ export class KeyedTable implements KeyedNode {
 
   /** Notes that an entry is written: −∞, as `entry` makes it, is one that never was. */
   written(shardIndex: number, e: number, ts: number): void {
-    const shard = this.byIndex[shardIndex] as Shard;
+    const shard = this.byIndex[shardIndex] as KeyedShard;
     this.bucket.cells[e * this.layout.cells + WRITTEN_AT] = Math.max(ts, this.now(shard));
   }
 
-  private alive(cells: Float64Array, at: number, now: number): boolean {
+  protected alive(cells: Float64Array, at: number, now: number): boolean {
     const written = cells[at + WRITTEN_AT] as number;
     return this.ttl === 0 ? !Number.isNaN(written) : written + this.ttl > now;
   }
 
   /** Makes an entry count as gone; it keeps its place until the table is made smaller. */
   remove(shardIndex: number, e: number): void {
-    const shard = this.byIndex[shardIndex] as Shard;
+    const shard = this.byIndex[shardIndex] as KeyedShard;
     this.touch(shard.bucket, e);
     shard.bucket.cells[e * this.layout.cells + WRITTEN_AT] = Number.NaN;
     shard.dead++;
   }
 
   /** Moves what lives into a new bucket; a snapshot that is being written keeps the old one. */
-  private compact(shard: Shard): void {
+  private compact(shard: KeyedShard): void {
     const { cells, texts } = this.layout;
     const from = shard.bucket;
     const to = new TableBucket(this.layout);
@@ -191,45 +198,23 @@ export class KeyedTable implements KeyedNode {
     shard.dead = 0;
   }
 
-  /** Moves the watermark: gives the results that are due by time, and forgets keys. */
-  advance(watermark: number, fire: Fire): void {
+  /** Moves the watermark, and forgets keys. */
+  advance(watermark: number, _fire?: Fire): void {
     if (watermark <= this.watermark) return;
-    const from = this.watermark;
     this.watermark = watermark;
     if (watermark !== Number.POSITIVE_INFINITY) this.time = watermark;
-    if (this.everyMs > 0) this.fireChanged(from, watermark, fire);
     if (this.ttl > 0) for (const shard of this.owned.values()) this.sweep(shard);
   }
 
-  private fireChanged(from: number, to: number, fire: Fire): void {
-    const boundary = passedBoundary(this.everyMs, to);
-    for (const shard of [...this.owned.values()].toSorted((a, b) => a.index - b.index)) {
-      if (boundary <= passedBoundary(this.everyMs, Math.max(from, shard.floor))) continue;
-      const { bucket } = shard;
-      const { cells } = this.layout;
-      for (let e = 0; e < bucket.n; e++) {
-        if (bucket.cells[e * cells + TRIGGER] !== 1 || Number.isNaN(bucket.cells[e * cells + WRITTEN_AT])) continue;
-        this.touch(bucket, e);
-        bucket.cells[e * cells + TRIGGER] = 0;
-        fire(bucket, e, shard.index, Number.isFinite(boundary) ? boundary : this.next(bucket.cells, e * cells));
-      }
-    }
-  }
-
-  /** At the end of the input the last boundary is the one that the key's record would have waited for. */
-  private next(cells: Float64Array, at: number): number {
-    return passedBoundary(this.everyMs, cells[at + WRITTEN_AT] as number) + this.everyMs;
-  }
-
   /** Looks for forgotten keys twice in their time to live, so that at most half as many again are held. */
-  private sweep(shard: Shard): void {
+  private sweep(shard: KeyedShard): void {
     const now = this.now(shard);
     if (now < shard.sweepAt) return;
     shard.sweepAt = now + this.ttl / 2;
     if (shard.bucket.n > SMALL && this.living(shard, now) * 2 < shard.bucket.n) this.compact(shard);
   }
 
-  private living(shard: Shard, now: number): number {
+  private living(shard: KeyedShard, now: number): number {
     const { cells, n } = shard.bucket;
     let living = 0;
     for (let e = 0; e < n; e++) if (this.alive(cells, e * this.layout.cells, now)) living++;
@@ -260,7 +245,7 @@ export class KeyedTable implements KeyedNode {
   }
 
   /** Of several forms of an entry the last one counts; a key that came back after it was gone is the last to have arrived. */
-  private add(shard: Shard, { key, cells, texts }: DecodedEntry): void {
+  private add(shard: KeyedShard, { key, cells, texts }: DecodedEntry): void {
     const { bytes, start, stop } = key;
     const { bucket } = shard;
     const hash = murmur2(bytes, start, stop);
@@ -281,9 +266,6 @@ export class KeyedTable implements KeyedNode {
     return n;
   }
 }
-
-/** The last multiple of `every` whose last millisecond the watermark has reached. */
-export const passedBoundary = (every: number, watermark: number): number => Math.floor((watermark + 1) / every) * every;
 
 const WIDE = 2 ** 31;
 

@@ -1,5 +1,5 @@
 import type { JoinNode } from "../joins/join-node.ts";
-import type { PlanNode } from "../plan.ts";
+import type { Plan, PlanNode } from "../plan.ts";
 import { dedupLayout, layoutOf, stateSignature, topLayout } from "../windows/cells.ts";
 import type { CellLayout, DedupNode, TopNode, WindowNode } from "../windows/cells.ts";
 import type { PaneWindow } from "../windows/panes.ts";
@@ -34,6 +34,9 @@ export function stateOf<S>(node: PlanNode, kinds: StateKinds<S>): S | undefined 
       return undefined;
   }
 }
+
+/** Nodes whose state is in RocksDB where a job has it there. */
+export const storedNodes = (plan: Plan): readonly PlanNode[] => plan.nodes.filter((node) => "keying" in node);
 
 function tableOf(node: DedupNode | TopNode, layout: CellLayout): TableOptions {
   return { node: node.name, ttlMs: node.ttlMs, layout, stateSignature: stateSignature(node) };

@@ -22,7 +22,6 @@ import { keyTypes, refuseUnequalKeys } from "./key-types.ts";
 import type { KnownNode } from "./key-types.ts";
 import { planHash } from "./plan-hash.ts";
 import { refuseUnsuitable } from "./sink-rules.ts";
-import { storedProblems } from "./state-backend.ts";
 import { refuseHidden, sourceSchema } from "./source-schema.ts";
 import { streamGraph } from "./stream-graph.ts";
 import type { GraphNode, StreamGraph } from "./stream-graph.ts";
@@ -32,8 +31,6 @@ export interface PlanOptions {
   readonly maxParallelism: number;
   /** What sinks promise that say nothing themselves; at least once without it. */
   readonly delivery?: Delivery;
-  /** Where keyed state is kept; in memory without it. A plan is the same for both. */
-  readonly backend?: "Memory" | "RocksDB";
 }
 
 /**
@@ -108,7 +105,6 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
     ...keyTypes(known),
     parallelismLimit: limitOf(keying, exchanges),
   } as const;
-  if (options.backend === "RocksDB") storedProblems(nodes).forEach(report);
   return { plan: { ...body, hash: planHash(body) }, errors };
 }
 

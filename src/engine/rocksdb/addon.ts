@@ -20,7 +20,7 @@ export interface Addon {
   read(database: DatabaseHandle, keys: Buffer, keyAt: Int32Array, n: number): Buffer;
   write(database: DatabaseHandle, operations: Buffer, bytes: number): void;
   remove(database: DatabaseHandle, prefix: Buffer): void;
-  forget(database: DatabaseHandle, time: number, goneBelow: number): void;
+  forget(database: DatabaseHandle, time: number, goneBelow: number, mayWait: boolean): void;
   snapshot(database: DatabaseHandle): SnapshotHandle;
   release(snapshot: SnapshotHandle): void;
   /** `numbers` are doubles: watermark, end, forgotten by, since, below, living only, has a time, pairs. */

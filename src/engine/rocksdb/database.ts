@@ -24,6 +24,8 @@ export interface ScanRequest {
   readonly below?: number;
   /** Only entries that are not gone, and were written later than this. */
   readonly livingAfter?: number;
+  /** And those that are not gone and have a second cell above 0. */
+  readonly orWaiting?: boolean;
 }
 
 export interface PairsRequest {
@@ -62,9 +64,12 @@ export class Database {
     this.addon.remove(this.handle, prefix);
   }
 
-  /** Entries may go that were written no later, or are gone since before that snapshot. */
-  forget(time: number, goneBelow: number): void {
-    this.addon.forget(this.handle, time, goneBelow);
+  /**
+   * Entries may go that were written no later, or are gone since before that snapshot; where they `mayWait`, the second cell
+   * of one that must stay is above 0.
+   */
+  forget(time: number, goneBelow: number, mayWait: boolean): void {
+    this.addon.forget(this.handle, time, goneBelow, mayWait);
   }
 
   /** Keys that there are about. */
@@ -107,9 +112,10 @@ export class DatabaseSnapshot {
   }
 
   /** With `since`, an empty buffer says that nothing was found for a while. */
-  *scan({ watermark, end, prefix, index, since = 0, below = Infinity, livingAfter }: ScanRequest): Generator<Buffer> {
+  *scan({ watermark, end, prefix, index, since = 0, below = Infinity, ...only }: ScanRequest): Generator<Buffer> {
+    const { livingAfter, orWaiting = false } = only;
     const living = livingAfter === undefined ? [0, 0] : [1, 1];
-    const numbers = Float64Array.of(watermark, end, livingAfter ?? 0, since, below, ...living, 0);
+    const numbers = Float64Array.of(watermark, end, livingAfter ?? 0, since, below, ...living, 0, Number(orWaiting));
     const [over, first, data] = index === undefined ? [prefix, prefix, NOTHING] : [index.prefix, index.first, prefix];
     const scan = this.addon.scan(this.handle, over, first, data, Buffer.from(numbers.buffer));
     try {
@@ -126,7 +132,7 @@ export class DatabaseSnapshot {
     prefix: Buffer,
     { first = prefix, since = 0, bytes = CHUNK_BYTES }: PairsRequest = {},
   ): Generator<Iterable<StoredPair>> {
-    const numbers = Float64Array.of(0, 0, 0, since, Infinity, 0, 0, 1);
+    const numbers = Float64Array.of(0, 0, 0, since, Infinity, 0, 0, 1, 0);
     const scan = this.addon.scan(this.handle, prefix, first, NOTHING, Buffer.from(numbers.buffer));
     try {
       for (let chunk = this.addon.next(scan, bytes); chunk; chunk = this.addon.next(scan, bytes)) yield pairsOf(chunk);

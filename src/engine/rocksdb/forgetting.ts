@@ -9,12 +9,14 @@ export class Forgetting {
   goneBelow = 0;
   private readonly database: Database;
   private readonly ttlMs: number;
+  private readonly mayWait: boolean;
   private snapshots = 0;
 
-  /** With a time to live of 0 only what is gone is forgotten. */
-  constructor(database: Database, ttlMs: number) {
+  /** With a time to live of 0 only what is gone is forgotten. `mayWait`: see `Database.forget`. */
+  constructor(database: Database, { ttlMs, mayWait = false }: { ttlMs: number; mayWait?: boolean }) {
     this.database = database;
     this.ttlMs = ttlMs;
+    this.mayWait = mayWait;
   }
 
   /** A snapshot begins: what it has must stay in it. */
@@ -30,6 +32,7 @@ export class Forgetting {
   advance(time: number, number: number): void {
     if (this.snapshots > 0) return;
     this.goneBelow = Math.max(0, number - GONE_FOR);
-    this.database.forget(this.ttlMs > 0 ? time - this.ttlMs : Number.NEGATIVE_INFINITY, this.goneBelow);
+    const by = this.ttlMs > 0 ? time - this.ttlMs : Number.NEGATIVE_INFINITY;
+    this.database.forget(by, this.goneBelow, this.mayWait);
   }
 }

@@ -39,16 +39,21 @@ void put(std::string& out, T v) {
   out.append(reinterpret_cast<const char*>(&v), sizeof v);
 }
 
+// Where entries may wait for their result, their second cell is above 0 until it was given.
+bool waits(const rocksdb::Slice& value) { return value.size() >= kHeader + 16 && f64(value.data() + kHeader + 8) > 0; }
+
 // Entries of tables are forgotten a time after they were written, and those that are gone (no time) when no checkpoint can
 // ask for them. What a snapshot may still need stays: the program moves both on only while there is none.
 struct Forgetting : rocksdb::CompactionFilter {
   std::atomic<double> by{-INFINITY};
   std::atomic<uint32_t> goneBelow{0};
+  std::atomic<bool> mayWait{false};
   bool Filter(int, const rocksdb::Slice& key, const rocksdb::Slice& value, std::string*, bool*) const override {
     if (key.size() == 0 || key[0] != 0 || value.size() < kHeader + 8) return false;
     double written = f64(value.data() + kHeader), until = by.load();
     // Nothing is forgotten yet, or ever: the first cell may be no time at all, but the least number that there is.
-    return (until > -INFINITY && written <= until) || (std::isnan(written) && u32(value.data()) < goneBelow.load());
+    bool over = until > -INFINITY && written <= until && !(mayWait.load() && waits(value));
+    return over || (std::isnan(written) && u32(value.data()) < goneBelow.load());
   }
   const char* Name() const override { return "weir.forgetting"; }
 };
@@ -75,7 +80,7 @@ struct Snapshot {
 struct Wanted {
   double watermark, end, forgottenBy, since, below;
   size_t prefix;
-  bool ordered, livingOnly, hasTime, pairs;
+  bool ordered, livingOnly, hasTime, pairs, orWaiting;
 };
 
 // The iterator goes first: it reads below the bound, of the snapshot.
@@ -302,11 +307,13 @@ napi_value Remove(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// forget(db, time, snapshot): table entries may go that were written no later, or are gone since before that snapshot
+// forget(db, time, snapshot, may wait): table entries may go that were written no later, or are gone since before that snapshot
 napi_value Forget(napi_env env, napi_callback_info info) {
   Args args(env, info);
   auto* database = args.held<Database>(0);
   if (database == nullptr) return nullptr;
+  // Before the time: a file may be rewritten at any moment.
+  database->forgetting.mayWait.store(args.flag(3));
   database->forgetting.by.store(args.number(1));
   database->forgetting.goneBelow.store(static_cast<uint32_t>(args.number(2)));
   return nullptr;
@@ -356,7 +363,8 @@ napi_value ScanOf(napi_env env, napi_callback_info info) {
   scan->upper = after(scan->prefix);
   scan->bound = rocksdb::Slice(scan->upper);
   const auto* n = reinterpret_cast<const double*>(args.bytes(4).data());
-  scan->wanted = {n[0], n[1], n[2], n[3], n[4], scan->prefix.size(), !scan->data.empty(), n[5] == 1, n[6] == 1, n[7] == 1};
+  scan->wanted = {n[0], n[1], n[2], n[3], n[4], scan->prefix.size(), !scan->data.empty(), n[5] == 1, n[6] == 1, n[7] == 1,
+                  n[8] == 1};
   rocksdb::ReadOptions options;
   options.snapshot = snapshot->at;
   options.fill_cache = false;
@@ -371,7 +379,7 @@ bool isWanted(const Wanted& w, const rocksdb::Slice& value) {
   if (u32(value.data()) < w.since || u32(value.data() + 4) >= w.below) return false;
   if (!w.hasTime || !w.livingOnly || value.size() < kHeader + 8) return true;
   double written = f64(value.data() + kHeader);
-  return !std::isnan(written) && !(written <= w.forgottenBy);
+  return !std::isnan(written) && (!(written <= w.forgottenBy) || (w.orWaiting && waits(value)));
 }
 
 // An entry as it is saved; or, of pairs, key and value as they are, each behind its length.

@@ -46,7 +46,7 @@ export class RocksFunctions implements FunctionStore {
     this.ttlMs = ttlMs;
     this.store = new ValueStore(state.open(node), state.cacheBytes);
     this.entries = this.store.map(ENTRY, entryCodec);
-    this.forgetting = new Forgetting(this.store.database, ttlMs);
+    this.forgetting = new Forgetting(this.store.database, { ttlMs });
   }
 
   private open(index: number): Shard {

@@ -1,10 +1,12 @@
 import type { KeyedNode, KeyedSnapshot, StatePiece } from "../program.ts";
 import { WRITTEN_AT } from "../keyed-state/keyed-table.ts";
 import type { TableOptions } from "../keyed-state/keyed-table.ts";
+import { isWaiting } from "../keyed-state/timed-table.ts";
 import type { HashedKey } from "../windows/bucket.ts";
 import type { CellLayout } from "../windows/cells.ts";
 import { ChunkWriter } from "../windows/chunk-writer.ts";
 import { readChunk, STATE_VERSION } from "../windows/entry-codec.ts";
+import type { DecodedEntry } from "../windows/entry-codec.ts";
 import { murmur2 } from "../windows/murmur2.ts";
 import { requireRestorable } from "../windows/restorable.ts";
 import type { Fire } from "../windows/window-state.ts";
@@ -22,8 +24,7 @@ export interface TableShard {
 
 /**
  * `KeyedTable` in RocksDB: only the keys in use are in memory. What is forgotten goes when the database rewrites its
- * files; until then it counts as gone wherever it is read. Tables give no results by themselves when time passes, so the
- * order of their keys means nothing, and saved state has them by key.
+ * files; until then it counts as gone wherever it is read. The order of their keys means nothing, and saved state has them by key.
  */
 export class RocksTable implements KeyedNode {
   readonly node: string;
@@ -38,6 +39,7 @@ export class RocksTable implements KeyedNode {
   /** Where the entry is that was asked for last. */
   bucket: StoredBucket;
   private readonly ttl: number;
+  private readonly mayWait: boolean;
   protected readonly owned = new Map<number, TableShard>();
   protected readonly byIndex: (TableShard | undefined)[] = [];
   /** The end of time is not a time: a bounded input that ended forgets nothing. */
@@ -46,8 +48,8 @@ export class RocksTable implements KeyedNode {
   /** Keys that came and were not removed, also those that are forgotten. */
   protected known = 0;
 
-  /** `ordered`: results are given in the order in which keys came. */
-  constructor({ node, stateSignature, layout, ttlMs }: TableOptions, state: RocksState, ordered = false) {
+  /** `mayWait`: keys may wait for their result, and are not forgotten before it was given. */
+  constructor({ node, stateSignature, layout, ttlMs }: TableOptions, state: RocksState, mayWait = false) {
     this.node = node;
     this.stateSignature = stateSignature;
     this.layout = layout;
@@ -56,9 +58,10 @@ export class RocksTable implements KeyedNode {
     const absent = (bucket: StoredBucket, e: number): void => {
       bucket.cells[e * layout.cells + WRITTEN_AT] = Number.NaN;
     };
-    this.store = new EntryStore({ database, layout, cacheBytes: state.cacheBytes, ordered, absent });
+    this.store = new EntryStore({ database, layout, cacheBytes: state.cacheBytes, ordered: false, absent });
     this.snapshots = this.store.snapshots;
-    this.forgetting = new Forgetting(database, ttlMs);
+    this.mayWait = mayWait;
+    this.forgetting = new Forgetting(database, { ttlMs, mayWait });
     this.bucket = this.store.bucket(0, Buffer.alloc(0));
   }
 
@@ -70,12 +73,15 @@ export class RocksTable implements KeyedNode {
     return shard;
   }
 
-  private now(shard: TableShard): number {
-    return Math.max(this.time, shard.floor);
+  private now(shardIndex: number): number {
+    return Math.max(this.time, (this.byIndex[shardIndex] as TableShard).floor);
   }
 
-  private alive(written: number, now: number): boolean {
-    return this.ttl === 0 ? !Number.isNaN(written) : written + this.ttl > now;
+  private alive({ index, bucket }: TableShard, e: number): boolean {
+    const at = e * this.layout.cells;
+    const written = bucket.cells[at + WRITTEN_AT] as number;
+    if (this.ttl === 0) return !Number.isNaN(written);
+    return written + this.ttl > this.now(index) || (this.mayWait && isWaiting(bucket.cells, at));
   }
 
   /** A record of `key` comes soon. */
@@ -114,17 +120,15 @@ export class RocksTable implements KeyedNode {
   fresh(shardIndex: number): number {
     const shard = this.byIndex[shardIndex] ?? this.open(shardIndex);
     const e = this.find(shard);
-    const written = shard.bucket.cells[e * this.layout.cells + WRITTEN_AT] as number;
-    return this.alive(written, this.now(shard)) ? -1 : this.changeable(shard, e);
+    return this.alive(shard, e) ? -1 : this.changeable(shard, e);
   }
 
   private changeable(shard: TableShard, e: number): number {
     const { cells, texts, initial } = this.layout;
     const { bucket } = shard;
     this.store.changed(bucket, e);
-    const written = bucket.cells[e * cells + WRITTEN_AT] as number;
-    if (this.alive(written, this.now(shard))) return e;
-    if (Number.isNaN(written)) this.known++;
+    if (this.alive(shard, e)) return e;
+    if (Number.isNaN(bucket.cells[e * cells + WRITTEN_AT])) this.known++;
     bucket.cells.set(initial, e * cells);
     bucket.cells[e * cells + WRITTEN_AT] = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < texts; i++) bucket.texts[e * texts + i] = undefined;
@@ -134,7 +138,7 @@ export class RocksTable implements KeyedNode {
   /** Notes that an entry is written: −∞, as `entry` makes it, is one that never was. */
   written(shardIndex: number, e: number, ts: number): void {
     const shard = this.byIndex[shardIndex] as TableShard;
-    shard.bucket.cells[e * this.layout.cells + WRITTEN_AT] = Math.max(ts, this.now(shard));
+    shard.bucket.cells[e * this.layout.cells + WRITTEN_AT] = Math.max(ts, this.now(shardIndex));
   }
 
   /** Makes an entry count as gone. */
@@ -162,9 +166,10 @@ export class RocksTable implements KeyedNode {
     this.forgetting.hold();
     const shards = new Map<number, ShardAtBarrier>();
     for (const shard of this.owned.values()) {
-      const livingAfter = this.ttl === 0 ? Number.NEGATIVE_INFINITY : this.now(shard) - this.ttl;
+      const livingAfter = this.ttl === 0 ? Number.NEGATIVE_INFINITY : this.now(shard.index) - this.ttl;
       const watermark = Math.max(this.watermark, shard.floor);
-      shards.set(shard.index, { number, watermark, bucket: shard.bucket, livingAfter });
+      const living = { livingAfter, orWaiting: this.mayWait };
+      shards.set(shard.index, { number, watermark, bucket: shard.bucket, living });
     }
     return {
       chunks: (shard) => allOf(of, shards.get(shard)),
@@ -182,17 +187,24 @@ export class RocksTable implements KeyedNode {
     const writes = new PackedWrites();
     const { cells: cellCount, texts: textCount } = this.layout;
     for (const chunk of chunks) {
-      const floor = readChunk(chunk, this.layout, ({ key, cells, texts }) => {
+      const floor = readChunk(chunk, this.layout, (entry) => {
+        const { key, cells, texts } = entry;
         // Of several forms of an entry the last one counts.
         if (Number.isNaN(cells[WRITTEN_AT] as number)) return writes.delete(shard.bucket.prefix, key);
         const value = { number: 0, seq: 0, cells, cellAt: 0, cellCount, texts, textAt: 0, textCount };
         writes.entry(shard.bucket.prefix, key, value);
+        this.restored(index, entry);
       });
       shard.floor = Math.max(shard.floor, floor);
       this.store.database.write(writes);
     }
     this.store.isCold(shard.bucket);
     this.known += this.count(shard);
+  }
+
+  /** An entry was read from a checkpoint; a later form of it may follow. */
+  protected restored(_shardIndex: number, _entry: DecodedEntry): void {
+    // Tables that give results by themselves have more of it to keep.
   }
 
   private count({ bucket: { prefix } }: TableShard): number {
@@ -213,16 +225,19 @@ interface ShardAtBarrier {
   readonly number: number;
   readonly watermark: number;
   readonly bucket: StoredBucket;
-  readonly livingAfter: number;
+  readonly living: Pick<ScanRequest, "livingAfter" | "orWaiting">;
 }
 
-function living({ bucket, watermark, livingAfter }: ShardAtBarrier): ScanRequest {
-  return { prefix: bucket.prefix, end: 0, watermark, livingAfter };
-}
+const livingOf = ({ bucket, watermark, living }: ShardAtBarrier): ScanRequest => ({
+  prefix: bucket.prefix,
+  end: 0,
+  watermark,
+  ...living,
+});
 
 function* allOf(snapshot: DatabaseSnapshot, at: ShardAtBarrier | undefined): Generator<Buffer> {
   if (at === undefined) return;
-  yield* snapshot.scan(living(at));
+  yield* snapshot.scan(livingOf(at));
   yield new ChunkWriter(at.watermark).take();
 }
 
@@ -237,7 +252,7 @@ function* piecesOf(
   yield {
     of: bucket,
     at: { snapshot: number, entries: 0 },
-    whole: () => snapshot.scan(living(at)),
+    whole: () => snapshot.scan(livingOf(at)),
     // Entries that are gone are among those that changed: what is restored before them must go.
     since: (earlier) => {
       if (earlier.snapshot < goneBelow) return undefined;

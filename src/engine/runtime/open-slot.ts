@@ -11,7 +11,7 @@ import type { PlanSink, PlanSource } from "../plan.ts";
 import { lookupClient, type LookupClient } from "../lookups/lookup-client.ts";
 import { finishCommits } from "./finish-commits.ts";
 import type { Program } from "../program.ts";
-import { storedNodes } from "../planner/state-backend.ts";
+import { storedNodes } from "../keyed-state/state-of.ts";
 import { rocksState, type RocksState, type StateDisk } from "../rocksdb/database.ts";
 import { noteLosses, type Losses } from "./losses.ts";
 import type { Problems } from "./problems.ts";
