@@ -44,15 +44,8 @@ export abstract class RocksJoin extends LoggedJoin<StoredLog> {
 
   constructor(node: JoinNode, spans: Spans, state: RocksState) {
     super(node, spans);
-    const values = new ValueStore(state.open(node.name), state.cacheBytes);
-    this.values = values;
-    this.store = {
-      get cold() {
-        return values.cold;
-      },
-      fetch: () => this.fetch(),
-      forgetAhead: () => values.forgetAhead(),
-    };
+    this.values = new ValueStore(state.open(node.name), state.cacheBytes);
+    this.store = this.values.readAhead(() => this.fetch());
   }
 
   /** Logs of the other side that may have partners of a row of that time. */

@@ -42,14 +42,7 @@ export class RocksSessions extends Sessions<SessionShard> {
     this.ids = this.values.map(IDS, idsCodec);
     this.sessions = this.values.map(SESSION, this.sessionCodec());
     this.timers = new StoredTimers(database, Buffer.of(TIMER));
-    const cold = (): boolean => this.values.cold;
-    this.store = {
-      get cold() {
-        return cold();
-      },
-      fetch: () => this.fetch(),
-      forgetAhead: () => this.values.forgetAhead(),
-    };
+    this.store = this.values.readAhead(() => this.fetch());
   }
 
   private sessionCodec(): ValueCodec<Session> {

@@ -60,6 +60,18 @@ export class ValueStore implements ReadAhead {
     if (map.written) this.database.remove(prefix);
   }
 
+  /** The same for a node that reads in several steps. */
+  readAhead(fetch: () => void): ReadAhead {
+    const cold = (): boolean => this.cold;
+    return {
+      get cold() {
+        return cold();
+      },
+      fetch,
+      forgetAhead: () => this.forgetAhead(),
+    };
+  }
+
   /** Whether more may be read ahead: what a batch changes needs room, too. */
   get hasRoom(): boolean {
     return this.bytes < this.roomAhead;
