@@ -3,7 +3,7 @@ const CLOSING = 93;
 const COMMA = 44;
 const FIRST_BYTES = 4096;
 
-/** Keys of a block's records that are lists of fields, one behind the other: made when they are sought, used when they are met. */
+/** Keys that are lists of fields, one behind the other: those of a block's records are made when they are sought, used when they are met. */
 export class BlockKeys {
   bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   /** Behind the last byte. */

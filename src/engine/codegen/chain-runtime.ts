@@ -16,23 +16,16 @@ import { argumentProblem, keyProblem } from "../windows/argument.ts";
 import { overflowProblem } from "../windows/sum.ts";
 import { isPlainInt, NOT_QUICK, writeQuickly } from "../json/write-value.ts";
 import { keyText, recordKey } from "../windows/key.ts";
+import { BlockKeys } from "./block-keys.ts";
 import type { AggregateFunction } from "../plan.ts";
-
-const OPENING = 91;
-const CLOSING = 93;
-const COMMA = 44;
-
-function roomier(bytes: Buffer, needed: number): Buffer {
-  const bigger = Buffer.allocUnsafe(needed * 2);
-  bytes.copy(bigger);
-  return bigger;
-}
 
 /** What generated code calls by the name `R` where it is off the fast path. One per program. */
 export class ChainRuntime {
   /** Bytes of the last key that `keyBytes` made. */
   key: Buffer = Buffer.allocUnsafe(256);
   keyLength = 0;
+  /** The last key that is a list of fields. */
+  readonly list = new BlockKeys();
 
   /** Makes the bytes of a window's key, or tells why the value is no key. */
   keyBytes(value: unknown): Failure | undefined {
@@ -46,23 +39,6 @@ export class ChainRuntime {
     if (text === undefined) return new Failure("Type", keyProblem(value));
     this.keyLength = this.write(text);
     return undefined;
-  }
-
-  /** Puts one field behind those before it into the bytes of a list that is a key; where the next one goes. */
-  keyItem(at: number, b: Uint8Array, start: number, end: number): number {
-    const needed = at + end - start + 2;
-    if (needed > this.key.length) this.key = roomier(this.key, needed);
-    const { key } = this;
-    key[at] = at === 0 ? OPENING : COMMA;
-    let to = at + 1;
-    for (let i = start; i < end; i++) key[to++] = b[i] as number;
-    return to;
-  }
-
-  /** Ends the list; where its bytes end. */
-  keyListEnd(at: number): number {
-    this.key[at] = CLOSING;
-    return at + 1;
   }
 
   /** The same of any value: objects have one spelling by the order of their names. */

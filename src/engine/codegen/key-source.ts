@@ -60,11 +60,11 @@ function listSource(
   const slots = listedFields(key)?.map((field) => chain.copied(field, at)?.slot);
   if (slots === undefined || !slots.every((slot) => slot !== undefined)) return undefined;
   const canonical = slots.map(({ type }) => `(${type} === 1 || ${type} === 3)`).join(" && ");
-  const puts = slots.map(({ buffer, start, end }) => `listed = R.keyItem(listed, ${buffer}, ${start}, ${end});`);
+  const puts = slots.map(({ buffer, start, end }) => `R.list.item(0, ${buffer}, ${start}, ${end});`);
   return (general) => `if (${canonical}) {
-  let listed = 0;
+  R.list.begin();
   ${puts.join("\n  ")}
-  listed = R.keyListEnd(listed); ${keys.buffer} = R.key; ${keys.start} = 0; ${keys.end} = listed;
+  ${keys.start} = 0; ${keys.end} = R.list.end(); ${keys.buffer} = R.list.bytes;
 } else { ${general} }`;
 }
 

@@ -25,6 +25,8 @@ export interface LogShard<L> extends JoinShard {
 export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
   protected readonly spanMs: number;
   protected readonly laterMs: readonly [number, number];
+  /** The last watermark that is a time: the end of the input is none. */
+  protected time = Number.NEGATIVE_INFINITY;
   /** Nothing is due to be given or dropped below this watermark. */
   protected nextDue = Number.POSITIVE_INFINITY;
 
@@ -78,6 +80,7 @@ export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
   advance(watermark: number): void {
     if (watermark <= this.watermark) return;
     this.watermark = watermark;
+    if (watermark < Number.POSITIVE_INFINITY) this.time = watermark;
     if (watermark < this.nextDue) return;
     this.nextDue = Number.POSITIVE_INFINITY;
     this.pass(watermark);

@@ -13,9 +13,6 @@ const ALWAYS = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
  * time; with 0 never, and all rows of a side are in one log.
  */
 export class UnboundedJoin extends JoinState {
-  /** The end of time is not a time: a bounded input that ended forgets nothing. */
-  private time = Number.NEGATIVE_INFINITY;
-
   constructor(node: JoinNode, ttlMs: number) {
     super(node, unboundedSpans(ttlMs));
   }
@@ -50,11 +47,7 @@ export class UnboundedJoin extends JoinState {
     }
   }
 
-  override advance(watermark: number): void {
-    if (watermark > this.time && watermark < Number.POSITIVE_INFINITY) this.time = watermark;
-    super.advance(watermark);
-  }
-
+  /** A bounded input that ended forgets nothing. */
   protected pass(): void {
     this.dropPassed(this.time);
   }

@@ -27,7 +27,7 @@ export const END = 5;
 export const STEP_BYTES = 16;
 
 /** Numbers of 32 bits in a row for each slot: where its value starts and ends in the batch, its kind, and one to spare. */
-export const SLOT_INTS = 4;
+const SLOT_INTS = 4;
 
 /** A row begins with whether there is anything in it. Values that nobody asks for are told there, before. */
 export const rowInts = (slots: number): number => (slots + 1) * SLOT_INTS;

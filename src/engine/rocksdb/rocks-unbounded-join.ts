@@ -8,9 +8,6 @@ import type { StoredLog } from "./stored-log.ts";
 
 /** `UnboundedJoin` in RocksDB. */
 export class RocksUnboundedJoin extends RocksJoin {
-  /** The end of time is not a time: a bounded input that ended forgets nothing. */
-  private time = Number.NEGATIVE_INFINITY;
-
   constructor(node: JoinNode, ttlMs: number, state: RocksState) {
     super(node, unboundedSpans(ttlMs), state);
   }
@@ -39,11 +36,7 @@ export class RocksUnboundedJoin extends RocksJoin {
       }
   }
 
-  override advance(watermark: number): void {
-    if (watermark > this.time && watermark < Number.POSITIVE_INFINITY) this.time = watermark;
-    super.advance(watermark);
-  }
-
+  /** A bounded input that ended forgets nothing. */
   protected pass(): void {
     this.dropPassed(this.time);
   }
