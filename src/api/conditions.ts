@@ -64,7 +64,8 @@ export const REASONS = {
   LagAboveObjective: "The lag is above slo.maxLag.",
   LagUnknown: "The lag of a worker is missing or old, so nothing is said about the objective.",
   NotEnoughSplits: "There are more workers than splits to read; some are idle.",
-  OffsetReset: "A source went on behind records that it never read, by its offsetReset; the message counts them.",
+  OffsetReset:
+    "A source went on behind records that it never read, by its offsetReset or because a file was replaced; the message counts them.",
   // Pauses
   PausedByUser: "Weir leaves the job alone because of the annotation weir.dev/pause-reconciliation.",
   // Policies and windows

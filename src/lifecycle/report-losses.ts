@@ -2,7 +2,7 @@ import { setWhileTrue } from "./conditions.ts";
 import type { Draft } from "./draft.ts";
 import type { SlotView } from "./slots.ts";
 
-/** What a source's `offsetReset` has cost since the workers started: a condition while they run, an Event for each time. */
+/** What a source's `offsetReset`, or a file that was replaced, has cost since the workers started: a condition while they run, an Event for each time. */
 export function reportLosses(draft: Draft, slots: readonly SlotView[]): void {
   const losses = slots.flatMap(({ slot, worker }) => {
     const lost = worker?.metrics?.lost;

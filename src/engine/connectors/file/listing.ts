@@ -1,7 +1,7 @@
 import type { Dirent } from "node:fs";
 import { glob, opendir, readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
-import { messageOf, WeirError } from "../../../errors.ts";
+import { isWeirError, messageOf, WeirError } from "../../../errors.ts";
 
 interface InputFile {
   readonly name: string;
@@ -13,8 +13,14 @@ export async function listInput(path: string, shown: string): Promise<InputFile[
   try {
     const isPattern = /[*?[\]{}]/.test(basename(path)) && !(await exists(path));
     const found = isPattern ? await matching(path) : await plain(path);
-    return inOrder(found);
+    if (found.length > 0) return inOrder(found);
+    const nothing = isPattern ? `no file matches ${shown}` : `there is no file in ${shown}`;
+    throw new WeirError(
+      "SOURCE_UNREACHABLE",
+      `${nothing}: the job begins when there is one. Hidden files do not count`,
+    );
   } catch (e) {
+    if (isWeirError(e)) throw e;
     const missing = (e as NodeJS.ErrnoException).code === "ENOENT";
     const why = missing ? "it is not in the worker's pod; mount what has it by spec.worker.volumes" : messageOf(e);
     throw new WeirError("SOURCE_UNREACHABLE", `cannot list ${shown}: ${why}`, { cause: e });

@@ -3,7 +3,7 @@ import type { Batch } from "../../batch.ts";
 import type { AssignedSplit, Position, SourceContext, SourceFactory, SourceReader } from "../connector.ts";
 import { gzipReader, plainReader } from "./line-reader.ts";
 import { listInput } from "./listing.ts";
-import { fileSplitReader, type FileSplitReader } from "./split-reader.ts";
+import { fileSplitReader, type FilePosition, type FileSplitReader } from "./split-reader.ts";
 
 interface FileSourceConfig {
   /** A file, a folder, or a glob in the last part, in the pod. */
@@ -28,16 +28,23 @@ export const fileSource: SourceFactory = {
   open: async (config, assigned, ctx) => {
     const source = config as FileSourceConfig;
     const files = new Map((await listInput(ctx.resolvePath(source.path), source.path)).map((f) => [f.name, f.path]));
-    const readers = assigned.map((a) => openSplit(source, a, files.get(a.split.id) ?? a.split.id));
+    const readers = assigned.map((a) => openSplit(source, a, files.get(a.split.id) ?? a.split.id, ctx));
     return sequentialReader(readers, source.follow === true, ctx);
   },
 };
 
-function openSplit(source: FileSourceConfig, { split, position }: AssignedSplit, path: string): FileSplitReader {
+function openSplit(
+  source: FileSourceConfig,
+  { split, position }: AssignedSplit,
+  path: string,
+  ctx: SourceContext,
+): FileSplitReader {
   const gzip = source.compression === "Gzip" || path.endsWith(".gz");
+  const { offset = 0, line = 0, read } = (position ?? {}) as Partial<FilePosition>;
   return fileSplitReader({
     split,
-    from: { offset: Number(position?.["offset"] ?? 0), line: Number(position?.["line"] ?? 0) },
+    from: { offset, line, ...(read && { read }) },
+    replaced: (message) => ctx.lost(0, message),
     follow: source.follow === true && !gzip,
     open: (offset) => (gzip ? gzipReader(path, offset) : plainReader(path, offset)),
   });
@@ -104,7 +111,7 @@ function sequentialReader(readers: readonly FileSplitReader[], follow: boolean, 
     onReady: (fn) => {
       wake = fn;
     },
-    positions: () => new Map<string, Position>(readers.map((r) => [r.split.id, r.position()])),
+    positions: () => new Map<string, Position>(readers.map((r) => [r.split.id, { ...r.position() }])),
     finished: () => !follow && readers.every((r) => r.done),
     lag: () => (readers.every((r) => r.done) ? { records: 0 } : undefined),
     idleSplits: () => [...idle],
