@@ -89,7 +89,8 @@ export const startDocument = z.object({
   /** Names the line of state: new for a start without state, kept over stop, start, rescale and upgrade. */
   lineage: z.string(),
   epoch: z.number().int(),
-  slots: z.number().int().min(1),
+  /** Workers that share the keys. 0, which older workers refuse: this one deletes the topics between the job's workers, and ends. */
+  slots: z.number().int().min(0),
   restore: restorePoint,
   checkpoint: z.object({
     intervalMs: z.number(),

@@ -7,13 +7,14 @@ import type { Draft } from "./draft.ts";
 import { act, begin, beginDraft, tell } from "./draft.ts";
 import type { LifecycleInput, LifecycleSpec } from "./input.ts";
 import { ensureWorkers } from "./launch.ts";
-import { advance, deleteDeadline } from "./operations/advance.ts";
+import { advance, deleteDeadline, deleteEnd } from "./operations/advance.ts";
 import { abandonUnwanted } from "./operations/save.ts";
 import { endOverrides, wantedOf } from "./overrides.ts";
 import { report } from "./report.ts";
 import { takeRequests } from "./requests.ts";
 import { takeVerdict } from "./verdict.ts";
 import { slotViews } from "./slots.ts";
+import { hasTopics, leaveTopics } from "./topics.ts";
 
 /**
  * The one decision: from everything gathered to the next status, the side effects that this status has announced, and
@@ -97,10 +98,11 @@ function remove(draft: Draft): void {
   const { job, spec, observed } = draft.input;
   if (!job.finalizers.includes(FINALIZER)) return;
   bookkeep(draft);
-  const late = draft.input.now >= deleteDeadline(draft, spec) + 30_000;
-  const nothingRuns = observed.pods.length === 0 && draft.memory.launched?.ending !== false;
-  if (late || nothingRuns || spec === undefined) return release(draft);
-  if (spec.deletion.mode === "Orphan") {
+  const isOrphaned = spec?.deletion.mode === "Orphan";
+  if (observed.pods.length === 0 && (isOrphaned || !hasTopics(draft))) return release(draft);
+  if (spec === undefined) return release(draft, "the job's spec cannot be read");
+  if (draft.input.now >= deleteEnd(draft, spec)) return release(draft, "the deletion took too long");
+  if (isOrphaned) {
     act(draft, { kind: "Orphan", pods: observed.pods.map((p) => p.name), plans: observed.plans });
     return release(draft);
   }
@@ -122,7 +124,8 @@ function beginDelete(draft: Draft, spec: LifecycleSpec): void {
   leaveBy(draft, operation, { mode: spec.deletion.mode, uri: spec.stop.uri ?? spec.savepointUri });
 }
 
-function release(draft: Draft): void {
+function release(draft: Draft, givenUp?: string): void {
+  if (givenUp !== undefined) leaveTopics(draft, givenUp);
   delete draft.status.operation;
   act(draft, { kind: "RemoveFinalizer" });
 }

@@ -18,6 +18,7 @@ export type Action =
   | {
       readonly kind: "ApplyPlan";
       readonly epoch: number;
+      /** 0 is not to run the job, but to delete the topics between its workers. */
       readonly slots: number;
       readonly lineage: string;
       readonly restore: RestorePoint;

@@ -59,6 +59,10 @@ export interface OperationTarget {
   because?: string;
   /** All workers were seen running at this time. */
   runningSince?: number;
+  /** Of the pod that deletes the topics between workers, and whether it has been seen. */
+  epoch?: number;
+  podAttempt?: number;
+  podSeen?: boolean;
   /** A job that gives up on the way ends in FAILED instead of STOPPED. */
   fail?: boolean;
 }

@@ -37,6 +37,8 @@ export interface JobIdentity {
   readonly name: string;
   /** The name as its pods' label value says it. */
   readonly label: string;
+  /** What the names of all topics between its workers match, as a regular expression. */
+  readonly topics: string;
   readonly uid: string;
   readonly generation: number;
   readonly annotations: Readonly<Record<string, string>>;
@@ -85,6 +87,8 @@ export interface LifecycleSpec {
   };
   readonly upgrade: { readonly mode: "Savepoint" | "LastCheckpoint" | "Stateless"; readonly fallback: boolean };
   readonly restart: RestartStrategy;
+  /** Brokers of the Kafka clusters that hold the topics between its workers; none where it needs no such topics. */
+  readonly exchanges: readonly string[];
   readonly deletion: { readonly mode: "Savepoint" | "Cancel" | "Orphan"; readonly timeoutMs: number };
 }
 

@@ -37,6 +37,7 @@ export function openEpoch(
     ...(target.copyOf === undefined ? {} : { copyOf: target.copyOf }),
   };
   draft.memory.launched = launched;
+  if (exchange !== undefined && spec.exchanges.length > 0) draft.memory.topics = true;
   if (!copied) draft.memory.fixed = fixedFields(spec);
   draft.memory.slots = [];
   draft.memory.failures = [];

@@ -55,6 +55,8 @@ export const memory = z.object({
   restorePoint: restorePoint.optional(),
   /** While nothing runs: the topics between workers in which the newest checkpoints hold positions. */
   exchange: exchange.optional(),
+  /** Workers may have left topics on Kafka that they kept for each other. */
+  topics: z.boolean().optional(),
   /** Why nothing runs, and the generation this was decided at. */
   ended: z
     .object({ reason: z.enum(["Stopped", "Completed", "Failed"]), code: z.string(), generation: z.number().int() })

@@ -51,6 +51,7 @@ export function report(draft: Draft): void {
 /** Why something that should be does not happen by itself: the user must act. */
 function stalledBy(draft: Draft): Refusal | undefined {
   const { refusal, spec } = draft.input;
+  if (draft.status.operation?.type === "Delete") return undefined;
   if (refusal !== undefined) return refusal;
   if (draft.status.state === "FAILED")
     return { reason: draft.memory.ended?.code ?? "Failed", message: failureText(draft) };

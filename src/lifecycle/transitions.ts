@@ -17,7 +17,7 @@ export const OPERATIONS = {
   Upgrade: ["Savepoint", "AwaitSavepoint", "Terminate", "AwaitGone", "Launch", "AwaitRunning", "Verify"],
   Restart: ["Savepoint", "AwaitSavepoint", "Terminate", "AwaitGone", "Launch", "AwaitRunning", "Verify"],
   Recover: ["Wait", "Relaunch", "AwaitRunning"],
-  Delete: ["Savepoint", "AwaitSavepoint", "Terminate", "AwaitGone"],
+  Delete: ["Savepoint", "AwaitSavepoint", "Terminate", "AwaitGone", "DeleteTopics"],
 } as const satisfies Record<string, readonly string[]>;
 
 export type OperationType = keyof typeof OPERATIONS;

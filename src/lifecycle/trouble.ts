@@ -1,20 +1,31 @@
+import type { JobOperation } from "../api/streaming-job-status.schema.ts";
+import { OPERATION_REASON } from "./conditions.ts";
 import type { Draft } from "./draft.ts";
 import { timeOf, wakeAt } from "./draft.ts";
 import type { Refusal } from "./input.ts";
 import { reasonOf } from "./recovery.ts";
 import type { SlotView } from "./slots.ts";
 import { isDone, isUp } from "./slots.ts";
+import { troubleWithTopics } from "./topics.ts";
 
 /** What keeps a worker from running, in the words of the one who knows: the worker, the kubelet, the scheduler. */
 export function troubleOf(draft: Draft, slots: readonly SlotView[]): Refusal | undefined {
   const { hindrance } = draft.input.observed;
   if (hindrance !== undefined) return hindrance;
+  const { operation } = draft.status;
+  if (operation?.step === "DeleteTopics") return whyTopicsStay(draft, operation);
   for (const slot of slots) {
     if (isDone(slot)) continue;
     const trouble = problemOf(draft, slot) ?? (isUp(slot) ? undefined : whyDown(draft, slot));
     if (trouble !== undefined) return trouble;
   }
   return undefined;
+}
+
+function whyTopicsStay(draft: Draft, operation: JobOperation): Refusal | undefined {
+  const why = troubleWithTopics(draft, operation);
+  if (why === undefined) return undefined;
+  return { reason: OPERATION_REASON.Delete, message: `the topics between workers are not deleted yet: ${why}` };
 }
 
 /** The worker itself says what it cannot reach, and goes on trying. */

@@ -4,7 +4,6 @@ import type { Clock } from "../clock.ts";
 import type { ConnectorRegistry } from "../engine/connectors/registry.ts";
 import type { Plan } from "../engine/plan.ts";
 import type { Program, ProgramOptions } from "../engine/program.ts";
-import { discardExchanges } from "../engine/runtime/discard-exchanges.ts";
 import { startSlot, type RunningSlot, type StopMode } from "../engine/runtime/slot.ts";
 import { storageOpener, type SlotListener } from "../engine/runtime/slot-options.ts";
 import { messageOf } from "../errors.ts";
@@ -12,6 +11,7 @@ import { authorization } from "./authorization.ts";
 import { controlRoutes, notRunning } from "./calls.ts";
 import { failureOf, newCondition, statusOf, type Condition } from "./condition.ts";
 import { controlServer, type ControlServer } from "./control-server.ts";
+import { discard, discardOnly } from "./discard.ts";
 import { readDocuments } from "./documents.ts";
 import { eventStream, type EventStream } from "./events.ts";
 import { exposition, workerLabels } from "./exposition.ts";
@@ -25,8 +25,6 @@ const METRICS_MS = 2000;
 const FIRST_METRICS_MS = 250;
 /** Left of the grace period for closing after the last checkpoint. */
 const CLOSING_MS = 2000;
-/** Kafka may be out of reach, and who deletes a job waits. */
-const DISCARD_MS = 5_000;
 
 /** On the pod's `/tmp`, an emptyDir: nothing in it need outlive the process. */
 const STATE_FOLDER = "/tmp/weir-state";
@@ -135,7 +133,7 @@ function metricsOf({ condition, slot }: Running): Condition["metrics"] {
 
 async function run(running: Running, server: ControlServer): Promise<number> {
   const { condition, events, files, options } = running;
-  const code = await runSlot(running).catch((e: unknown) => {
+  const code = await work(running).catch((e: unknown) => {
     if (running.ending !== undefined && running.slot === undefined) return undefined;
     const failure = failureOf(e);
     condition.phase = "Failed";
@@ -150,6 +148,12 @@ async function run(running: Running, server: ControlServer): Promise<number> {
   await server.close();
   if (running.ending === "terminate") return EXIT_TERMINATED;
   return code ?? EXIT_DONE;
+}
+
+async function work(running: Running): Promise<number> {
+  if (running.start.slots > 0) return await runSlot(running);
+  await discardOnly(running, running.abort.signal);
+  return EXIT_DONE;
 }
 
 async function runSlot(running: Running): Promise<number> {
@@ -235,18 +239,6 @@ function stop(running: Running, mode: StopMode, drain: boolean): void {
     const { clock } = running.options;
     listenerOf(running).problem?.({ code: failureOf(e).code, message: messageOf(e), nextTryAt: clock.now() });
   });
-}
-
-/** One worker does it for all; what cannot be deleted in time stays, and does nothing. */
-async function discard({ plan, start, files, options }: Running): Promise<void> {
-  const { environment, clock, log } = options;
-  if (environment.WEIR_SLOT !== 0) return;
-  try {
-    const topics = await discardExchanges({ plan, start, ...files, clock, signal: AbortSignal.timeout(DISCARD_MS) });
-    if (topics.length > 0) log.info({ topics }, "deleted the topics between workers");
-  } catch (e) {
-    log.warn({}, `the topics between workers are left to be deleted by hand: ${messageOf(e)}`);
-  }
 }
 
 function terminate(running: Running): void {

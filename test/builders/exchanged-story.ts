@@ -40,10 +40,12 @@ export interface Systems {
   readonly kafka: KafkaServer;
   /** Where something answers GET requests: each record is looked up there before it goes to its worker. */
   readonly answers?: string;
+  /** Records of a job that comes to its end. */
+  readonly count?: number;
 }
 
 /** Counts the records of each tenant one by one. It does not know that a tenant is in one split. */
-function exchangedJob({ kafka, answers }: Systems, topic: string, over: object): JobObject["spec"] {
+function exchangedJob({ kafka, answers, count }: Systems, topic: string, over: object): JobObject["spec"] {
   const asked = {
     name: "asked",
     from: ["events"],
@@ -61,7 +63,7 @@ function exchangedJob({ kafka, answers }: Systems, topic: string, over: object):
         ...(answers === undefined ? [] : [{ name: "answers", http: { url: answers } }]),
       ],
       nodes: [
-        { name: "events", source: { datagen } },
+        { name: "events", source: { datagen: { ...datagen, ...(count === undefined ? {} : { count, rate: 0 }) } } },
         ...(answers === undefined ? [] : [asked]),
         {
           name: "counted",
@@ -101,10 +103,12 @@ export const EXCHANGED = [
   "resume",
   "recovery",
   "delete",
+  "delete-failed",
 ] as const;
 
 export function exchangedScenario({ kafka }: Systems, name: (typeof EXCHANGED)[number]): Scenario {
   const pair = createExchanged({ kafka });
+  const fragile = createExchanged({ kafka }, { restart: { strategy: "Never" } });
   const told: Readonly<Record<(typeof EXCHANGED)[number], Pick<Scenario, "before" | "act">>> = {
     start: { before: [], act: pair },
     "scale-up": { before: [pair], act: scaleTo(3) },
@@ -114,13 +118,43 @@ export function exchangedScenario({ kafka }: Systems, name: (typeof EXCHANGED)[n
     resume: { before: [pair, stop], act: resume },
     recovery: { before: [pair], act: losePod },
     delete: { before: [pair], act: remove },
+    "delete-failed": { before: [fragile, failing], act: remove },
   };
   const { before, act } = told[name];
-  return { name, before: before.map(steadily), act: steadily(act), judge: countedOnce(kafka) };
+  return {
+    name,
+    before: before.map(steadily),
+    act: steadily(act),
+    judge: async (ground, namespace) => {
+      await countedOnce(kafka)(ground, namespace);
+      if (act === remove) await untilNoneBetween(kafka, namespace);
+    },
+  };
+}
+
+/** Its second worker ends, and a job that does not restart fails with it. */
+export const failing: Act = {
+  do: (ground, namespace) => Promise.resolve(ground.restart(namespace, RESTARTED)),
+  arrived: (job) => job?.status?.state === "FAILED",
+};
+
+/** The topics between the workers of a story's job. */
+export async function topicsBetween(kafka: KafkaServer, namespace: string): Promise<string[]> {
+  return (await kafka.topics()).filter((topic) => topic.startsWith(`weir.${namespace}.${JOB}.`));
+}
+
+async function untilNoneBetween(kafka: KafkaServer, namespace: string): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  for (;;) {
+    const left = await topicsBetween(kafka, namespace);
+    if (left.length === 0) return;
+    if (performance.now() > deadline) throw new Error(`the deleted job has left ${left.join(", ")}`);
+    await delay(100);
+  }
 }
 
 /** A savepoint, or a stop with one, amid which the second worker restarts; with a lookup before the exchange. */
-export function interruptedScenario(systems: Required<Systems>, name: "savepoint" | "stop"): Scenario {
+export function interruptedScenario(systems: Systems & { answers: string }, name: "savepoint" | "stop"): Scenario {
   return {
     name: `interrupted-${name}`,
     before: [steadily(createExchanged(systems))],

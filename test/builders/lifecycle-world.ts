@@ -31,6 +31,7 @@ export function lifecycleSpec(over: Partial<LifecycleSpec> = {}): LifecycleSpec 
     stop: { mode: "Savepoint", drain: false, timeoutMs: 20_000 },
     upgrade: { mode: "Savepoint", fallback: true },
     restart: { kind: "FixedDelay", delay: 1_000, maxAttempts: 3 },
+    exchanges: [],
     deletion: { mode: "Savepoint", timeoutMs: 20_000 },
     ...over,
   };
@@ -66,6 +67,7 @@ export function lifecycleWorld(spec: LifecycleSpec = lifecycleSpec()) {
     spec,
     refusal: undefined as Refusal | undefined,
     misfit: undefined as string | undefined,
+    hindrance: undefined as Refusal | undefined,
     generation: 1,
     annotations: {} as Record<string, string>,
     finalizers: [] as string[],
@@ -95,6 +97,7 @@ export function lifecycleWorld(spec: LifecycleSpec = lifecycleSpec()) {
       namespace: "ns",
       name: "job",
       label: "job",
+      topics: "weir\\.ns\\.job\\..*",
       uid: "0123456789abcdef",
       generation: world.generation,
       annotations: world.annotations,
@@ -113,6 +116,7 @@ export function lifecycleWorld(spec: LifecycleSpec = lifecycleSpec()) {
       created: world.vanished,
       moved: world.moved,
       sealed: world.sealed,
+      hindrance: world.hindrance,
     },
     policy:
       world.intents.length === 0
@@ -214,6 +218,7 @@ export function lifecycleWorld(spec: LifecycleSpec = lifecycleSpec()) {
   const live = (pod: WorldPod): void => {
     const { worker } = pod;
     if (pod.phase === "Pending" && world.schedulable) pod.phase = "Running";
+    else if (pod.phase === "Running" && world.plans.get(pod.epoch)?.slots === 0) pod.phase = "Succeeded";
     else if (pod.phase === "Running") work(pod);
     if (worker.savepoint?.state === "InProgress" && worker.reachable) {
       const { id } = worker.savepoint;

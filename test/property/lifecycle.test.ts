@@ -100,6 +100,7 @@ function happen(world: LifecycleWorld, what: Exclude<Happening, { kind: "reconci
         launchHash: `v${what.version}`,
         desiredState: what.desired,
         restart: endless,
+        exchanges: world.spec.exchanges,
       });
       return;
     case "refused":
@@ -164,7 +165,7 @@ function check(world: LifecycleWorld, decision: LifecycleDecision, before: { sta
   ).toBe(true);
   expect(decision.status.epoch ?? 0).toBeGreaterThanOrEqual(watch.epoch);
   for (const action of decision.actions) {
-    if (action.kind === "ApplyPlan") {
+    if (action.kind === "ApplyPlan" && action.slots > 0) {
       if (watch.hadState) expect(action.restore.kind, "a job with state starts empty").not.toBe("none");
       expect(restoredEpoch(action.restore), "a start goes behind the newest state").toBeGreaterThanOrEqual(watch.saved);
     }
@@ -240,5 +241,35 @@ describe("the lifecycle under anything that happens", () => {
       { numRuns: runs },
     );
     console.log(`lifecycle: ${runs} stories, no promise broken`);
+  });
+
+  it("ends a deletion in its time, and by a word on topics between workers that may stay", () => {
+    let [deleted, stay] = [0, 0];
+    const story = fc.array(happening, { minLength: 1, maxLength: 40 });
+    fc.assert(
+      fc.property(story, story, (before, after) => {
+        const spec = lifecycleSpec({ restart: endless, exchanges: ["kafka:9092"] });
+        const world = lifecycleWorld(spec);
+        world.reconcile(); // a deletion is ours once the finalizer is there
+        play(world, before);
+        const { topics } = (world.status.internal ?? {}) as { topics?: boolean };
+        world.deletedAt = world.now;
+        play(world, after);
+        const end = world.deletedAt + spec.deletion.timeoutMs + 30_000;
+        while (!world.released && world.now < end) {
+          world.reconcile();
+          world.tick();
+        }
+        world.reconcile();
+        expect(world.released, JSON.stringify(world.status.operation)).toBe(true);
+        const reasons = world.events.flatMap((e) => (e.reason.startsWith("Topics") ? [e.reason] : []));
+        expect(reasons.length > 0).toBe(topics === true);
+        deleted += Number(reasons.includes("TopicsDeleted"));
+        stay += Number(reasons.includes("TopicsRemain"));
+      }),
+      { numRuns: runs / 2 },
+    );
+    console.log(`lifecycle: ${runs / 2} deletions; of topics ${deleted} times, and told that they stay ${stay} times`);
+    expect(Math.min(deleted, stay)).toBeGreaterThan(0);
   });
 });

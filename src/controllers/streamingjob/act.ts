@@ -53,7 +53,7 @@ const performers: Performers = {
       (scene.job.metadata.finalizers ?? []).filter((f) => f !== FINALIZER),
     ),
   ApplyPlan: async (actor, scene, action) => {
-    const contents = await contentsFor(actor, scene, action.copyOf);
+    const contents = await contentsFor(actor, scene, action);
     return createOwned(actor, scene, configMaps, epochPlan(action, contents, scene.place));
   },
   DeletePlan: (actor, scene, { epoch }) =>
@@ -87,10 +87,15 @@ export function perform(actor: Actor, scene: Scene, action: Action): Promise<Wri
   return performer(actor, scene, action);
 }
 
-async function contentsFor(actor: Actor, scene: Scene, copyOf: number | undefined): Promise<LaunchContents> {
+async function contentsFor(
+  actor: Actor,
+  scene: Scene,
+  { copyOf, slots }: ActionOf<"ApplyPlan">,
+): Promise<LaunchContents> {
   const source = copyOf === undefined ? undefined : scene.plan(copyOf);
   if (source !== undefined) return { ...contentsOf(source), modules: modulesOf(source) };
   const contents = scene.contents();
+  if (contents !== undefined && slots === 0) return { ...contents, modules: {} };
   if (contents !== undefined)
     return { ...contents, modules: await readModules(actor.client, scene.place.namespace, contents.plan) };
   throw new WeirError("INTERNAL", `job ${scene.key} has no plan to launch`);

@@ -1,7 +1,8 @@
 import { LABEL } from "../../api/group.ts";
 import type { StreamingJobStatus } from "../../api/streaming-job-status.schema.ts";
-import { startDocument } from "../../api/worker-protocol.ts";
+import { ownerOf, startDocument } from "../../api/worker-protocol.ts";
 import type { Clock } from "../../clock.ts";
+import { topicPattern } from "../../engine/connectors/exchange/topic-name.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { apiVersionOf, pods as podResource } from "../../kube/resource.ts";
 import type { KubeObject } from "../../kube/resource.ts";
@@ -223,6 +224,7 @@ function identityOf(job: JobObject): LifecycleInput["job"] {
     namespace,
     name,
     label: jobLabel(name),
+    topics: topicPattern(`${namespace}.${name}`, ownerOf(uid)),
     uid,
     generation,
     annotations,

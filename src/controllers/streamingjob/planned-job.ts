@@ -9,6 +9,7 @@ import { streamingJobSpec } from "../../api/streaming-job.schema.ts";
 import type { StreamingJobSpec } from "../../api/streaming-job.schema.ts";
 import type { Plan } from "../../engine/plan.ts";
 import { weakestDelivery } from "../../engine/planner/delivery.ts";
+import { exchangeBrokers } from "../../engine/planner/exchanges.ts";
 import { checkedPlan } from "../../engine/planner/plan-pipeline.ts";
 import { catalogue, isWeirError, messageOf, WeirError } from "../../errors.ts";
 import { canonical, relaunchPart } from "../../lifecycle/change-class.ts";
@@ -108,6 +109,7 @@ export function lifecycleSpec(effective: EffectiveSpec, plan: Plan | undefined):
     stop: { mode: stop.mode, drain: stop.drain, uri: stop.savepointDir, timeoutMs: parseDuration(stop.timeout) },
     upgrade: { mode: upgrade.mode, fallback: upgrade.fallback === "LastCheckpoint" },
     restart: restartStrategy(effective.restart),
+    exchanges: plan === undefined ? [] : exchangeBrokers(plan),
     deletion: { mode: deletion.mode, timeoutMs: parseDuration(deletion.timeout) },
   };
 }

@@ -112,6 +112,14 @@ function clusterOf({ config, secretRef }: Pick<PlanSink, "config" | "secretRef">
   return { config: own, secretRef };
 }
 
+/** Where its topics between workers are, as Kafka's tools take it: one text a cluster. */
+export function exchangeBrokers({ exchanges = [] }: Pick<Plan, "exchanges">): string[] {
+  const brokers = exchanges.map(({ config }) =>
+    (config as { brokers: readonly string[] }).brokers.slice(0, 3).join(","),
+  );
+  return [...new Set(brokers)];
+}
+
 /** Why a job has one worker, or that it need not. */
 export function limitOf(
   keying: ReadonlyMap<string, { readonly mode: string; readonly why: string }>,

@@ -5,6 +5,7 @@ import { stopped } from "../ending.ts";
 import type { LifecycleSpec } from "../input.ts";
 import type { OperationType, Step } from "../transitions.ts";
 import { stepAfter } from "../transitions.ts";
+import { deleteTopics, TOPICS_TIMEOUT_MS } from "./delete-topics.ts";
 import { awaitRunning, launch, settle, verify } from "./arrive.ts";
 import { awaitGone, terminate } from "./leave.ts";
 import { relaunch, waitToRecover } from "./recover.ts";
@@ -19,6 +20,7 @@ const HANDLERS: Readonly<Record<Step, StepHandler>> = {
   Await: awaitSavepoint,
   Terminate: terminate,
   AwaitGone: awaitGone,
+  DeleteTopics: deleteTopics,
   Launch: launch,
   AwaitRunning: awaitRunning,
   Verify: verify,
@@ -28,6 +30,9 @@ const HANDLERS: Readonly<Record<Step, StepHandler>> = {
 
 /** Workers get this long to end by themselves before their pods are deleted, which gives them their grace once more. */
 const END_TIMEOUT_MS = 10_000;
+
+/** Before a deletion ends anyway: to say why. */
+const LEAVE_MS = 5_000;
 
 /** Takes as many steps as the world already allows; the last one is the one that is written and acted on. */
 export function advance(draft: Draft, spec: LifecycleSpec): void {
@@ -52,12 +57,18 @@ function deadlineOf(draft: Draft, spec: LifecycleSpec, step: Step, operation: Jo
     return draft.input.now + saving + END_TIMEOUT_MS;
   }
   if (step === "AwaitGone") return operation.type === "Delete" ? deleteDeadline(draft, spec) : undefined;
+  if (step === "DeleteTopics") return Math.min(draft.input.now + TOPICS_TIMEOUT_MS, deleteEnd(draft, spec) - LEAVE_MS);
   if (step === "Launch" || operation.deadline === undefined) return undefined;
   return Date.parse(operation.deadline);
 }
 
 export function deleteDeadline(draft: Draft, spec: LifecycleSpec | undefined): number {
   return (draft.input.job.deletedAt ?? draft.input.now) + (spec?.deletion.timeoutMs ?? 300_000);
+}
+
+/** When a deletion goes on whatever still hangs. */
+export function deleteEnd(draft: Draft, spec: LifecycleSpec): number {
+  return deleteDeadline(draft, spec) + 30_000;
 }
 
 /** What is told when an operation that leaves the job running is complete. */

@@ -28,6 +28,11 @@ export function generationOf(topic: string, job: string): Pick<ExchangePlace, "g
   return found === null ? undefined : { generation: Number(found[1]), owner: found[2] };
 }
 
+/** A regular expression, as Kafka's tools take it, of all topics between the workers of a job. */
+export function topicPattern(job: string, owner: string): string {
+  return `${jobPrefix(job).replaceAll(".", "\\.")}[^.]+\\.g[0-9]+-${owner}`;
+}
+
 const jobPrefix = (job: string): string => `weir.${legal(job, LONGEST.job)}.`;
 
 /** What Kafka does not take, or is too long, is told apart by a hash. */
