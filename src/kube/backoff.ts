@@ -21,7 +21,7 @@ export function reconnectBackoff(
   let lastAt = -Infinity;
   return {
     next: () => {
-      const now = timers.now();
+      const now = timers.elapsed();
       if (now - lastAt > resetAfterMs) wait = firstMs;
       lastAt = now;
       const jittered = Math.min(wait * (1 + timers.random()), maxMs);

@@ -80,7 +80,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   };
 
   const spend = (uid: string): boolean => {
-    const now = timers.now();
+    const now = timers.elapsed();
     const budget = budgets.get(uid) ?? { tokens: BURST, at: now };
     const tokens = Math.min(BURST, budget.tokens + (now - budget.at) / REFILL_MS);
     remember(budgets, uid, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now });

@@ -56,12 +56,12 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
   const waiters = createWaiters(timers);
   let seen = "";
   let synced = false;
-  let heardAt = timers.now();
+  let heardAt = timers.elapsed();
   let triedAt = heardAt;
 
   const place = { ...labels, watched_namespace: options.selection?.namespace ?? "" };
   meter.gauge("kube_cache_objects", place, () => store.size);
-  meter.gauge("kube_watch_silence_seconds", place, () => (timers.now() - heardAt) / 1000);
+  meter.gauge("kube_watch_silence_seconds", place, () => (timers.elapsed() - heardAt) / 1000);
 
   const sink: ReflectorSink<T> = {
     replace: (list, reason) => {
@@ -74,7 +74,7 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
       else store.put(transform(object));
     },
     progress: (resourceVersion) => {
-      heardAt = timers.now();
+      heardAt = timers.elapsed();
       if (isNewer(resourceVersion, seen)) seen = resourceVersion;
       waiters.check();
     },
@@ -120,7 +120,7 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
     },
     run: (signal) => {
       const onTry = (): void => {
-        triedAt = timers.now();
+        triedAt = timers.elapsed();
       };
       return runReflector({ ...options, sink, onTry }, signal);
     },

@@ -35,7 +35,7 @@ const election = (client: KubeClient, identity: string) => {
   const made = createLeaderElection({
     client,
     identity,
-    timers: { ...timers, now: () => timers.now() + frozenFor },
+    timers: { ...timers, now: () => timers.now() + frozenFor, elapsed: () => timers.elapsed() + frozenFor },
     lease: { namespace: "weir-system", name: "operator" },
     lead: (term, signal) => {
       terms.push(term);
@@ -83,6 +83,34 @@ describe("leader election", () => {
     leader.freeze(60_000);
     await expect(leader.election.fenceWrites(write, sent)).rejects.toThrow("was not sent");
     await expect(leader.election.fenceWrites({ ...write, method: "GET" }, sent)).resolves.toBe("sent");
+  });
+
+  it("waits the whole lease although its clock is set forward, and no longer although it is set back", async () => {
+    for (const by of [3_600_000, -3_600_000]) {
+      const server = leaseServer();
+      const first = election(server.client, "first");
+      await first.timers.advance(0);
+      const second = election(server.client, "second");
+      await second.timers.advance(1_000);
+      second.timers.setClock(by);
+      await second.timers.advance(13_000);
+      expect([second.terms, server.holder()]).toEqual([[], "first"]);
+      await second.timers.advance(3_000);
+      expect(server.holder()).toBe("second");
+    }
+  });
+
+  it("stops leading in time although its clock is set back", async () => {
+    const server = leaseServer();
+    let isDown = false;
+    const find = (): Promise<unknown> =>
+      isDown ? Promise.reject(new KubeError("get leases", 503, {})) : server.client.find(leases, { name: "operator" });
+    const leader = election({ ...server.client, find } as unknown as KubeClient, "leader");
+    await leader.timers.advance(0);
+    isDown = true;
+    leader.timers.setClock(-3_600_000);
+    await leader.timers.advance(10_000);
+    expect(leader.election.isLeading).toBe(false);
   });
 
   it("stops leading when it could not renew for 10 s, 5 s before anybody else may lead", async () => {

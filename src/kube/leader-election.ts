@@ -57,34 +57,43 @@ export interface LeaderElection {
   readonly fenceWrites: Interceptor;
 }
 
-/** What we saw of the lease and when, by our own clock: clocks of other machines are never compared. */
+/** What we saw of the lease and when, by `elapsed`: clocks of other machines are never compared, and ours may be set. */
 interface Observation {
   readonly lease: Lease;
   readonly at: number;
+}
+
+/** By both clocks: one does not count the sleep of a machine, the other one may be set back. */
+interface Moment {
+  readonly now: number;
+  readonly elapsed: number;
 }
 
 export function createLeaderElection(options: LeaderElectionOptions): LeaderElection {
   const { client, identity, timers = systemTimers, meter = noMeter } = options;
   const { leaseDurationMs = 15_000, renewDeadlineMs = 10_000, retryMs = 2_000 } = options;
   let seen: Observation | undefined;
-  let renewedAt: number | undefined;
+  let renewedAt: Moment | undefined;
 
-  const isLeading = (): boolean => renewedAt !== undefined && timers.now() - renewedAt < renewDeadlineMs;
+  const moment = (): Moment => ({ now: timers.now(), elapsed: timers.elapsed() });
+  /** By the clock that has gone further: a clock that is set forward costs a leader its lease, it never gives two leaders. */
+  const since = (then: Moment): number => Math.max(timers.now() - then.now, timers.elapsed() - then.elapsed);
+  const isLeading = (): boolean => renewedAt !== undefined && since(renewedAt) < renewDeadlineMs;
   meter.gauge("leader", { lease: options.lease.name }, () => (isLeading() ? 1 : 0));
 
   const observe = (lease: Lease): void => {
     const isNew = seen === undefined || seen.lease.metadata.resourceVersion !== lease.metadata.resourceVersion;
-    if (isNew) seen = { lease, at: timers.now() };
+    if (isNew) seen = { lease, at: timers.elapsed() };
   };
 
   /** One try. Resolves to our lease, or `undefined` while somebody else holds it. */
   const acquireOrRenew = async (signal: AbortSignal): Promise<Lease | undefined> => {
-    const startedAt = timers.now();
+    const startedAt = moment();
     const found = await client.find<Lease>(leases, options.lease, { signal });
     if (found !== undefined) observe(found);
     const isOurs = renewedAt !== undefined && found?.spec?.holderIdentity === identity;
     if (found !== undefined && !isOurs && !isFree(found)) return undefined;
-    const wanted = leaseOf(found, isOurs, startedAt);
+    const wanted = leaseOf(found, isOurs, startedAt.now);
     const written =
       found === undefined
         ? await client.create<Lease>(leases, wanted, { signal })
@@ -98,7 +107,7 @@ export function createLeaderElection(options: LeaderElectionOptions): LeaderElec
     const holder = lease.spec?.holderIdentity ?? "";
     const duration = (lease.spec?.leaseDurationSeconds ?? leaseDurationMs / 1000) * 1000;
     // Our own identity without a renewal that we know of: an acknowledgement was lost. The new term fences the old one.
-    return holder === "" || holder === identity || (seen !== undefined && timers.now() - seen.at >= duration);
+    return holder === "" || holder === identity || (seen !== undefined && timers.elapsed() - seen.at >= duration);
   };
 
   const leaseOf = (found: Lease | undefined, isOurs: boolean, now: number): Lease => ({
@@ -117,7 +126,7 @@ export function createLeaderElection(options: LeaderElectionOptions): LeaderElec
 
   const attempt = async (signal: AbortSignal): Promise<Lease | undefined> => {
     // A hanging call must not outlast the deadline: `lead` is told to stop before anybody else may start.
-    const left = isLeading() && renewedAt !== undefined ? renewedAt + renewDeadlineMs - timers.now() : Infinity;
+    const left = renewedAt !== undefined && isLeading() ? renewDeadlineMs - since(renewedAt) : Infinity;
     const limit = limitCall(signal, Math.min(renewDeadlineMs / 2, left), timers);
     try {
       return await acquireOrRenew(limit.signal);

@@ -3,6 +3,8 @@ import type { Timers } from "./timers.ts";
 export interface ManualTimers extends Timers {
   /** Moves time on and runs everything due, in order, letting promises settle between the runs. */
   advance(ms: number): Promise<void>;
+  /** Sets the clock forward or back by so much; nothing else has happened. */
+  setClock(byMs: number): void;
   /** How many timers wait. */
   pending(): number;
 }
@@ -15,6 +17,7 @@ interface Entry {
 /** The fake that ships beside the port. `random` is constant unless given. */
 export function manualTimers(options: { start?: number; random?: () => number } = {}): ManualTimers {
   let now = options.start ?? 0;
+  let setBy = 0;
   const entries = new Set<Entry>();
   const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const nextDue = (limit: number): Entry | undefined => {
@@ -23,7 +26,8 @@ export function manualTimers(options: { start?: number; random?: () => number } 
     return first;
   };
   return {
-    now: () => now,
+    now: () => now + setBy,
+    elapsed: () => now,
     random: options.random ?? (() => 0.5),
     after: (ms, run) => {
       const entry = { at: now + ms, run };
@@ -41,6 +45,9 @@ export function manualTimers(options: { start?: number; random?: () => number } 
       }
       now = limit;
       await settle();
+    },
+    setClock: (byMs) => {
+      setBy += byMs;
     },
     pending: () => entries.size,
   };

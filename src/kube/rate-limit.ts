@@ -22,11 +22,11 @@ export function retryRateLimit(options: RetryRateLimitOptions): RateLimit {
   const { timers, baseMs = 5, maxMs = 300_000, perSecond = 10, burst = 100 } = options;
   const failures = new Map<string, number>();
   let tokens = burst;
-  let filledAt = timers.now();
+  let filledAt = timers.elapsed();
 
   /** Takes a token, going into debt when there is none: the debt is the wait. */
   const take = (): number => {
-    const now = timers.now();
+    const now = timers.elapsed();
     tokens = Math.min(burst, tokens + ((now - filledAt) / 1000) * perSecond) - 1;
     filledAt = now;
     return tokens >= 0 ? 0 : (-tokens / perSecond) * 1000;

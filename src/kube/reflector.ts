@@ -63,24 +63,24 @@ export async function runReflector<T extends KubeObject>(
     options.sink.progress(list.resourceVersion);
     meter.count("kube_relists_total", { ...labels, reason });
     position.resourceVersion = list.resourceVersion;
-    position.relistAt = timers.now() + resyncMs * (0.9 + timers.random() * 0.2);
+    position.relistAt = timers.elapsed() + resyncMs * (0.9 + timers.random() * 0.2);
     relistFor = undefined;
   };
 
   const step = async (): Promise<void> => {
     options.onTry?.();
-    if (relistFor === undefined && timers.now() >= position.relistAt) relistFor = "resync";
+    if (relistFor === undefined && timers.elapsed() >= position.relistAt) relistFor = "resync";
     if (relistFor !== undefined) await relist(relistFor);
     await watchOnce(options, position, signal);
   };
 
   while (!signal.aborted) {
-    const started = timers.now();
+    const started = timers.elapsed();
     try {
       await step();
       meter.count("kube_watch_restarts_total", { ...labels, reason: "ended" });
       // A server that ends every watch at once must not be asked in a tight loop.
-      if (timers.now() - started < 1_000) await pause(timers, backoff.next(), signal);
+      if (timers.elapsed() - started < 1_000) await pause(timers, backoff.next(), signal);
     } catch (e) {
       if (signal.aborted) return;
       options.onError?.(e);
@@ -103,8 +103,8 @@ function pastDetector(timers: Timers): (listed: string, seen: string) => boolean
       since = undefined;
       return false;
     }
-    since ??= timers.now();
-    return timers.now() - since < 120_000;
+    since ??= timers.elapsed();
+    return timers.elapsed() - since < 120_000;
   };
 }
 
@@ -139,7 +139,7 @@ async function watchOnce<T extends KubeObject>(
   const connection = new AbortController();
   const abort = (): void => connection.abort();
   signal.addEventListener("abort", abort, { once: true });
-  const cancelResync = timers.after(Math.max(position.relistAt - timers.now(), 0), abort);
+  const cancelResync = timers.after(Math.max(position.relistAt - timers.elapsed(), 0), abort);
   let cancelWatchdog = timers.after(inactivityMs, abort);
   try {
     const events = await options.client.watch<T>(options.resource, {

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { systemClock, type Clock } from "../clock.ts";
 
 /** Cancels what was scheduled; a second call does nothing. */
 export type Cancel = () => void;
@@ -12,7 +12,7 @@ export interface Timers extends Clock {
 }
 
 export const systemTimers: Timers = {
-  now: () => Date.now(),
+  ...systemClock,
   random: () => Math.random(),
   after: (ms, run) => {
     const timer = setTimeout(run, ms);

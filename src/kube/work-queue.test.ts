@@ -54,6 +54,21 @@ describe("the work queue", () => {
     expect(queue.longestRun).toEqual({ key: "b", since: since + 1_000 });
   });
 
+  it.each([3_600_000, -3_600_000])("runs a key again as soon as ever when the clock is set by %i ms", async (by) => {
+    const timers = manualTimers({ start: 1_700_000_000_000 });
+    const { queue, keys, last } = manualQueue(timers);
+    queue.add("a");
+    last().finish();
+    await timers.advance(0);
+    timers.setClock(by);
+    queue.add("a");
+    await timers.advance(120);
+    expect(keys()).toEqual(["a", "a"]);
+    last().fail(new Error("again"));
+    await timers.advance(1_000);
+    expect(keys()).toEqual(["a", "a", "a"]);
+  });
+
   it("runs a key once however often it was added while it waited", async () => {
     const timers = manualTimers();
     const { queue, keys, last } = manualQueue(timers);

@@ -47,7 +47,7 @@ export interface WorkQueue {
   run(signal: AbortSignal): Promise<void>;
   /** Keys that wait and could run now. */
   readonly depth: number;
-  /** The key that has been processed for longest, and since when, ms. */
+  /** The key that has been processed for longest, and since when, by `Timers.elapsed`. */
   readonly longestRun: { readonly key: string; readonly since: number } | undefined;
   /** Failures in a row of a key. */
   retriesOf(key: string): number;
@@ -71,7 +71,7 @@ function forgetOld(times: Map<string, number>, before: number): void {
 export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const { name, concurrency = 1, minGapMs = 120, meter = noMeter, timers = systemTimers } = options;
   const limit = options.rateLimit ?? retryRateLimit({ timers });
-  const waiting = new Map<string, number>(); // key → when it was added; a Map keeps the order
+  const waiting = new Map<string, number>(); // key → when it was added (all by `elapsed`); a Map keeps the order
   const running = new Map<string, number>(); // key → since when, in that order
   const again = new Set<string>(); // added while running
   const delayed = new Map<string, Delayed>();
@@ -84,16 +84,16 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
 
   const add = (key: string): void => {
     drop(key);
-    const gap = (startedAt.get(key) ?? -Infinity) + minGapMs - timers.now();
+    const gap = (startedAt.get(key) ?? -Infinity) + minGapMs - timers.elapsed();
     if (running.has(key)) again.add(key);
     else if (gap > 0) delay(key, gap, true);
-    else if (!waiting.has(key)) waiting.set(key, timers.now());
+    else if (!waiting.has(key)) waiting.set(key, timers.elapsed());
     pump();
   };
 
   const delay = (key: string, ms: number, isDue: boolean): void => {
     drop(key);
-    delayed.set(key, { at: timers.now() + ms, isDue, cancel: timers.after(ms, () => add(key)) });
+    delayed.set(key, { at: timers.elapsed() + ms, isDue, cancel: timers.after(ms, () => add(key)) });
   };
 
   const drop = (key: string): void => {
@@ -106,7 +106,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
       add(key);
       return;
     }
-    const at = timers.now() + ms;
+    const at = timers.elapsed() + ms;
     if (waiting.has(key) || again.has(key) || (delayed.get(key)?.at ?? Infinity) <= at) return;
     delay(key, ms, false);
   };
@@ -130,16 +130,16 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   };
 
   const processOne = async (key: string, signal: AbortSignal): Promise<void> => {
-    const started = timers.now();
+    const started = timers.elapsed();
     try {
       settle(key, { verdict: await options.process(key, signal) });
     } catch (error) {
       settle(key, { error });
     } finally {
-      meter.observe("queue_work_seconds", { queue: name }, (timers.now() - started) / 1000);
+      meter.observe("queue_work_seconds", { queue: name }, (timers.elapsed() - started) / 1000);
       running.delete(key);
       if (again.delete(key)) add(key);
-      if (startedAt.size > MAX_REMEMBERED) forgetOld(startedAt, timers.now() - minGapMs);
+      if (startedAt.size > MAX_REMEMBERED) forgetOld(startedAt, timers.elapsed() - minGapMs);
       pump();
     }
   };
@@ -150,9 +150,9 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
       if (next === undefined) break;
       const [key, since] = next;
       waiting.delete(key);
-      running.set(key, timers.now());
-      startedAt.set(key, timers.now());
-      meter.observe("queue_wait_seconds", { queue: name }, (timers.now() - since) / 1000);
+      running.set(key, timers.elapsed());
+      startedAt.set(key, timers.elapsed());
+      meter.observe("queue_wait_seconds", { queue: name }, (timers.elapsed() - since) / 1000);
       void processOne(key, active);
     }
     if (running.size > 0) return;

@@ -1,6 +1,7 @@
 import { ANNOTATION, FINALIZER } from "../api/group.ts";
 import { bookkeep } from "./bookkeeping.ts";
 import { choose, leaveBy, reconsider } from "./choose.ts";
+import { followClock } from "./clock-set-back.ts";
 import { setCondition } from "./conditions.ts";
 import type { LifecycleDecision } from "./decision.ts";
 import type { Draft } from "./draft.ts";
@@ -22,6 +23,7 @@ import { hasTopics, leaveTopics } from "./topics.ts";
  */
 export function decide(input: LifecycleInput): LifecycleDecision {
   const draft = beginDraft(input);
+  followClock(draft);
   adopt(draft);
   if (input.job.deletedAt !== undefined) remove(draft);
   else if (input.job.annotations[ANNOTATION.pauseReconciliation] === "true") return finish(draft, leaveAlone);

@@ -162,8 +162,6 @@ export interface WorkerView {
   readonly attempt: number;
   /** It answered within the heartbeat's time. */
   readonly reachable: boolean;
-  /** Last sign of life; 0 is never. */
-  readonly seenAt: number;
   readonly phase: WorkerPhase | undefined;
   readonly metrics: WorkerMetrics | undefined;
   readonly metricsAt: number;

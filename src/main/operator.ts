@@ -147,7 +147,7 @@ export async function startOperator(options: OperatorOptions): Promise<RunningOp
       : await startProbeServer({
           ...options.probes,
           live: () =>
-            notLive({ now: timers.now(), watches: caches.slowest, queues: controllers.flatMap(longestRunOf) }),
+            notLive({ now: timers.elapsed(), watches: caches.slowest, queues: controllers.flatMap(longestRunOf) }),
           ready: () => notReady(caches.namespaces),
           remark: () => refusals(caches.namespaces),
           metrics: meter.registry,

@@ -4,6 +4,7 @@ import { bench, policyView } from "../../test/builders/policy-input.ts";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
 
 /** The seed's own rule, word for word. */
 const SCALE_ON_LAG: PolicyRule = {
@@ -312,6 +313,48 @@ describe("arbitration", () => {
     ]);
     expect(b.metrics(20_000).problems).toEqual([]);
     expect(b.job.overrides[0]?.by).toBe("policy/zeta/up");
+  });
+});
+
+describe("a clock that is set back", () => {
+  const back = -3 * HOUR;
+
+  it("does not make a rule miss its next firing: a maintenance still stops the job, and starts it again", () => {
+    const b = bench([policyView(maintenance)], {
+      windows: [
+        window("late", "2026-03-02T08:10:00Z", "2026-03-02T08:20:00Z"),
+        window("early", "2026-03-02T05:40:00Z", "2026-03-02T05:50:00Z"),
+      ],
+    });
+    for (const ms of [0, 11 * MINUTE, 10 * MINUTE]) b.after(ms).step();
+    expect(b.intents).toEqual(["stop", "start"]);
+    for (const ms of [back, 21 * MINUTE, 10 * MINUTE]) b.after(ms).step();
+    expect(b.intents).toEqual(["stop", "start", "stop", "start"]);
+  });
+
+  it("does not make a rule act again in the firing that it acted in", () => {
+    const b = bench([scaleOnLag()]);
+    b.metrics(20_000);
+    b.after(SECOND).metrics(1);
+    b.job = { ...b.job, parallelism: 1, overrides: [] };
+    b.after(back).metrics(20_000);
+    b.after(SECOND).metrics(20_000);
+    expect(b.intents).toEqual(["scale 4", "scale 4"]);
+  });
+
+  it("does not prolong `for`, a cool-down or the limit of an hour", () => {
+    const waiting = bench([scaleOnLag({ for: "30s" })]);
+    waiting.metrics(20_000);
+    waiting.after(back).metrics(20_000);
+    waiting.after(30 * SECOND).metrics(20_000);
+    expect(waiting.intents).toEqual(["scale 4"]);
+
+    const cooling = bench([policyView({ rules: [{ ...SCALE_ON_LAG, cooldown: "1m" }], limits: { actionsPerHour: 1 } })]);
+    cooling.metrics(20_000);
+    cooling.job = { ...cooling.job, parallelism: 1, overrides: [] };
+    cooling.after(back).metrics(1);
+    cooling.after(MINUTE).metrics(20_000);
+    expect(cooling.intents).toEqual(["scale 4", "scale 4"]);
   });
 });
 

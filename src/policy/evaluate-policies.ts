@@ -116,7 +116,7 @@ function act(running: readonly Running[], input: PolicyInput, bind: (e: PolicyEv
     intents: [],
     notices: [],
     decisions: memory.decisions ?? [],
-    actions: (memory.policy?.actions ?? []).filter((at) => now - Date.parse(at) < HOUR_MS),
+    actions: (memory.policy?.actions ?? []).filter((at) => Math.abs(now - Date.parse(at)) < HOUR_MS),
   };
   const note = (r: Running, outcome: DecisionOutcome, reason: string, actionId: string): void => {
     acted.decisions = recordDecision(

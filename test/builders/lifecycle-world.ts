@@ -293,7 +293,6 @@ function workerView(pod: WorldPod, now: number): WorkerView {
     slot: pod.slot,
     attempt: pod.attempt,
     reachable: worker.reachable,
-    seenAt: now,
     phase: worker.phase,
     metrics: undefined,
     metricsAt: 0,

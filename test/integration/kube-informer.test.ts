@@ -35,6 +35,7 @@ const configMap = (name: string, data: Record<string, string> = {}): ConfigMap =
 const SPEED = 20;
 const fastTimers: Timers = {
   now: () => systemTimers.now() * SPEED,
+  elapsed: () => systemTimers.elapsed() * SPEED,
   after: (ms, run) => systemTimers.after(ms / SPEED, run),
   random: () => Math.random(),
 };

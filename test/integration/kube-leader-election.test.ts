@@ -20,6 +20,7 @@ const SPEED = 3;
 const RETRY_MS = 500;
 const fastTimers: Timers = {
   now: () => systemTimers.now() * SPEED,
+  elapsed: () => systemTimers.elapsed() * SPEED,
   after: (ms, run) => systemTimers.after(ms / SPEED, run),
   random: () => 0,
 };
@@ -28,7 +29,7 @@ type Timing = Pick<LeaderElectionOptions, "timers" | "leaseDurationMs">;
 /** Nobody waits for the end of such a lease: who takes it over was given it. */
 const ENDLESS: Timing = { leaseDurationMs: 24 * 3_600_000 };
 /** Ten seconds for a renewal, however long each of its tries takes. */
-const UNHURRIED: Timing = { timers: { ...fastTimers, now: () => systemTimers.now(), after: systemTimers.after } };
+const UNHURRIED: Timing = { timers: { ...systemTimers, random: () => 0 } };
 
 interface Candidate {
   readonly election: LeaderElection;

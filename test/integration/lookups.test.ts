@@ -170,7 +170,7 @@ describe("a lookup in Redis", () => {
   it("remembers answers until they are too old, keys without a row only if told to, and forgets the longest unused", async () => {
     let now = 1_000;
     const context = connectorContext();
-    const timed = { ...context, source: { ...context.source, clock: { ...context.source.clock, now: () => now } } };
+    const timed = { ...context, source: { ...context.source, clock: { ...context.source.clock, elapsed: () => now } } };
     const cache = { rows: 2, ttlMs: 500, missing: false };
     const open = await client({ context: timed, cache });
     await server.set({ "good:c": "1", "good:d": "2", "good:e": "3" });

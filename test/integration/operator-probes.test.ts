@@ -67,7 +67,7 @@ describe("the operator's probes", () => {
   it("call an operator dead whose watches neither hear nor ask anything for ten minutes", async () => {
     await ground.open("frozen");
     let ahead = 0;
-    const timers: Timers = { ...systemTimers, now: () => Date.now() + ahead };
+    const timers: Timers = { ...systemTimers, elapsed: () => systemTimers.elapsed() + ahead };
     const operator = await start("frozen", { timers });
     await operator.leading;
     expect((await ask(operator, "/healthz")).status).toBe(200);

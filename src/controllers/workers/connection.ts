@@ -42,8 +42,9 @@ export function openConnection(address: WorkerAddress, options: ConnectionOption
   const abort = new AbortController();
   const firstTry = Promise.withResolvers<void>();
   let wasReachable = false;
+  let seenAt: number | undefined;
 
-  const reachable = (): boolean => state.seenAt > 0 && timers.now() - state.seenAt <= silenceMs;
+  const reachable = (): boolean => seenAt !== undefined && timers.elapsed() - seenAt <= silenceMs;
   const noteReach = (): void => {
     if (reachable() === wasReachable) return;
     wasReachable = reachable();
@@ -54,6 +55,7 @@ export function openConnection(address: WorkerAddress, options: ConnectionOption
     try {
       const before = state.phase;
       applyStatus(state, await client.status(address), timers.now());
+      seenAt = timers.elapsed();
       if (state.phase !== before) changed("Change");
       noteReach();
     } catch {
@@ -65,6 +67,7 @@ export function openConnection(address: WorkerAddress, options: ConnectionOption
     const event = parse(line);
     if (event === undefined || abort.signal.aborted) return;
     const weight = applyEvent(state, event, timers.now());
+    seenAt = timers.elapsed();
     if (event.type === "started" || event.type === "savepoint") void refresh();
     if (weight !== "None") changed(weight);
     noteReach();
@@ -75,15 +78,15 @@ export function openConnection(address: WorkerAddress, options: ConnectionOption
     await refresh();
     firstTry.resolve();
     const bytes = await client.events(address, AbortSignal.any([abort.signal, stream.signal]));
-    let heard = timers.now();
+    let heard = timers.elapsed();
     const watchdog = (): void => {
-      if (timers.now() - heard > silenceMs) stream.abort();
+      if (timers.elapsed() - heard > silenceMs) stream.abort();
       else cancel = timers.after(1_000, watchdog);
     };
     let cancel = timers.after(1_000, watchdog);
     try {
       for await (const lines of linesOf(bytes)) {
-        heard = timers.now();
+        heard = timers.elapsed();
         lines.forEach(take);
         if (state.phase === "Starting" || state.phase === "Restoring") void refresh();
       }

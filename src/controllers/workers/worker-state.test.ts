@@ -31,3 +31,10 @@ it("remembers a failed checkpoint although a status tells only of the good one b
   applyEvent(state, heard(report(3, true)), 0);
   expect(state).toMatchObject({ checkpoint: { id: 3, ok: true }, checkpointFailures: 0, savedAt: 3_000 });
 });
+
+it("takes the newest checkpoint of a worker whose clock was set back", () => {
+  const state = freshState();
+  applyEvent(state, heard(report(1, true)), 0);
+  applyEvent(state, heard({ ...report(2, true), completedAt: 1 }), 0);
+  expect(state).toMatchObject({ checkpoint: { id: 2 }, savedAt: 1 });
+});

@@ -3,7 +3,6 @@ import type { WorkerView } from "../../lifecycle/input.ts";
 
 /** What is known of one worker from its stream and its answers. */
 export interface WorkerState {
-  seenAt: number;
   phase: WorkerView["phase"];
   metrics: WorkerView["metrics"];
   metricsAt: number;
@@ -20,7 +19,6 @@ export interface WorkerState {
 
 export function freshState(): WorkerState {
   return {
-    seenAt: 0,
     phase: undefined,
     metrics: undefined,
     metricsAt: 0,
@@ -36,7 +34,6 @@ export function freshState(): WorkerState {
 }
 
 export function applyStatus(state: WorkerState, status: WorkerStatus, now: number): void {
-  state.seenAt = now;
   state.phase = status.phase;
   state.metrics = status.metrics;
   state.metricsAt = now;
@@ -51,7 +48,6 @@ export function applyStatus(state: WorkerState, status: WorkerStatus, now: numbe
 export type Weight = "None" | "Live" | "Change";
 
 export function applyEvent(state: WorkerState, event: WorkerEvent, now: number): Weight {
-  state.seenAt = now;
   switch (event.type) {
     case "heartbeat":
       return "None";
@@ -83,7 +79,7 @@ export function applyEvent(state: WorkerState, event: WorkerEvent, now: number):
 function noteCheckpoint(state: WorkerState, report: NonNullable<WorkerView["checkpoint"]>): Weight {
   const before = state.checkpoint;
   // A status has the newest good one, which may be older than a failure that was heard of.
-  if (before !== undefined && report.completedAt < before.completedAt) return "None";
+  if (before !== undefined && report.id <= before.id && report.completedAt < before.completedAt) return "None";
   if (report.ok) {
     state.checkpointFailures = 0;
     state.savedAt = report.completedAt;

@@ -49,7 +49,7 @@ export function lookupClient(plan: PlanLookup, backend: LookupBackend, context: 
   let wake = (): void => {};
 
   const ask = (key: string): LookupAnswer => {
-    const known = cache?.get(key, ctx.clock.now()) ?? underWay.get(key);
+    const known = cache?.get(key, ctx.clock.elapsed()) ?? underWay.get(key);
     if (known !== undefined) {
       figures.hits++;
       return known;
@@ -82,7 +82,7 @@ export function lookupClient(plan: PlanLookup, backend: LookupBackend, context: 
   };
   const answered = async (request: Request): Promise<void> => {
     const found = await untilFound(request);
-    const now = ctx.clock.now();
+    const now = ctx.clock.elapsed();
     for (const [i, key] of request.keys.entries()) {
       const answer = request.answers[i] as Open;
       underWay.delete(key);

@@ -72,7 +72,7 @@ export function checkpointer(of: CheckpointerOptions): Checkpointer {
 
   const timesSince = (startedAt: number): { completedAt: number; durationMs: number } => {
     const completedAt = clock.now();
-    return { completedAt, durationMs: completedAt - startedAt };
+    return { completedAt, durationMs: Math.max(0, completedAt - startedAt) };
   };
   const succeeded = (): void => {
     failures = 0;
@@ -93,8 +93,8 @@ export function checkpointer(of: CheckpointerOptions): Checkpointer {
   const schedule = (ms: number): void => {
     if (stopped || intervalMs <= 0) return;
     timer = setTimeout(() => {
-      const startedAt = clock.now();
-      void take().then(() => schedule(Math.max(minPauseMs, intervalMs - (clock.now() - startedAt), 0)));
+      const startedAt = clock.elapsed();
+      void take().then(() => schedule(Math.max(minPauseMs, intervalMs - (clock.elapsed() - startedAt), 0)));
     }, ms);
   };
 

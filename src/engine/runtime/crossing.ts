@@ -47,7 +47,7 @@ export function crossing({ open, options, reading, commit }: CrossingOptions): C
     const tasks = tasksOf(level);
     while (!tasks.every((t) => t.passed(id))) await sleep(LOOK_MS, undefined, { signal });
     // Time and ends that came before the barrier count before it, too.
-    for (const task of tasks) task.rest(options.clock.now());
+    for (const task of tasks) task.rest(options.clock.elapsed());
   };
   /** Behind the end of the sources nothing may be left that waits for an answer. */
   const answered = async ({ lookups }: ExchangeLevel, signal: AbortSignal): Promise<void> => {

@@ -28,7 +28,7 @@ export function totalsOf({ tasks, sinks }: Pick<Measured, "tasks" | "sinks">): T
 
 /** Each call gives the figures of now, with rates since the last call. */
 export function meter({ tasks, sinks, program, losses, lookups, disk, clock }: Measured): () => WorkerMetrics {
-  const totals = () => ({ at: clock.now(), ...totalsOf({ tasks, sinks }) });
+  const totals = () => ({ at: clock.elapsed(), ...totalsOf({ tasks, sinks }) });
   const sources = new Set(tasks.map((t) => t.node));
   let last = totals();
   let loop = performance.eventLoopUtilization();
@@ -46,7 +46,7 @@ export function meter({ tasks, sinks, program, losses, lookups, disk, clock }: M
     return {
       ...lagOf(
         tasks.filter((task) => !task.broadcast),
-        now.at,
+        clock.now(),
       ),
       ...rates,
       totalIn: now.totalIn,

@@ -19,7 +19,7 @@ function start(plan: Plan, slots = 1) {
   let now = 0;
   const counters: NodeCounters = { in: 0, out: 0, late: 0, errors: 0 };
   const program = { counters: () => new Map([["limit", counters]]) } as unknown as Program;
-  const limits = rateLimits(plan, { program, slots, clock: { now: () => now } });
+  const limits = rateLimits(plan, { program, slots, clock: { now: () => now, elapsed: () => now } });
   return {
     limits,
     take: (n: number) => (counters.in += n),

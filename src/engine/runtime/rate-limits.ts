@@ -36,12 +36,12 @@ export function rateLimits(
       const burst = Math.max(1, node.burst / slots);
       const passed = (): number => counters.get(node.name)?.in ?? 0;
       const sources = sourcesAbove(plan, node.name);
-      return { sources, rate: node.perSecond / slots / 1000, burst, passed, tokens: burst, seen: 0, at: clock.now() };
+      return { sources, rate: node.perSecond / slots / 1000, burst, passed, tokens: burst, seen: 0, at: clock.elapsed() };
     });
   return {
     waitMs: (source) => {
       let wait = 0;
-      for (const limit of limits) if (limit.sources.has(source)) wait = Math.max(wait, waitOf(limit, clock.now()));
+      for (const limit of limits) if (limit.sources.has(source)) wait = Math.max(wait, waitOf(limit, clock.elapsed()));
       return wait;
     },
   };

@@ -80,7 +80,7 @@ export function reading(
   const rest = (): void => {
     const endedBefore = countEnded(tasks);
     for (const task of haveTables() ? tasks : tables)
-      if (!isHeld({ held: heldOf(task) }) && space.behind(task.node)) task.rest(clock.now());
+      if (!isHeld({ held: heldOf(task) }) && space.behind(task.node)) task.rest(clock.elapsed());
     if (countEnded(tasks) > endedBefore) on.partlyEnded?.();
     if (isThrough()) draining?.resolve();
     if (holds.size > 0 || !tasks.every((t) => t.ended || t.broadcast) || !isThrough()) return;

@@ -14,7 +14,7 @@ export interface SplitWatermarks {
   /** A split that joins: nothing is known of its time yet. */
   add(split: number): void;
   observe(split: number, maxEventTime: number): void;
-  /** Which splits have nothing to read now, and which never will again. */
+  /** Which splits have nothing to read now, and which never will again. `now` is `Clock.elapsed`. */
   rest(idle: readonly number[], finished: readonly number[], now: number): void;
   /** Idle splits that have something to read now hold back again; false when there is none. */
   stir(quiet: () => readonly number[]): boolean;
