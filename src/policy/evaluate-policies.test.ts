@@ -349,7 +349,9 @@ describe("a clock that is set back", () => {
     waiting.after(30 * SECOND).metrics(20_000);
     expect(waiting.intents).toEqual(["scale 4"]);
 
-    const cooling = bench([policyView({ rules: [{ ...SCALE_ON_LAG, cooldown: "1m" }], limits: { actionsPerHour: 1 } })]);
+    const cooling = bench([
+      policyView({ rules: [{ ...SCALE_ON_LAG, cooldown: "1m" }], limits: { actionsPerHour: 1 } }),
+    ]);
     cooling.metrics(20_000);
     cooling.job = { ...cooling.job, parallelism: 1, overrides: [] };
     cooling.after(back).metrics(1);

@@ -4,6 +4,7 @@ import type { Pipeline } from "../../api/pipeline.schema.ts";
 import type { StreamingJobSpec } from "../../api/streaming-job.schema.ts";
 import type { Problem } from "../../api/problem.ts";
 import type { Plan } from "../../engine/plan.ts";
+import { unknownFields } from "./unknown-fields.ts";
 
 /** Something that runs, but perhaps not as its author meant it. */
 export interface Warning {
@@ -20,6 +21,7 @@ export const WARNINGS = [
   "unused-connection",
   "unused-function",
   "unknown-parameter",
+  "unknown-field",
   "field-named-event",
   "parallelism-beyond-keys",
   "state-not-durable",
@@ -35,6 +37,7 @@ export function jobWarnings(spec: Job, plan: Plan): Warning[] {
     ...unreadOutputs(spec.pipeline),
     ...unused(spec.pipeline, plan),
     ...unknownParameters(spec),
+    ...unknownFields(spec.pipeline, plan),
     ...fieldsNamedEvent(spec.pipeline),
     ...tooParallel(spec, plan),
     ...volatileState(spec, plan),

@@ -36,7 +36,15 @@ export function rateLimits(
       const burst = Math.max(1, node.burst / slots);
       const passed = (): number => counters.get(node.name)?.in ?? 0;
       const sources = sourcesAbove(plan, node.name);
-      return { sources, rate: node.perSecond / slots / 1000, burst, passed, tokens: burst, seen: 0, at: clock.elapsed() };
+      return {
+        sources,
+        rate: node.perSecond / slots / 1000,
+        burst,
+        passed,
+        tokens: burst,
+        seen: 0,
+        at: clock.elapsed(),
+      };
     });
   return {
     waitMs: (source) => {
