@@ -147,6 +147,20 @@ describe("a lookup in Redis", () => {
     expect(open.figures()).toMatchObject({ misses: 6, requests: 1 });
   });
 
+  it("says which Secret has the login that is refused, and goes on when it is right", async () => {
+    const context = connectorContext();
+    let password = "canary-of-a-wrong-password";
+    const referenced: RedisServer["referenced"] = (kind, name, key) =>
+      key === "password" ? password : server.referenced(kind, name, key);
+    const open = await client({ context, referenced });
+    await server.set({ "good:b": "1" });
+    const answered = ask(open, "b");
+    await context.reported((p) => /WRONGPASS.*those of Secret "redis": correct it/.test(p?.message ?? ""));
+    password = server.referenced("Secret", "redis", "password") ?? "";
+    expect(await answered).toEqual([[1]]);
+    expect(JSON.stringify(context.problems)).not.toContain("canary");
+  });
+
   it("waits while the server is gone and goes on when it is back", async () => {
     const context = connectorContext();
     const open = await client({ context });

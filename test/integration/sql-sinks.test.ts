@@ -239,7 +239,11 @@ describe.each(["postgres", "mysql"] as const)("the sink of %s", (kind) => {
       { referenced: (k, n, key) => (key === "password" ? password : server.referenced(k, n, key)) },
       context,
     );
-    await context.reported((p) => /denied|authentication failed/i.test(p?.message ?? ""));
+    await context.reported((p) =>
+      /(denied|authentication failed).*; the user and password are those of Secret "database": correct it/i.test(
+        p?.message ?? "",
+      ),
+    );
     password = server.referenced("Secret", "database", "password") ?? "";
     await (await opening).close();
     expect(JSON.stringify(context.problems)).not.toContain("canary");

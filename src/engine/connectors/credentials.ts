@@ -1,4 +1,5 @@
 import type { ConnectionOptions } from "node:tls";
+import { messageOf } from "../../errors.ts";
 import type { ConnectorContext } from "./connector.ts";
 
 interface KeyReference {
@@ -52,6 +53,15 @@ export function readTls(
 export function readLogin(secret: string, ctx: References): Login {
   const value = (key: string): string => required(ctx, "Secret", secret, key).replace(/\r?\n$/, "");
   return { username: value("username"), password: value("password") };
+}
+
+/** What a server says to a login that it refuses, with where the login comes from. */
+export function refusedLogin(error: unknown, secretRef: { readonly name: string } | undefined): Error {
+  const from =
+    secretRef === undefined
+      ? "the connection names no secretRef"
+      : `the user and password are those of Secret "${secretRef.name}": correct it, or the user; it is read again at the next try`;
+  return new Error(`${messageOf(error)}; ${from}`, { cause: error });
 }
 
 function required(ctx: References, kind: "Secret" | "ConfigMap", name: string, key: string): string {

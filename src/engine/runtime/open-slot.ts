@@ -211,10 +211,14 @@ function contextOf(node: string, secretRef: string | null, options: SlotOptions,
     secret: (key) => (secretRef === null ? undefined : options.secret(secretRef, key)),
     referenced: (kind, name, key) => (kind === "Secret" ? options.secret(name, key) : options.configMap(name, key)),
     resolvePath: options.resolvePath,
-    report: (problem) => problems.report(node, problem),
+    report: (problem) =>
+      problems.report(node, problem && { ...problem, message: `node "${userNode(node)}": ${problem.message}` }),
     signal: options.signal,
   };
 }
+
+/** Of a topic between workers, the node that it is for. */
+const userNode = (node: string): string => node.split("~")[0] ?? node;
 
 async function openSink(
   sink: PlanSink,

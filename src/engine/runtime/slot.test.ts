@@ -271,8 +271,12 @@ describe("a checkpoint that fails", () => {
 
   it("does not count while a sink says that it cannot reach its system", async () => {
     const sink = stubbornSink();
-    const slot = await run({ connectors: sink.connectors, checkpoint: { tolerableFailures: 0, timeoutMs: 1_000 } });
+    const problems: (Problem | undefined)[] = [];
+    const listener = { problem: (p: Problem | undefined) => void problems.push(p) };
+    const checkpoint = { tolerableFailures: 0, timeoutMs: 1_000 };
+    const slot = await run({ connectors: sink.connectors, checkpoint, listener });
     sink.report({ code: "SINK_UNREACHABLE", message: "kafka:9092 refused", nextTryAt: 5 });
+    expect(problems.map((p) => p?.message)).toEqual(['node "out": kafka:9092 refused']);
     sink.flush = () => new Promise(() => {});
     for (let i = 0; i < 3; i++) {
       expect((await slot.checkpoint()).error).toMatch(/did not finish in 1000 ms; it was waiting for its sinks/);

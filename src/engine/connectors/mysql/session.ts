@@ -4,7 +4,7 @@ import { createConnection } from "mysql2/promise";
 import type { Connection, ResultSetHeader, RowDataPacket } from "mysql2/promise";
 import type { ConnectorContext } from "../connector.ts";
 import { WeirError } from "../../../errors.ts";
-import { readTls } from "../credentials.ts";
+import { readTls, refusedLogin } from "../credentials.ts";
 import { CONNECT_MS, endOrDestroy, loginOf, untilSeized } from "../sql/driver.ts";
 import type { Shape, SqlRow } from "../sql/rows.ts";
 import { qualified, RowRefused, tableNameOf } from "../sql/session.ts";
@@ -34,6 +34,8 @@ export const mysql: Dialect = {
       enableKeepAlive: true,
       charset: "utf8mb4",
       supportBigNumbers: true,
+    }).catch((e: unknown) => {
+      throw isBadLogin(e) ? refusedLogin(e, config.secretRef) : e;
     });
     const session = sessionOf(connection, config, ctx.signal);
     try {
@@ -50,6 +52,8 @@ export const mysql: Dialect = {
     }
   },
 };
+
+const isBadLogin = (e: unknown): boolean => e instanceof Error && "code" in e && e.code === "ER_ACCESS_DENIED_ERROR";
 
 /** The driver compares a certificate with a name only: of a server that is known by its address it would take another's. */
 function tlsOf({ tls = {}, host }: SqlSinkConfig, ctx: ConnectorContext): object {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import pg from "pg";
-import { readTls } from "../credentials.ts";
+import { readTls, refusedLogin } from "../credentials.ts";
 import { CONNECT_MS, endOrDestroy, loginOf, untilSeized } from "../sql/driver.ts";
 import type { Shape, SqlRow } from "../sql/rows.ts";
 import { qualified, RowRefused, tableNameOf } from "../sql/session.ts";
@@ -37,10 +37,14 @@ export const postgres: Dialect = {
       return opened;
     } catch (e) {
       await opened.close();
-      throw e;
+      throw isBadLogin(e) ? refusedLogin(e, config.secretRef) : e;
     }
   },
 };
+
+/** SQLSTATE class 28: invalid authorization specification. */
+const isBadLogin = (e: unknown): boolean =>
+  e instanceof Error && "code" in e && typeof e.code === "string" && e.code.startsWith("28");
 
 /** With `$1`, `$2` for each question mark that does not stand in a name or text. */
 export function numbered(text: string): string {

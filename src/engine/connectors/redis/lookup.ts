@@ -1,8 +1,9 @@
 import { createClient } from "@redis/client";
+import { messageOf } from "../../../errors.ts";
 import { jsonRow, partsOf } from "../../lookups/lookup-backend.ts";
 import type { Found, LookupBackend, LookupFactory } from "../../lookups/lookup-backend.ts";
 import type { ConnectorContext } from "../connector.ts";
-import { readLogin, readTls } from "../credentials.ts";
+import { readLogin, readTls, refusedLogin } from "../credentials.ts";
 import type { TlsConfig } from "../credentials.ts";
 
 interface RedisLookupConfig {
@@ -35,7 +36,9 @@ function backend(config: RedisLookupConfig, ctx: ConnectorContext): LookupBacken
     const client = newClient(config, ctx);
     // Its commands fail with it; an event that nobody hears would end the process.
     client.on("error", () => undefined);
-    await client.connect();
+    await client.connect().catch((e: unknown) => {
+      throw /^(WRONGPASS|NOAUTH|NOPERM)\b/.test(messageOf(e)) ? refusedLogin(e, config.secretRef) : e;
+    });
     return client;
   };
   return {
