@@ -1,8 +1,14 @@
 import { z } from "zod";
 
-/** The parts of an object's metadata that Weir reads; the API server owns and validates the rest. */
+/** The parts of an object's metadata that Weir reads; the API server owns and validates the rest. Its rule for names is here for `weir lint`. */
 export const objectMeta = z.looseObject({
-  name: z.string(),
+  name: z
+    .string()
+    .max(253)
+    .regex(
+      /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+      "must be lower-case letters, digits, dashes and dots, with a letter or digit at both ends",
+    ),
   namespace: z.string().optional(),
   uid: z.string().optional(),
   resourceVersion: z.string().optional(),

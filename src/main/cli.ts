@@ -41,6 +41,12 @@ const terminal: Terminal = {
   colour: process.stdout.isTTY && process.env["NO_COLOR"] === undefined,
 };
 
+/** Whoever reads may have seen enough: `weir why JOB | head -1`. What the command does goes on, and its exit code stays. */
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (e: NodeJS.ErrnoException) => {
+    if (e.code !== "EPIPE") throw e;
+  });
+
 async function main(): Promise<number> {
   const major = Number(process.versions.node.split(".")[0]);
   if (major < REQUIRED_NODE) {

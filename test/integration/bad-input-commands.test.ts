@@ -79,6 +79,16 @@ describe("a YAML file given to weir", () => {
 });
 
 describe("a command line of weir", () => {
+  it("whose reader has seen enough ends without a word, with its own exit code", async () => {
+    file("fine.yaml", `${job}spec: { parallelism: many }`);
+    const command = `{ "$0" "$1" lint fine.yaml; echo "exit code $?" >&2; } | true`;
+    const { stderr } = await promisify(execFile)("sh", ["-c", command, process.execPath, cli], {
+      cwd: folder,
+      timeout: 120_000,
+    });
+    expect(stderr).toBe("exit code 1\n");
+  });
+
   it.each([
     [["explode"], 'there is no command "explode"'],
     [["local", "sideways"], 'there is no command "local sideways"'],
