@@ -4,6 +4,8 @@ import { systemClock } from "../clock.ts";
 import { builtInConnectors } from "../engine/connectors/registry.ts";
 import { compile } from "../engine/codegen/compile.ts";
 import { messageOf } from "../errors.ts";
+import { podFiles } from "../worker/pod-files.ts";
+import { uncaughtFailure } from "../worker/uncaught.ts";
 import { startWorker } from "../worker/worker.ts";
 
 /** The worker process: one slot of one job. Logs go to stderr, because stdout belongs to the stdout sink. */
@@ -14,6 +16,13 @@ if (!environment.success) {
   process.exit(2);
 }
 const log = pino({ level: environment.data.WEIR_LOG_LEVEL, base: null }, pino.destination({ fd: 2, sync: true }));
+
+process.on("uncaughtException", (e) => {
+  const failure = uncaughtFailure(e);
+  log.error({ code: failure.code, err: e }, failure.message);
+  podFiles(environment.data).sayWhy(failure);
+  process.exit(1);
+});
 
 try {
   const worker = await startWorker({

@@ -83,6 +83,24 @@ it.each([
 });
 
 it.each([
+  ["a timer", "setTimeout(() => {\n  throw new Error('late');\n}, 1)"],
+  ["a promise", "(async () => {\n  throw new Error('late');\n})()"],
+])("says where a module throws in %s of its own, which ends the worker", async (_, text) => {
+  await writeFile(join(root.path, "opt/f.mjs"), `export const f = () => void ${text};`);
+  const { code, why } = await run({
+    functions: [inPod("f", "f.mjs")],
+    nodes: [
+      { name: "in", source: { datagen: {} } },
+      { name: "x", from: ["in"], process: { function: "f" } },
+      { name: "out", from: ["x"], sink: { blackhole: {} } },
+    ],
+  });
+  expect(code).toBe(1);
+  const message = expect.stringMatching(/^the module f\.mjs:2:9 threw Error: late where nobody catches it/) as string;
+  expect(JSON.parse(why)).toEqual({ code: "FUNCTION_FAILED", message, restartable: true });
+});
+
+it.each([
   ["is none", "export const f = { open: 1 };", /export "f" is no sink connector, it has no function open/],
   [
     "throws",
