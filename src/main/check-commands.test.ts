@@ -57,7 +57,7 @@ describe("weir lint", () => {
     policy("b", `{selector: {matchLabels: {team: data}}, rules: [${rule}]}`);
     policy("c", `{jobs: [etl], priority: 1, rules: [${rule}]}`);
     policy("d", `{jobs: [etl], rules: [${rule}]}`, "elsewhere");
-    policy("off", `{jobs: [etl], mode: Disabled, rules: [${rule}]}`);
+    policy("idle", `{jobs: [etl], mode: Disabled, rules: [${rule}]}`);
     expect((await weir("lint", place)).out).toMatch(/^0 errors, 0 warnings in 5 objects of 5 files/);
     writeFileSync(
       join(place, "job.yaml"),

@@ -294,7 +294,7 @@ describe("the end of a worker", () => {
     expect(problem?.nextTryAt).toBeGreaterThan(0);
     const ready = await call(w, "GET /readyz", undefined, {});
     expect(ready.status).toBe(503);
-    expect(await ready.text()).toMatch(/^Restoring: Kafka: .*ECONNREFUSED/);
+    expect(await ready.text()).toMatch(/^Restoring: node "\w+": Kafka: .*ECONNREFUSED/);
     expect((await call(w, "POST /v1/savepoints", { id: "x", uri: "file:///x" })).status).toBe(503);
     await call(w, "POST /v1/stop", { mode: "Cancel" });
     expect(await w.exit).toBe(0);

@@ -11,7 +11,7 @@ import { jobWarnings } from "./job-warnings.ts";
 import { objectsOf, placeOf } from "./located-object.ts";
 import type { LocatedObject } from "./located-object.ts";
 import type { TextFile } from "./read-files.ts";
-import { unquotedNames } from "./unquoted-names.ts";
+import { unquotedNames, unquotedValues } from "./unquoted-names.ts";
 
 /** The operator's verdict on an object; handed in, because only the operator's own code may give it. */
 export type Admit = (
@@ -67,7 +67,9 @@ function lintObject(object: LocatedObject, admit: Admit, jobs: SoundJob[]): Find
     return [finding(object, { code: "SPEC_INVALID", path: "kind", message })];
   }
   const { problems, plan } = admit(kind, object.value);
-  const errors = [...problems, ...unquotedNames(object)].map((problem) => finding(object, problem));
+  const errors = [...problems, ...unquotedNames(object), ...unquotedValues(object)].map((problem) =>
+    finding(object, problem),
+  );
   if (errors.length > 0 || plan === undefined) return errors;
   const spec = specOf(object);
   jobs.push({ name: nameOf(object), object, pipeline: spec.pipeline, plan });

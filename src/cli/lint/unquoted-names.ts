@@ -41,6 +41,33 @@ export function unquotedNames({ file, root }: LocatedObject): Problem[] {
   );
 }
 
+interface Place {
+  readonly node: PlaceNode;
+  readonly path: string;
+  readonly keys: readonly PropertyKey[];
+}
+
+/** Values that are texts here and truth values to kubectl. Tests are only read by `weir test`, which takes them for texts. */
+export function unquotedValues({ file, root }: LocatedObject): Problem[] {
+  const found: Problem[] = [];
+  const visit = ({ node, path, keys }: Place): void => {
+    const text = textOf(node, file.text) ?? "";
+    if (Object.hasOwn(BOOLEAN, text.toLowerCase()) && !isQuoted(file.text, node.start)) {
+      const message = `kubectl reads the value ${text} as ${BOOLEAN[text.toLowerCase()]}; quote it: "${text}"`;
+      found.push({ code: "SPEC_INVALID", path, keys, message });
+    }
+    for (const [name, field] of node.fields)
+      if (path !== "spec.pipeline" || name !== "tests")
+        visit({ node: field, path: path === "" ? name : `${path}.${name}`, keys: [...keys, name] });
+    for (const [i, item] of node.items.entries()) {
+      const name = textOf(item.fields.get("name"), file.text) ?? i;
+      visit({ node: item, path: `${path}[${name}]`, keys: [...keys, i] });
+    }
+  };
+  visit({ node: root, path: "", keys: [] });
+  return found;
+}
+
 /** A quoted key is found behind its quote. */
 const isQuoted = (text: string, at: number | undefined): boolean =>
   at !== undefined && (text[at - 1] === '"' || text[at - 1] === "'");
