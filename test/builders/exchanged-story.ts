@@ -153,26 +153,40 @@ async function untilNoneBetween(kafka: KafkaServer, namespace: string): Promise<
   }
 }
 
-/** A savepoint, or a stop with one, amid which the second worker restarts; with a lookup before the exchange. */
-export function interruptedScenario(systems: Systems & { answers: string }, name: "savepoint" | "stop"): Scenario {
+/**
+ * A savepoint, or a stop with one, amid which the second worker restarts; with a lookup before the exchange. In a drain the
+ * other one hears of the savepoint after that, and no other is taken.
+ */
+export function interruptedScenario(
+  systems: Systems & { answers: string },
+  name: "savepoint" | "stop" | "drain",
+): Scenario {
+  const drains = name === "drain";
+  const of = drains ? { stop: { mode: "Savepoint", drain: true } } : {};
+  const isCounted = countedOnce(systems.kafka);
   return {
     name: `interrupted-${name}`,
-    before: [steadily(createExchanged(systems))],
-    act: steadily(name === "stop" ? stop : save),
-    between: interruption,
-    judge: countedOnce(systems.kafka),
+    before: [steadily(createExchanged(systems, of))],
+    act: steadily(name === "savepoint" ? save : stop),
+    between: (ground, namespace) => interruption(ground, namespace, drains),
+    judge: async (ground, namespace) => {
+      const status = ground.jobs.get(`${namespace}/${JOB}`)?.status;
+      if (status?.savepoint === undefined) throw new Error(`no savepoint was taken: ${JSON.stringify(status)}`);
+      await isCounted(ground, namespace);
+    },
   };
 }
 
 const [OTHER, RESTARTED] = [`${JOB}-1-0-0`, `${JOB}-1-1-0`];
 
 /**
- * The second worker restarts amid the first savepoint that it is told of, of which the other one never hears: only another
- * savepoint can be completed.
+ * The second worker restarts amid the first savepoint that it is told of. The other one never hears of it, so that only
+ * another savepoint can be completed, unless it hears `late`.
  */
-function interruption(ground: Ground, namespace: string): WorkerInterceptor {
+function interruption(ground: Ground, namespace: string, late: boolean): WorkerInterceptor {
   let first: string | undefined;
   let restarted: Promise<void> | undefined;
+  let isBack = false;
   const restart = async (id: string): Promise<void> => {
     const folder = join(ground.claims, namespace);
     const shown = (): string => folder;
@@ -180,12 +194,14 @@ function interruption(ground: Ground, namespace: string): WorkerInterceptor {
     ground.restart(namespace, RESTARTED);
     const status = () => ground.pods.get(`${namespace}/${RESTARTED}`)?.status?.containerStatuses?.[0];
     await ground.until("started again", () => status()?.restartCount === 1 && status()?.ready === true, status);
+    isBack = true;
   };
   return async (call, next) => {
     if (call.path !== "/v1/savepoints") return await next();
     const { id } = call.body as { id: string };
     first ??= id;
     if (id !== first) return await next();
+    if (call.pod === OTHER && late && isBack) return await next();
     if (call.pod === OTHER) throw new WeirError("WORKER_UNREACHABLE", "it does not hear of this savepoint");
     // An answer that a busy machine loses is no reason to ask again: it happens all the same.
     restarted ??= restart(id);

@@ -87,8 +87,8 @@ describe("a job whose keys go through Kafka to its workers", () => {
       },
     );
 
-    it.concurrent.for(["savepoint", "stop"] as const)(
-      "during a %s that a restarted worker makes it begin anew ends as if nothing had happened",
+    it.concurrent.for(["savepoint", "stop", "drain"] as const)(
+      "during a %s amid which a worker restarts ends as if nothing had happened",
       async (name, { expect: expectHere }) => {
         const scenario = interruptedScenario({ kafka, answers: addressOf(answers) }, name);
         const played = await playEveryCrash(ground, scenario, PLAYS);

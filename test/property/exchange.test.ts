@@ -216,4 +216,19 @@ describe("how far time is behind an exchange", () => {
     upstream.hear({ ...at(0, "three"), epoch: 2 });
     expect(upstream.passed("one")).toBe(false);
   });
+
+  it("needs no barrier of a slot that has ended in its own epoch: who has heard all ends reads no further", () => {
+    const said = { slots: 2, watermark: 0, idle: false, ended: false, barrier: undefined };
+    const upstream = upstreamOf(2);
+    for (const slot of [0, 1]) upstream.hear({ ...said, slot, epoch: 1, ended: true });
+    expect([upstream.ended, upstream.passed("s")]).toEqual([false, false]);
+    upstream.hear({ ...said, slot: 0, epoch: 2, ended: true });
+    expect(upstream.passed("s")).toBe(false);
+    upstream.hear({ ...said, slot: 1, epoch: 2 });
+    expect(upstream.passed("s")).toBe(false);
+    upstream.hear({ ...said, slot: 1, epoch: 2, barrier: "s" });
+    expect([upstream.ended, upstream.passed("s")]).toEqual([false, true]);
+    upstream.hear({ ...said, slot: 1, epoch: 2, ended: true });
+    expect([upstream.ended, upstream.passed("never said")]).toEqual([true, true]);
+  });
 });

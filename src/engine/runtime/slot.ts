@@ -147,12 +147,14 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
   ): Promise<void> => {
     reading.hold("crossing");
     if (how.pause) reading.hold("savepoint");
-    if (how.drain && how.pause) endSources();
+    const isDrained = how.drain && how.pause;
+    if (isDrained) endSources();
     if ((await takenBefore({ options, identity }, at)) !== undefined) return;
     if (!how.pause && cuts.last === at.id) throw goneOn(at.id);
-    if (between.asks && restored?.crossing === at.id) throw askedBefore(at.id);
+    // Behind the end of the sources nothing waits at a lookup, in whichever process: the barrier says the same again.
+    if (!isDrained && between.asks && restored?.crossing === at.id) throw askedBefore(at.id);
     cuts.crossing = at.id;
-    await between.toBarrier(at.id, { drained: how.drain && how.pause, unwanted });
+    await between.toBarrier(at.id, { drained: isDrained, unwanted });
   };
   const save = async (
     { pause, drain, ...where }: Parameters<RunningSlot["savepoint"]>[0],

@@ -15,7 +15,10 @@ export interface Upstream {
   /** Whether both have heard the same of the same slots, how far ever time had come for either before. */
   agrees(other: Upstream): boolean;
   readonly heard: { readonly epoch: number; readonly slots: readonly (Heard | undefined)[] };
-  /** Everybody's barrier `id` was heard. */
+  /**
+   * Everybody's barrier `id` was heard, or its end: nothing comes behind that, and who has heard all ends reads no further. In
+   * a drain the end may be committed before the barrier is written.
+   */
   passed(id: string): boolean;
   save(): SavedUpstream;
 }
@@ -81,7 +84,8 @@ export function upstreamOf(readerEpoch: number, saved?: SavedUpstream): Upstream
     if (lowest === Infinity && epoch < readerEpoch) return;
     watermark = Math.max(watermark, lowest);
   };
-  const isEnded = (): boolean => epoch >= readerEpoch && all()?.every((slot) => slot.ended) === true;
+  const hasEnded = (slot: Heard | undefined): boolean => epoch >= readerEpoch && slot?.ended === true;
+  const isEnded = (): boolean => all()?.every(hasEnded) === true;
   return {
     hear: (marker) => {
       if (marker.epoch < epoch) return;
@@ -114,7 +118,7 @@ export function upstreamOf(readerEpoch: number, saved?: SavedUpstream): Upstream
         heard.epoch === epoch && heard.slots.length === slots.length && slots.every((s, i) => same(s, heard.slots[i]))
       );
     },
-    passed: (id) => slots.length > 0 && barriers.get(id)?.size === slots.length,
+    passed: (id) => slots.length > 0 && slots.every((slot, i) => barriers.get(id)?.has(i) === true || hasEnded(slot)),
     save: () => ({
       watermark: save(watermark),
       epoch,
