@@ -32,7 +32,10 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
   const savepoints = remembered<SavepointStatus>();
   const checkpoints = remembered<true>();
   const inProgress = new Map<string, AbortController>();
-  const seal = sealing(target.openStorage);
+  const seals = sealing(target.openStorage);
+  const saving = (): string[] => [
+    ...new Set([...inProgress.keys(), ...(seals.underway === undefined ? [] : [seals.underway])]),
+  ];
   return [
     { method: "GET", path: "/healthz", run: () => ({ status: 200, text: "ok\n" }) },
     { method: "GET", path: "/readyz", run: () => readiness(target) },
@@ -40,7 +43,7 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
     {
       method: "GET",
       path: "/v1/status",
-      run: () => ({ status: 200, json: { ...target.status(), saving: [...inProgress.keys()] } }),
+      run: () => ({ status: 200, json: { ...target.status(), saving: saving() } }),
     },
     { method: "GET", path: "/v1/events", run: ({ response }) => (target.events.follow(response), "kept") },
     {
@@ -99,6 +102,7 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
       run: ({ id }) => {
         const error = new WeirError("CHECKPOINT_UNWRITABLE", `savepoint ${id} was given up: nobody waits for it`);
         inProgress.get(id)?.abort(error);
+        seals.abandon(id, error);
         return { status: 204 };
       },
     },
@@ -107,7 +111,7 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
       path: "/v1/savepoints/:id/metadata",
       run: async (call) => {
         const savepoint = await call.body(savepointMetadataRequest);
-        return { status: 200, json: await seal(call.id, savepoint) };
+        return { status: 200, json: await seals.seal(call.id, savepoint) };
       },
     },
     { method: "POST", path: "/v1/pause", run: () => steer(target.slot(), (slot) => slot.pause()) },

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { crc32 } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
-import type { SavepointPart } from "../api/worker-protocol.ts";
+import type { SavepointPart, WorkerStatus } from "../api/worker-protocol.ts";
 import { systemClock } from "../clock.ts";
 import { memoryStorage } from "../engine/checkpoint/memory-storage.ts";
 import { seal, sha256 } from "../engine/checkpoint/sealed.ts";
@@ -61,7 +61,7 @@ async function workerWith(uri: string, release: (nth: number) => Promise<void>) 
   };
   const routes = controlRoutes({
     slot: asleep,
-    status: asleep,
+    status: () => ({}) as WorkerStatus,
     metrics: asleep,
     ready: () => false,
     stop: () => undefined,
@@ -79,7 +79,12 @@ async function workerWith(uri: string, release: (nth: number) => Promise<void>) 
   const url = `http://127.0.0.1:${server.address.port}/v1/savepoints/one/metadata`;
   const put = (signal?: AbortSignal): Promise<Response> =>
     fetch(url, { method: "PUT", body: JSON.stringify({ uri, parts }), ...(signal && { signal }) });
-  return { put, reads, seen, storage };
+  const abandon = (): Promise<Response> => fetch(url.replace("/metadata", ""), { method: "DELETE" });
+  const saving = async (): Promise<unknown> => {
+    const status = await fetch(url.replace("/savepoints/one/metadata", "/status"));
+    return ((await status.json()) as WorkerStatus).saving;
+  };
+  return { put, abandon, saving, reads, seen, storage };
 }
 
 describe("completing a savepoint whose verification takes longer than its caller waits", () => {
@@ -101,6 +106,24 @@ describe("completing a savepoint whose verification takes longer than its caller
     expect(await (await put()).json()).toMatchObject({ version: 1, parts: [{ slot: 0 }] });
     expect(reads.toSorted()).toEqual(["s0/a0-0/0.seg", "s0/a0-0/1.seg"]);
     expect(await storage.read("_metadata.json")).toBeDefined();
+  });
+
+  it("ends, and completes nothing, when the savepoint is given up", async () => {
+    const held = Promise.withResolvers<void>();
+    const { put, abandon, saving, reads, seen, storage } = await workerWith("memory://unwanted", () => held.promise);
+    const reading = once(seen, "read");
+    const asked = put();
+    await reading;
+    expect(await saving()).toEqual(["one"]);
+    expect((await abandon()).status).toBe(204);
+    held.resolve();
+    expect(await (await asked).json()).toMatchObject({ message: "savepoint one was given up: nobody waits for it" });
+    expect([await saving(), await storage.read("_metadata.json")]).toEqual([[], undefined]);
+    const before = reads.length;
+    expect((await put()).status).toBe(200);
+    expect(reads.length).toBeGreaterThan(before);
+    expect((await abandon()).status).toBe(204);
+    expect((await put()).status).toBe(200);
   });
 
   it("is tried anew after it failed", async () => {

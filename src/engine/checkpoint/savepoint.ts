@@ -57,11 +57,15 @@ export async function completedPart(
 
 /**
  * Verifies every part, byte by byte, and writes `_metadata.json`. Repeatable: the second call finds the first one's
- * result and accepts it when it names the same parts.
+ * result and accepts it when it names the same parts. Once `unwanted` fires it reads no more, and the savepoint stays incomplete.
  */
-export async function completeSavepoint(storage: Storage, parts: readonly SavepointPart[]): Promise<SavepointMetadata> {
+export async function completeSavepoint(
+  storage: Storage,
+  parts: readonly SavepointPart[],
+  unwanted?: AbortSignal,
+): Promise<SavepointMetadata> {
   const manifests: Manifest[] = [];
-  for (const part of parts) manifests.push(await verifyPart(storage, part));
+  for (const part of parts) manifests.push(await verifyPart(storage, part, unwanted));
   const [first] = manifests;
   if (first === undefined) throw new WeirError("CHECKPOINT_CORRUPT", `${storage.uri}: a savepoint without parts`);
   refuseMixed(storage, first, manifests);
@@ -81,6 +85,7 @@ export async function completeSavepoint(storage: Storage, parts: readonly Savepo
       .toSorted((a, b) => a.slot - b.slot),
   };
   const bytes = seal(metadata);
+  unwanted?.throwIfAborted();
   if (await storage.create(SAVEPOINT_METADATA, bytes)) return metadata;
   if ((await readDocument(storage, SAVEPOINT_METADATA))?.equals(bytes) === true) return metadata;
   throw new WeirError(
@@ -107,9 +112,9 @@ function refuseMixed(storage: Storage, first: Manifest, manifests: readonly Mani
   }
 }
 
-async function verifyPart(storage: Storage, part: SavepointPart): Promise<Manifest> {
+async function verifyPart(storage: Storage, part: SavepointPart, signal: AbortSignal | undefined): Promise<Manifest> {
   const { folder, manifest } = await readPart(storage, part);
-  await verifySegments(storage, folder, manifest);
+  await verifySegments(storage, { folder, manifest, signal });
   return manifest;
 }
 

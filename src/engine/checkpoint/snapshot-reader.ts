@@ -82,11 +82,17 @@ async function inTurn<Item, Result>(
 const READ_AT_ONCE = 8;
 
 /** Checks every byte of a part, and keeps none: its state may be far larger than memory. */
-export async function verifySegments(storage: Storage, folder: string, manifest: Manifest): Promise<void> {
+export async function verifySegments(
+  storage: Storage,
+  { folder, manifest, signal }: { folder: string; manifest: Manifest; signal?: AbortSignal | undefined },
+): Promise<void> {
   const segments = segmentsOf(manifest);
   const verify = async (): Promise<void> => {
     // All take from the one row; where one fails, its loop ends the row for the others, too.
-    for (const segment of segments) await readSegment(storage, folder, segment);
+    for (const segment of segments) {
+      signal?.throwIfAborted();
+      await readSegment(storage, folder, segment);
+    }
   };
   await Promise.all(Array.from({ length: READ_AT_ONCE }, verify));
 }
