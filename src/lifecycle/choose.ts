@@ -4,7 +4,7 @@ import { begin, enter, finish, targetOf } from "./draft.ts";
 import { completed, fail, stopped } from "./ending.ts";
 import type { LifecycleSpec } from "./input.ts";
 import type { Launched } from "./memory.ts";
-import { askedBy, refusalOf, wantedOf } from "./overrides.ts";
+import { askedBy, overrideOf, refusalOf, wantedOf } from "./overrides.ts";
 import { examine } from "./recovery.ts";
 import { answerRequest } from "./requests.ts";
 import { isDone, slotViews } from "./slots.ts";
@@ -17,8 +17,8 @@ export function reconsider(draft: Draft, spec: LifecycleSpec): void {
   if (operation === undefined || !mayAbandon(operation)) return;
   const stop = wantedOf(draft, spec).desiredState === "Stopped";
   if (operation.type === "Stop") {
-    if (!stop) abandon(draft, operation);
-  } else if (stop) abandon(draft, operation);
+    if (!stop) abandon(draft, operation, "the job is to run after all");
+  } else if (stop) abandon(draft, operation, "the job stops");
   else reconsiderAim(draft, spec, operation);
 }
 
@@ -31,7 +31,7 @@ function reconsiderAim(draft: Draft, spec: LifecycleSpec, operation: JobOperatio
   } else if (isSettling(operation)) {
     if (differs(draft, spec, launched, operation)) finish(draft);
   } else if (operation.type === "Scale" && wantedOf(draft, spec).parallelism === launched.slots)
-    abandon(draft, operation);
+    abandon(draft, operation, `${launched.slots} workers are wanted again`);
 }
 
 const isSettling = ({ step }: JobOperation): boolean => step === "AwaitRunning" || step === "Verify";
@@ -42,8 +42,11 @@ function mayAbandon(operation: JobOperation): boolean {
 }
 
 /** Workers that were paused for a savepoint go on: `steerPause` sees to it. */
-function abandon(draft: Draft, { type, trigger }: JobOperation): void {
-  if (type === "Savepoint") answerRequest(draft, trigger, { outcome: "Failed", message: "given up: the job stops" });
+function abandon(draft: Draft, { type, trigger }: JobOperation, why: string): void {
+  const slots = type === "Scale" ? overrideOf(draft, "parallelism") : undefined;
+  // A size that was asked for stays: it is what the next start has.
+  if (slots === undefined) answerRequest(draft, trigger, { outcome: "Failed", message: `given up: ${why}` });
+  else answerRequest(draft, trigger, { message: `given up for now: ${why}; the next start has ${slots} workers` });
   finish(draft);
   if (draft.status.state === "SCALING") enter(draft, "RUNNING");
 }

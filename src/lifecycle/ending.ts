@@ -30,6 +30,8 @@ export function fail(draft: Draft, failure: WorkerFailure, exhausted: boolean): 
     generation: job.generation,
   };
   enter(draft, "FAILED");
+  const asked = draft.status.operation?.trigger;
+  answerRequest(draft, asked, { outcome: "Failed", message: `the job failed: ${failure.message}` });
   finish(draft);
   tell(draft, "Warning", "Failed", failure.message);
 }
@@ -58,12 +60,13 @@ export function completed(draft: Draft): void {
 }
 
 function leaveEpoch(draft: Draft, restorePoint: "keep" | "newest" = "newest"): void {
-  const { launched, savepoint } = draft.memory;
+  const { launched, savepoint, restart } = draft.memory;
   if (launched !== undefined && restorePoint === "newest" && launched.ending !== true) {
     draft.memory.restorePoint = restoreAfter(launched);
   }
   if (launched !== undefined) draft.memory.exchange = launched.exchange;
-  answerRequest(draft, savepoint?.by, { outcome: "Failed", message: "given up: the job ended before its turn" });
+  for (const asked of [savepoint, restart])
+    answerRequest(draft, asked?.by, { outcome: "Failed", message: "given up: the job ended before its turn" });
   delete draft.memory.launched;
   delete draft.memory.restart;
   delete draft.memory.savepoint;

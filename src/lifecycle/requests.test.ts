@@ -81,3 +81,73 @@ describe("a request for a savepoint that nobody takes any more", () => {
     ]);
   });
 });
+
+describe("a request that another one puts an end to", () => {
+  const requested = (world: LifecycleWorld, verb: string): unknown =>
+    answers(world)?.find((answer) => (answer as string[])[0] === verb);
+
+  it("has failed when a stop comes while the job restarts", () => {
+    const world = running();
+    world.annotations[ANNOTATION.restart] = "1";
+    world.reconcile();
+    expect(world.status.operation).toMatchObject({ type: "Restart" });
+    world.annotations[ANNOTATION.stop] = "1";
+    world.settle(10);
+    expect(world.status.state).toBe("STOPPED");
+    expect(requested(world, "restart")).toEqual(["restart", "Failed", "given up: the job stops"]);
+    expect(requested(world, "stop")).toEqual(["stop", "Accepted", "the job stops"]);
+  });
+
+  it("has failed when the job ends before its restart begins", () => {
+    const world = running();
+    world.annotations[ANNOTATION.savepoint] = "1";
+    world.reconcile();
+    world.annotations[ANNOTATION.restart] = "1";
+    world.reconcile();
+    expect(requested(world, "restart")).toEqual(["restart", "Accepted", "the job restarts"]);
+    world.annotations[ANNOTATION.stop] = "1";
+    world.settle(10);
+    expect(requested(world, "restart")).toEqual(["restart", "Failed", "given up: the job ended before its turn"]);
+  });
+
+  it("says of another size that the next start has it", () => {
+    const world = running();
+    world.annotations[ANNOTATION.scale] = "3@1";
+    world.reconcile();
+    expect(world.status.operation).toMatchObject({ type: "Scale" });
+    world.annotations[ANNOTATION.stop] = "1";
+    world.settle(10);
+    const message = "given up for now: the job stops; the next start has 3 workers";
+    expect(requested(world, "scale")).toEqual(["scale", "Accepted", message]);
+    world.annotations[ANNOTATION.start] = "1";
+    world.settle(10);
+    expect(world.status).toMatchObject({ state: "RUNNING", parallelism: { effective: 3 } });
+  });
+
+  it("has failed when a stop is taken back", () => {
+    const world = running();
+    world.annotations[ANNOTATION.stop] = "1";
+    world.reconcile();
+    expect(world.status.operation).toMatchObject({ type: "Stop" });
+    world.annotations[ANNOTATION.start] = "1";
+    world.settle(10);
+    expect(world.status.state).toBe("RUNNING");
+    expect(requested(world, "stop")).toEqual(["stop", "Failed", "given up: the job is to run after all"]);
+  });
+
+  it("has failed when the job fails on the way", () => {
+    const world = running();
+    world.annotations[ANNOTATION.restart] = "1";
+    for (let i = 0; i < 20 && world.status.operation?.step !== "AwaitRunning"; i++) world.settle(1);
+    expect(world.status.operation).toMatchObject({ type: "Restart", step: "AwaitRunning" });
+    const failure = { code: "SINK_REFUSED", message: "the topic takes no such record", restartable: false };
+    for (const pod of world.pods) Object.assign(pod, { phase: "Failed", exit: { code: 1, reason: "Error", failure } });
+    world.settle(10);
+    expect(world.status.state).toBe("FAILED");
+    expect(requested(world, "restart")).toEqual([
+      "restart",
+      "Failed",
+      "the job failed: the topic takes no such record",
+    ]);
+  });
+});

@@ -7,7 +7,7 @@ import type { Intent } from "./intent.ts";
 import { clearOverride, overrideOf, setOverride, wantedOf } from "./overrides.ts";
 
 export interface Answer {
-  /** Accepted: it is or will be done. How it came out is said of savepoints, and of what could not be done with one. */
+  /** Accepted: it is or will be done. How it came out is said of savepoints, of what could not be done with one, and of what was given up. */
   readonly outcome: "Accepted" | "Refused" | "Succeeded" | "Failed";
   readonly message: string;
 }
