@@ -4,7 +4,7 @@ import { duration } from "./duration.ts";
 import { quantity } from "./quantity.ts";
 import { exactlyOne, rules } from "./rule.ts";
 import type { Rule } from "./rule.ts";
-import { expression, filled, int, list, localName, preserved, text, textMap } from "./text.ts";
+import { expression, filled, int, list, localName, mapOf, preserved, text } from "./text.ts";
 
 /** What sources and sinks of a pipeline can be. The kinds that go over the network name a connection. */
 const format = z.enum(["Json", "Csv", "Raw", "Avro", "Protobuf"]);
@@ -117,7 +117,8 @@ const kafkaSink = z.strictObject({
   compression: z.enum(["None", "Gzip", "Snappy", "Lz4", "Zstd"]).optional(),
   format: format.optional(),
   metadata,
-  headers: textMap(16, 1024).optional(),
+  /** Expressions over `event`. */
+  headers: mapOf(expression, 16).optional(),
 });
 const fileSink = z.strictObject({
   /** A folder; each worker writes its own part files into it. */

@@ -57,6 +57,8 @@ export interface PlanSink {
   readonly inputs: readonly PlanInput[];
   /** Key expression of the outgoing record (CEL over `event`), or null. */
   readonly key: string | null;
+  /** Expressions of its headers; absent where there are none. */
+  readonly headers?: readonly { readonly name: string; readonly expression: string }[];
   /** What happens to a record whose key expression fails. */
   readonly onError: OnError;
   /** What the sink promises after failures; absent is at least once. */

@@ -43,7 +43,7 @@ export function decodes(plan: Plan, source: string, graph: ProgramGraph): boolea
   // Who says what to do with malformed records wants them found, also where nothing else reads a field.
   if (own !== undefined && (own.onError !== "Fail" || (own.eventTime?.field ?? null) !== null)) return true;
   const reads = (reader: Reader): boolean => {
-    if (reader.kind === "sink") return reader.sink.key !== null;
+    if (reader.kind === "sink") return reader.sink.key !== null || reader.sink.headers !== undefined;
     if (reader.kind === "buffer") return graph.readers(reader.buffer.node, "out").some(reads);
     return !passesUnread(reader.node) || graph.readers(reader.node.name, "out").some(reads);
   };

@@ -104,10 +104,11 @@ export function randomPipeline(r: Random): Pipeline {
   if (dead.length > 0) nodes.push({ name: "dead", from: dead, sink: { blackhole: {} } });
   const rest = [...new Set(open)];
   const key = r.chance(0.5) ? { key: r.pick(VALUES) } : {};
+  const headers = r.chance(0.3) ? { headers: { a: r.pick(VALUES), "x-b": r.pick(VALUES) } } : {};
   nodes.push({
     name: "out",
     from: rest,
-    sink: { connection: "main", kafka: { topic: "out", ...key } },
+    sink: { connection: "main", kafka: { topic: "out", ...key, ...headers } },
     onError: "Skip",
   });
   const functions = FUNCTIONS.map((name) => ({ name, module: { path: `/${name}.mjs` } }));

@@ -30,6 +30,9 @@ let topics = 0;
 interface Job {
   /** From "events" to "out". */
   readonly nodes?: readonly PipelineNode[];
+  /** What "out" reads, where it is not the last of them. */
+  readonly last?: string;
+  readonly sourceOnError?: "Dead";
   readonly source?: { readonly metadata?: string };
   readonly sink: { readonly key?: string; readonly metadata?: string; readonly headers?: Record<string, string> };
   readonly delivery?: Delivery;
@@ -50,16 +53,16 @@ async function through(records: readonly KafkaRecord[], expected: number, job: J
     settings = {},
     onError = "Fail",
   } = job;
+  const { last = nodes.at(-1)?.name ?? "events", sourceOnError = "Fail" } = job;
   const n = topics++;
   const [input, output] = [`in-${n}`, `out-${n}`];
   await kafka.createTopic(input, 1);
   await kafka.createTopic(output, 1, settings);
   await kafka.produce({ topic: input }, records);
-  const last = nodes.at(-1)?.name ?? "events";
   const pipeline: Pipeline = {
     connections: [{ name: "main", kafka: { brokers: [...kafka.brokers] } }],
     nodes: [
-      { name: "events", source: { connection: "main", kafka: { topics: [input], ...source } } },
+      { name: "events", source: { connection: "main", kafka: { topics: [input], ...source } }, onError: sourceOnError },
       ...nodes,
       { name: "out", from: [last], sink: { connection: "main", kafka: { topic: output, ...sink } }, onError },
     ],
@@ -164,12 +167,17 @@ describe("the metadata of Kafka records", () => {
         },
       },
     ];
-    const sink = { metadata: "out", headers: { source: "static", version: "1" } };
+    const sink = {
+      metadata: "out",
+      headers: { version: "1", even: "event.id == 2 ? true : null", was: "event.out.key" },
+    };
     const found = await through(records, 3, { nodes, source: {}, sink, build });
     const headersOf = (id: number): string[][] => [
+      ["id", `${id}`],
       ["source", id === 2 ? "other" : "weir"],
       ["version", "1"],
-      ["id", `${id}`],
+      ...(id === 2 ? [["even", "true"]] : []),
+      ["was", `${id}`],
     ];
     expect(found.map(content)).toEqual([
       { key: "1", value: '{"id":1}', timestamp: 1_700_000_000_001, headers: headersOf(1) },
@@ -186,16 +194,44 @@ describe("the metadata of Kafka records", () => {
       headers: { n: `${i}` },
     }));
     const settings = { "max.message.bytes": "5000" };
-    const found = await through(records, 500, { settings, sink: { metadata: "kafka", headers: { by: "weir" } } });
+    const found = await through(records, 500, { settings, sink: { metadata: "kafka", headers: { by: "'weir'" } } });
     expect(found.map(({ key, headers }) => [key, headers])).toEqual(
       records.map(({ key }, i) => [
         key.toString(),
         [
-          ["by", "weir"],
           ["n", `${i}`],
+          ["by", "weir"],
         ],
       ]),
     );
+  });
+
+  it.each(BUILDS)("gives records headers from their fields, whose failures are the sink's (%s)", async (_, build) => {
+    const records = ['{"id":1,"trace":"t1"}', '{"id":2}', '{"id":3,"trace":null}'].map((value) => ({ value }));
+    const sink = { key: "event.id", headers: { "trace-id": "event.trace", "ce-source": "'/weir'" } };
+    const found = await through(records, 2, { source: {}, sink, build, onError: "Skip" });
+    expect(found.map(({ key, value, headers }) => [key, value, headers])).toEqual([
+      [
+        "1",
+        records[0]?.value,
+        [
+          ["trace-id", "t1"],
+          ["ce-source", "/weir"],
+        ],
+      ],
+      ["3", records[2]?.value, [["ce-source", "/weir"]]],
+    ]);
+  });
+
+  it("goes with a record that is no JSON to where dead records are kept, whose own bytes it leaves", async () => {
+    const records = [{ key: "k", value: '{"id":nothing} ', timestamp: 1_700_000_000_000, headers: { trace: "t" } }];
+    const nodes: PipelineNode[] = [
+      { name: "read", from: ["events"], filter: "event.id > 0" },
+      { name: "gone", from: ["read"], sink: { blackhole: {} } },
+    ];
+    const dead = { nodes, last: "events.dead", sourceOnError: "Dead" as const };
+    const [found] = await through(records, 1, { ...dead, sink: { metadata: "kafka" } });
+    expect(found && content(found)).toEqual({ ...records[0], headers: [["trace", "t"]] });
   });
 
   it("ends the job, or not, where a record says something that Kafka does not know", async () => {

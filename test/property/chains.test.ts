@@ -245,13 +245,16 @@ function facts(program: Program): string {
 
 function equal(a: readonly Written[], b: readonly Written[]): boolean {
   return (
-    a.length === b.length && a.every((w, i) => w.value === b[i]?.value && w.key === b[i]?.key && w.ts === b[i]?.ts)
+    a.length === b.length &&
+    a.every(
+      (w, i) => w.value === b[i]?.value && w.key === b[i]?.key && w.ts === b[i]?.ts && w.headers === b[i]?.headers,
+    )
   );
 }
 
 /** Copied values keep their spelling (`1.0`, escapes, spaces), so results are compared as JSON. */
-function normal({ value, key, ts }: Written): unknown {
-  return { value: canonical(value), key, ts };
+function normal({ value, key, ts, headers }: Written): unknown {
+  return { value: canonical(value), key, ts, headers };
 }
 
 function canonical(text: string): string {

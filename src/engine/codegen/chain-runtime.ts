@@ -15,7 +15,7 @@ import { shownMessage, shownRecord, without } from "../record-fields.ts";
 import { argumentProblem, keyProblem } from "../windows/argument.ts";
 import { overflowProblem } from "../windows/sum.ts";
 import { isPlainInt, NOT_QUICK, writeQuickly } from "../json/write-value.ts";
-import { keyText, recordKey } from "../windows/key.ts";
+import { keyText, recordHeaders, recordKey } from "../windows/key.ts";
 import { BlockKeys } from "./block-keys.ts";
 import type { AggregateFunction } from "../plan.ts";
 
@@ -61,6 +61,8 @@ export class ChainRuntime {
     record.key = this.key;
     record.keyStart = 0;
   }
+
+  readonly headers = recordHeaders;
 
   private write(text: string): number {
     if (text.length * 3 > this.key.length) this.key = Buffer.allocUnsafe(text.length * 6);

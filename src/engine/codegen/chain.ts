@@ -228,11 +228,29 @@ if (f${n} === undefined) {\n${then}\n} else { ${c}.errors++; ${failed} }`;
     const takesRows = this.tables.rowSinks.has(sink.node);
     const value = recordSource(takesRows ? at : { ...at, row: undefined }, "rec", "value");
     const append = `${value}\nrec.ts = ts; S${k}.append(rec); ${c}.out++;`;
-    const { key } = sink;
+    const { key, headers } = sink;
+    if (headers !== undefined) return this.describedSink(sink, { at, headers, append });
     if (key === null) return `{ ${c}.in++;\nrec.key = undefined; rec.keyEnd = -1;\n${append} }`;
     const declared: string[] = [];
     const step = this.recordKey(key, at, declared);
     return `{ ${c}.in++;\n${this.guarded({ name: sink.node, onError: sink.onError }, at, { declared, step }, append)} }`;
+  }
+
+  /** All that can fail comes before the record is touched: another sink gets it next. */
+  private describedSink(sink: PlanSink, { at, headers, append }: DescribedSink): string {
+    const declared: string[] = [];
+    const key =
+      sink.key === null ? () => "rec.key = undefined; rec.keyEnd = -1;" : this.recordKey(sink.key, at, declared);
+    const values = headers.map(({ name, expression }) => {
+      const h = `h${this.id()}`;
+      declared.push(h);
+      return { h, name, code: this.expression(expression, at, declared) };
+    });
+    const step = (fail: Fail): string =>
+      [...values.map(({ h, code }) => `${h} = ${code}; if (${h} instanceof Failure) ${fail(h)}`), key(fail)].join("\n");
+    const listed = values.map(({ h, name }) => `[${JSON.stringify(name)}, ${h}]`).join(", ");
+    const then = `rec.headers = R.headers([${listed}]);\n${append}\nrec.headers = undefined;`;
+    return `{ C${this.index(sink.node)}.in++;\n${this.guarded({ name: sink.node, onError: sink.onError }, at, { declared, step }, then)} }`;
   }
 
   private recordKey(text: string, at: At, declared: string[]): (fail: Fail) => string {
@@ -244,6 +262,12 @@ if (f${n} === undefined) {\n${then}\n} else { ${c}.errors++; ${failed} }`;
       return slot === undefined ? general : `${plainKey(slot)} else { ${general} }`;
     };
   }
+}
+
+interface DescribedSink {
+  readonly at: At;
+  readonly headers: NonNullable<PlanSink["headers"]>;
+  readonly append: string;
 }
 
 /** Makes the statement that leaves a step with a failure. */

@@ -166,6 +166,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
     keyEnd: -1,
     row: undefined,
     ts: 0,
+    headers: undefined,
   };
   const scope: Record<string, unknown> = {
     cel: celRuntime,

@@ -154,7 +154,11 @@ export interface OutRecord {
   row?: Row | undefined;
   /** Event time in ms, or the source timestamp when there is no event time. */
   ts: number;
+  /** What is written beside the value, where the plan says so: JSON values. */
+  headers?: readonly RecordHeader[] | undefined;
 }
+
+export type RecordHeader = readonly [name: string, value: unknown];
 
 export interface SinkWriter {
   /** Whether it takes `OutRecord.row`, too. Records that came as bytes, and results of state, come as bytes all the same. */

@@ -4,7 +4,7 @@ import type { BroadcastNode } from "../broadcast/broadcast-table.ts";
 import type { EdgeBuffer } from "../buffers/edge-buffer.ts";
 import { edgeBuffers, programBuffers } from "../buffers/program-buffer.ts";
 import { canonicalJson } from "../canonical-json.ts";
-import type { SinkWriter } from "../connectors/connector.ts";
+import type { RecordHeader, SinkWriter } from "../connectors/connector.ts";
 import type { JoinNode } from "../joins/join-node.ts";
 import { SIDES } from "../joins/row.ts";
 import type { Side } from "../joins/row.ts";
@@ -20,7 +20,7 @@ import { decodes, programGraph } from "../program-graph.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
 import type { NodeCounters, Program, ProgramInput, ProgramOptions } from "../program.ts";
 import { Watermarks } from "../watermarks.ts";
-import { recordKey } from "../windows/key.ts";
+import { recordHeaders, recordKey } from "../windows/key.ts";
 import { murmur2, shardOf } from "../windows/murmur2.ts";
 import { broadcastPushes } from "./broadcast.ts";
 import { joinGive, joinPush } from "./join.ts";
@@ -268,11 +268,15 @@ class Interpreter {
     const stage = this.stage(sink.node, sink.onError);
     const writer = this.options.sinks.get(sink.node) as SinkWriter;
     const key = sink.key === null ? undefined : this.expression(sink.key);
+    const headers = sink.headers?.map(({ name, expression }) => ({ name, run: this.expression(expression) }));
     return (event) => {
       stage.counters.in++;
-      const found = guarded(stage, event, () => recordKey(key?.(event.value)));
+      const found = guarded(stage, event, () => ({
+        headers: headers && recordHeaders(headers.map(({ name, run }): RecordHeader => [name, run(event.value)])),
+        key: recordKey(key?.(event.value)),
+      }));
       if (found === undefined) return;
-      writer.append(outRecord(event, found.value));
+      writer.append({ ...outRecord(event, found.value.key), headers: found.value.headers });
       stage.counters.out++;
     };
   }

@@ -12,6 +12,8 @@ export interface Endpoint {
   readonly config: Readonly<Record<string, unknown>>;
   readonly secretRef: string | null;
   readonly key: string | null;
+  /** Of a sink's records: expressions by name. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** What a sink says itself of its delivery. */
   readonly delivery: Delivery | undefined;
 }
@@ -47,7 +49,7 @@ function endpoint(spec: Source | Sink, context: EndpointContext): Endpoint {
   const where = `node "${context.node}"`;
   const { connection, batching, ...kinds } = spec as Fields;
   const connector = Object.keys(kinds).find((k) => kinds[k] !== undefined) ?? "";
-  const { key, delivery, ...own } = kinds[connector] as Fields;
+  const { key, headers, delivery, ...own } = kinds[connector] as Fields;
   const shared = typeof connection === "string" ? connectionFields(connection, connector, context) : {};
   if (connector === CUSTOM) return customEndpoint(kinds[connector] as CustomSpec, context);
   const config = { ...shared, ...own, ...(batching === undefined ? {} : { batching }) };
@@ -58,6 +60,7 @@ function endpoint(spec: Source | Sink, context: EndpointContext): Endpoint {
     config: filled,
     secretRef: secretOf(filled),
     key: typeof key === "string" ? key : null,
+    ...(headers === undefined ? {} : { headers: headers as Readonly<Record<string, string>> }),
     delivery: delivery as Delivery | undefined,
   };
 }

@@ -47,7 +47,10 @@ const from = (inputs: readonly PlanInput[]): string => inputs.map(inputText).joi
 
 const sourceLine = (s: PlanSource): string =>
   `${s.node}: source ${s.connector}${metadataText(s)}${s.broadcast === true ? ", all of it by every worker, anew at each start" : ""}`;
-const sinkLine = (s: PlanSink): string => `${s.node}: sink ${s.connector}${metadataText(s)} ← ${from(s.inputs)}`;
+const sinkLine = (s: PlanSink): string =>
+  `${s.node}: sink ${s.connector}${metadataText(s)}${headersText(s)} ← ${from(s.inputs)}`;
+const headersText = ({ headers = [] }: PlanSink): string =>
+  headers.map(({ name, expression }) => `, header ${name} = ${expression}`).join("");
 function metadataText({ connector, config }: PlanSource | PlanSink): string {
   const { metadata } = config as { readonly metadata?: string };
   return connector === "kafka" && metadata !== undefined ? `, key, headers and timestamp in event.${metadata}` : "";

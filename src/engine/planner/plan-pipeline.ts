@@ -160,6 +160,7 @@ function planSink(node: GraphNode, context: Context, report: Report): PlanSink {
     config,
     secretRef,
     key,
+    headers,
     delivery: own,
   } = sinkEndpoint(node.spec.sink, { ...context, node: node.name });
   const delivery = deliveryOf({ node: node.name, connector }, own, context.delivery);
@@ -171,6 +172,11 @@ function planSink(node: GraphNode, context: Context, report: Report): PlanSink {
     inputs: node.inputs,
     ...(delivery === "AtLeastOnce" ? {} : { delivery }),
     key: key === null ? null : checkExpression({ name: node.name, report }, key),
+    ...(headers && {
+      headers: Object.entries(headers).map(([name, text]) => {
+        return { name, expression: checkExpression({ name: node.name, report }, text) };
+      }),
+    }),
     onError: node.spec.onError ?? "Fail",
   };
 }
@@ -248,16 +254,19 @@ function checkDeadReaders(graph: StreamGraph): WeirError[] {
     const from = node.inputs.find(isUndecoded);
     if (from === undefined) continue;
     if (passesUnread(node.spec)) undecoded.add(node.name);
-    else if (node.spec.sink === undefined || node.spec.sink.kafka?.key !== undefined)
+    else if (node.spec.sink === undefined || isKeyed(node.spec.sink))
       errors.push(
         nodeError(
           `${node.name}.from`,
-          `node "${node.name}" reads "${from.node}.${from.output}", whose records are not valid JSON; only a sink without a key can read it`,
+          `node "${node.name}" reads "${from.node}.${from.output}", whose records are not valid JSON; only a sink without a key and headers can read it`,
         ),
       );
   }
   return errors;
 }
+
+const isKeyed = ({ kafka }: NonNullable<PipelineNode["sink"]>): boolean =>
+  kafka?.key !== undefined || kafka?.headers !== undefined;
 
 const firesByTime = ({ window, join }: PipelineNode): boolean =>
   isOfEventTime(window) || window?.global?.trigger.every !== undefined || isTimedJoin(join);

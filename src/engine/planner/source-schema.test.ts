@@ -38,6 +38,23 @@ it("needs no exchange where the topic is keyed by the record's key", () => {
   expect([nodes[0], exchanges]).toMatchObject([{ keying: "declared" }, undefined]);
 });
 
+it("checks the expressions of headers, and reads them", () => {
+  const sinkOf = (headers: Record<string, string>, from = "events"): PipelineNode => ({
+    ...out(from),
+    sink: { connection: "main", kafka: { topic: "out", headers } },
+  });
+  expect(planOf([events(), sinkOf({ a: "event.id", "x-b": "'b'" })]).sinks[0]?.headers).toEqual([
+    { name: "a", expression: "event.id" },
+    { name: "x-b", expression: "'b'" },
+  ]);
+  expect(explain(planOf([events(), sinkOf({ a: "event.id" })]))).toContain("sink kafka, header a = event.id ← events");
+  expect(() => planOf([events(), sinkOf({ a: "event.id +" })])).toThrow(/node "out"/);
+  const dead = [events({ onError: "Dead" }), out("events")];
+  expect(() => planOf([...dead, { ...sinkOf({ a: "event.id" }, "events.dead"), name: "dead" }])).toThrow(
+    /node "dead" reads "events.dead".* only a sink without a key and headers/,
+  );
+});
+
 it("is in what weir explain prints", () => {
   const text = explain(planOf([events(), out("events")]));
   expect(text).toContain("events: source kafka, key, headers and timestamp in event.kafka");

@@ -1,5 +1,6 @@
 import type { PipelineNode } from "../../api/pipeline.schema.ts";
 import { WeirError } from "../../errors.ts";
+import { nodePath } from "./expressions.ts";
 
 type Schema = NonNullable<PipelineNode["schema"]>;
 
@@ -26,5 +27,6 @@ export function refuseHidden({ name, source, schema = {} }: PipelineNode): void 
   const hidden = Object.keys(schema).find((path) => path === field || path.startsWith(`${field}.`));
   if (hidden === undefined) return;
   const problem = `metadata puts the record's key and headers where its schema has "${hidden}"; give metadata another name`;
-  throw new WeirError("PIPELINE_INVALID", `node "${name}": ${problem}`);
+  const place = { path: `${nodePath(name)}.source.kafka.metadata`, message: problem };
+  throw new WeirError("PIPELINE_INVALID", `node "${name}": ${problem}`, { place });
 }

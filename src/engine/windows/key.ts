@@ -1,3 +1,5 @@
+import type { RecordHeader } from "../connectors/connector.ts";
+
 /**
  * Bytes of a key: its JSON. `"5"` and `5` are different keys, and a key that arrives as JSON text can be used without
  * decoding it. Only values with one spelling are keys: strings, finite numbers, booleans, null, and lists of them.
@@ -17,3 +19,7 @@ export function recordKey(value: unknown): string | undefined {
   if (value === null || value === undefined) return undefined;
   return typeof value === "string" ? value : JSON.stringify(value);
 }
+
+/** Headers of an outgoing record: what is null is left out. */
+export const recordHeaders = (headers: readonly RecordHeader[]): readonly RecordHeader[] =>
+  headers.filter(([, value]) => value !== null && value !== undefined);

@@ -6,7 +6,7 @@ import { varintSize, writeVarint, writeVarlong } from "./varint.ts";
 
 /** A record for Kafka: with headers as they are written, where it has any. */
 export interface KafkaRecord extends OutRecord {
-  readonly headers?: Buffer | undefined;
+  readonly headerBytes?: Buffer | undefined;
 }
 
 /** Most bytes of a record beside its key, value and headers: five varints, attributes, an empty header count. */
@@ -39,7 +39,7 @@ export class BatchWriter {
 
   append(record: KafkaRecord): void {
     if (this.#count === 0) this.#begin(record);
-    const { value, start, end, key, keyStart, keyEnd, ts, headers } = record;
+    const { value, start, end, key, keyStart, keyEnd, ts, headerBytes } = record;
     const buf = this.#buf;
     const timestamp = Number.isFinite(ts) ? timestampOf(ts) : this.#baseTimestamp;
     const delta = timestamp - this.#baseTimestamp;
@@ -53,7 +53,7 @@ export class BatchWriter {
       Math.max(0, keyLength) +
       varintSize(valueLength) +
       Math.max(0, valueLength) +
-      (headers === undefined ? 1 : headers.length);
+      (headerBytes === undefined ? 1 : headerBytes.length);
     let at = writeVarint(buf, this.#at, body);
     buf[at++] = 0;
     at = writeVarlong(buf, at, delta);
@@ -62,8 +62,8 @@ export class BatchWriter {
     if (key !== undefined && keyLength > 0) at += key.copy(buf, at, keyStart, keyEnd);
     at = writeVarint(buf, at, valueLength);
     if (valueLength > 0) at += value.copy(buf, at, start, end);
-    if (headers === undefined) buf[at++] = 0;
-    else at += headers.copy(buf, at);
+    if (headerBytes === undefined) buf[at++] = 0;
+    else at += headerBytes.copy(buf, at);
     this.#at = at;
     this.#count++;
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp;
@@ -126,8 +126,8 @@ export function stamp(bytes: Buffer, producer: ProducerIdentity, sequence: numbe
 /** A broker that rewrites a batch, for example when it compacts, refuses times before 1970. */
 const timestampOf = (ts: number): number => Math.max(0, Math.trunc(ts));
 
-function sizeBound({ start, end, keyStart, keyEnd, headers }: KafkaRecord): number {
-  return RECORD_OVERHEAD + end - start + Math.max(0, keyEnd - keyStart) + (headers?.length ?? 0);
+function sizeBound({ start, end, keyStart, keyEnd, headerBytes }: KafkaRecord): number {
+  return RECORD_OVERHEAD + end - start + Math.max(0, keyEnd - keyStart) + (headerBytes?.length ?? 0);
 }
 
 function varlongSize(value: number): number {

@@ -33,8 +33,6 @@ export interface KafkaSinkConfig extends KafkaConnectionConfig {
   readonly topic: string;
   /** Field of the record that has its key, headers and timestamp; it is no part of the value that is written. */
   readonly metadata?: string;
-  /** Of every record. */
-  readonly headers?: Readonly<Record<string, string>>;
   readonly compression?: CompressionName;
   readonly batching?: {
     readonly count?: number;

@@ -19,20 +19,44 @@ const CLOSING = 125;
 
 /**
  * Takes a field out of a JSON object; the rest keeps the bytes that it has. Undefined where there is no such field, or the
- * record is no object. Throws for what is no JSON. Where two fields have the name, the last goes, which is the one that counts.
+ * record is no object. Where two fields have the name, the last goes, which is the one that counts.
  */
 export function cutField(buf: Buffer, { start, end }: Range, name: string): Cut | undefined {
   const place = placeOf(buf, { start, end }, Buffer.from(name));
-  if (place === "odd") return parsed(buf.toString("utf8", start, end), name);
   if (place === undefined) return undefined;
-  const value = Buffer.allocUnsafe(end - start - (place.end - place.start));
-  const rest = buf.copy(value, 0, start, place.start);
-  buf.copy(value, rest, place.end, end);
-  return { value, start: 0, end: value.length, field: JSON.parse(buf.toString("utf8", place.value, place.valueEnd)) };
+  if (place !== "odd") return cutOut(buf, { start, end }, place);
+  const object = parsed(buf.toString("utf8", start, end));
+  return object === undefined ? cutEnd(buf, { start, end }, name) : withoutField(object, name);
 }
 
-function parsed(text: string, name: string): Cut | undefined {
-  const object = JSON.parse(text) as unknown;
+function cutOut(buf: Buffer, { start, end }: Range, place: Place): Cut | undefined {
+  const field = parsed(buf.toString("utf8", place.value, place.valueEnd));
+  if (field === undefined) return undefined;
+  const value = Buffer.concat([buf.subarray(start, place.start), buf.subarray(place.end, end)]);
+  return { value, start: 0, end: value.length, field };
+}
+
+/** From a record that is no JSON what a source has put behind it: so a dead letter has its key and its own bytes. */
+function cutEnd(buf: Buffer, { start, end }: Range, name: string): Cut | undefined {
+  const named = `${JSON.stringify(name)}:`;
+  const at = start + buf.subarray(start, end).lastIndexOf(`${named}{"key":`);
+  const close = start + buf.subarray(start, end).lastIndexOf(CLOSING);
+  if (at < start) return undefined;
+  const from = buf[at - 1] === COMMA ? at - 1 : at;
+  return cutOut(buf, { start, end }, { start: from, end: close, value: at + named.length, valueEnd: close });
+}
+
+/** Undefined for what is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** For names with escapes and deep nesting. */
+function withoutField(object: unknown, name: string): Cut | undefined {
   if (typeof object !== "object" || object === null || !Object.hasOwn(object, name)) return undefined;
   const { [name]: field, ...rest } = object as Readonly<Record<string, unknown>>;
   const value = Buffer.from(JSON.stringify(rest));

@@ -1,4 +1,7 @@
 import { WeirError } from "../../../errors.ts";
+import type { OutRecord } from "../connector.ts";
+import type { KafkaRecord } from "./batch-writer.ts";
+import { bytesOfValue } from "./bytes-as-json.ts";
 import { readVarint, varint, writeVarint } from "./varint.ts";
 
 /** A record's headers as the record format has them: a number, then names and values, which may be null. */
@@ -46,4 +49,12 @@ export function encodeHeaders(headers: ReadonlyMap<string, Buffer | null>): Buff
     at += value?.copy(buf, at) ?? 0;
   }
   return buf.subarray(0, at);
+}
+
+/** The record with its headers as bytes. Of several of one name the last counts; null is a header without a value. */
+export function withHeaderBytes(record: OutRecord): KafkaRecord {
+  const { headers } = record;
+  if (headers === undefined || headers.length === 0) return record;
+  const bytes = new Map(headers.map(([name, value]) => [name, bytesOfValue(value)]));
+  return { ...record, headerBytes: encodeHeaders(bytes) };
 }

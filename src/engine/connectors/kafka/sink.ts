@@ -11,7 +11,7 @@ export const kafkaSink: SinkFactory = {
   open: async (plan, context) => {
     const config = plan as KafkaSinkConfig;
     const { sink } = await openTopicWriter({ config, context });
-    const plain = config.metadata === undefined && config.headers === undefined;
-    return plain ? sink : withMetadata(sink, config, context);
+    const { topic, metadata } = config;
+    return metadata === undefined ? sink : withMetadata(sink, { topic, field: metadata }, context);
   },
 };

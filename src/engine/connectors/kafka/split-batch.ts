@@ -30,7 +30,7 @@ export function splitBatch(batch: SealedBatch, compression: Compression): Sealed
         keyStart,
         keyEnd: keyLength < 0 ? -1 : keyStart + keyLength,
         ts: columns.ts[i] as number,
-        headers: plain[behind] === 0 ? undefined : plain.subarray(behind, readHeaders(plain, behind).end),
+        headerBytes: plain[behind] === 0 ? undefined : plain.subarray(behind, readHeaders(plain, behind).end),
       };
       writer.append(record);
     }

@@ -2,6 +2,7 @@ import { parseDuration } from "../../../api/duration.ts";
 import { parseQuantity } from "../../../api/quantity.ts";
 import { murmur2, shardOf } from "../../windows/murmur2.ts";
 import type { OutRecord, SinkContext, SinkWriter } from "../connector.ts";
+import { withHeaderBytes } from "./headers.ts";
 import { openCluster, untilReached, type Cluster } from "./cluster.ts";
 import { compressionOf } from "./compression.ts";
 import type { KafkaSinkConfig } from "./config.ts";
@@ -147,7 +148,8 @@ function writer({ lanes, producer, hold, batching, seal }: WriterParts, close: (
     timer ??= setTimeout(linger, batching.lingerMs);
   };
   const sink: SinkWriter = {
-    append: (record) => {
+    append: (given) => {
+      const record = withHeaderBytes(given);
       let lane = laneOf(record);
       if (makeRoom(lane, record) && lane.partition === sticky) {
         // Records without a key fill one batch after the other: a batch per partition and moment would be tiny.

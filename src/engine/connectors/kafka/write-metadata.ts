@@ -1,42 +1,38 @@
 import { messageOf, WeirError } from "../../../errors.ts";
-import type { OutRecord, SinkContext, SinkWriter } from "../connector.ts";
-import type { KafkaRecord } from "./batch-writer.ts";
+import type { OutRecord, RecordHeader, SinkContext, SinkWriter } from "../connector.ts";
 import { bytesOfValue } from "./bytes-as-json.ts";
-import type { KafkaSinkConfig } from "./config.ts";
 import { cutField } from "./cut-field.ts";
-import { encodeHeaders } from "./headers.ts";
 
-/** The sink's own field of a record: what it says of the record, which is no part of its value. */
+/** A field of a record that says what of it is not its value. */
 type Metadata = Readonly<Record<string, unknown>>;
-type Headers = ReadonlyMap<string, Buffer | null>;
 
 const SHOWN = 200;
 /** A word about each of the first, and then about every so many. */
 const SPOKEN = 10;
 const EVERY = 1_000;
 
-/** A writer whose records have headers, and whose `metadata` field says what else of a record is not its value. */
-export function withMetadata(writer: SinkWriter, config: KafkaSinkConfig, ctx: SinkContext): SinkWriter {
-  const { metadata: field, topic } = config;
-  const fixed: Headers = new Map(Object.entries(config.headers ?? {}).map(([name, text]) => [name, Buffer.from(text)]));
-  const fixedBytes = fixed.size === 0 ? undefined : encodeHeaders(fixed);
+/** A writer of records whose `field` is no part of their value, but their key, headers and timestamp. */
+export function withMetadata(
+  writer: SinkWriter,
+  { topic, field }: { readonly topic: string; readonly field: string },
+  ctx: SinkContext,
+): SinkWriter {
   let refused = 0;
 
-  const described = (record: OutRecord): KafkaRecord => {
-    const plain: KafkaRecord = { ...record, headers: fixedBytes };
-    if (field === undefined || record.end < record.start) return plain;
-    const cut = cutField(record.value, record, field);
-    return cut === undefined ? plain : { ...plain, ...cut, ...own(cut.field, record) };
-  };
-  const own = (value: unknown, record: OutRecord): Partial<KafkaRecord> => {
-    if (value === null) return {};
-    if (typeof value !== "object" || Array.isArray(value)) throw new TypeError(`${field} must be an object`);
-    const metadata = value as Metadata;
+  const described = (record: OutRecord): OutRecord => {
+    const cut = record.end < record.start ? undefined : cutField(record.value, record, field);
+    if (cut === undefined) return record;
+    const { field: found, ...value } = cut;
+    if (found === null) return { ...record, ...value };
+    if (typeof found !== "object" || Array.isArray(found)) throw new TypeError(`${field} must be an object`);
+    const metadata = found as Metadata;
     return {
-      ...headersOf(metadata, fixed, fixedBytes),
-      ...timeOf(metadata, record),
+      ...record,
+      ...value,
       ...(record.keyEnd < 0 ? keyOf(metadata) : {}),
       ...(isTombstone(metadata) ? { start: 0, end: -1 } : {}),
+      headers: [...headersOf(metadata), ...(record.headers ?? [])],
+      ts: timeOf(metadata) ?? record.ts,
     };
   };
   const refuse = (record: OutRecord, error: unknown): void => {
@@ -52,7 +48,7 @@ export function withMetadata(writer: SinkWriter, config: KafkaSinkConfig, ctx: S
   return {
     ...writer,
     append: (record) => {
-      let out: KafkaRecord;
+      let out: OutRecord;
       try {
         out = described(record);
       } catch (error) {
@@ -65,17 +61,15 @@ export function withMetadata(writer: SinkWriter, config: KafkaSinkConfig, ctx: S
   };
 }
 
-function headersOf({ headers }: Metadata, fixed: Headers, none: Buffer | undefined): Pick<KafkaRecord, "headers"> {
-  if (headers === undefined || headers === null) return { headers: none };
+function headersOf({ headers }: Metadata): readonly RecordHeader[] {
+  if (headers === undefined || headers === null) return [];
   if (typeof headers !== "object" || Array.isArray(headers)) throw new TypeError("headers must be an object");
-  const all = new Map(fixed);
-  for (const [name, value] of Object.entries(headers)) all.set(name, bytesOfValue(value));
-  return { headers: all.size === 0 ? undefined : encodeHeaders(all) };
+  return Object.entries(headers);
 }
 
-function timeOf({ timestamp }: Metadata, { ts }: OutRecord): Pick<OutRecord, "ts"> {
-  if (timestamp === undefined || timestamp === null) return { ts };
-  if (Number.isSafeInteger(timestamp)) return { ts: timestamp as number };
+function timeOf({ timestamp }: Metadata): number | undefined {
+  if (timestamp === undefined || timestamp === null) return undefined;
+  if (Number.isSafeInteger(timestamp)) return timestamp as number;
   throw new TypeError("timestamp must be a number of milliseconds");
 }
 
