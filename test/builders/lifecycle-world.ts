@@ -109,7 +109,7 @@ export function lifecycleWorld(spec: LifecycleSpec = lifecycleSpec()) {
     status: world.status,
     observed: {
       pods: world.pods.map(podView),
-      workers: world.pods.filter((p) => p.phase === "Running").map((p) => workerView(p, world.now)),
+      workers: world.pods.filter((p) => p.phase === "Running").map((p) => workerView(p)),
       plans: [...world.plans.keys()],
       newestPlan: newest(world.plans),
       misfit: world.misfit,
@@ -285,7 +285,7 @@ function podView(pod: WorldPod): PodView {
   return { name, uid, epoch, slot, attempt, phase, deleting, lost, failures, createdAt: 0, waiting, exit, disruption };
 }
 
-function workerView(pod: WorldPod, now: number): WorkerView {
+function workerView(pod: WorldPod): WorkerView {
   const { worker } = pod;
   return {
     pod: pod.name,
