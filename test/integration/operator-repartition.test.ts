@@ -106,4 +106,7 @@ it("scales a job whose keys are not its topic's from one worker to three and bac
   expect(await rows()).toEqual(expected);
   console.log(`repartitioned 1 → 3 → 4 → 1 by kubectl scale: ${expected.length} windows equal to the computed ones`);
   await cluster.kubectl(["delete", "sj", JOB, "--timeout=120s"]);
+  // Those of all its sizes, although a single worker has run last.
+  const between = async (): Promise<string[]> => (await kafka.topics()).filter((topic) => topic.startsWith("weir."));
+  await expect.poll(between, { timeout: 60_000 }).toEqual([]);
 });

@@ -234,14 +234,15 @@ function identityOf(job: JobObject): LifecycleInput["job"] {
 }
 
 function placeOf(job: JobObject): Scene["place"] {
-  const { namespace = "default", name, uid = "" } = job.metadata;
+  const { namespace = "default", name, uid = "", deletionTimestamp } = job.metadata;
   const owner = {
     apiVersion: apiVersionOf(streamingJobs),
     kind: "StreamingJob",
     name,
     uid,
     controller: true,
-    blockOwnerDeletion: true,
+    // With --cascade=foreground the collector ends at once what blocks the deletion: not what takes part in it.
+    blockOwnerDeletion: deletionTimestamp === undefined,
   };
   return { namespace, job: name, uid, owner };
 }
