@@ -3,7 +3,7 @@ import type { JobObject } from "../../src/controllers/weir-resources.ts";
 import { streamingJobs } from "../../src/controllers/weir-resources.ts";
 import { fixedServer } from "../../src/kube/credentials.ts";
 import type { KubeObject } from "../../src/kube/resource.ts";
-import { events } from "../../src/kube/resource.ts";
+import { events, secrets } from "../../src/kube/resource.ts";
 import { startApiServer } from "../../src/local/api-server/start.ts";
 import { remove, rests, runs, scaleTo, stop } from "../builders/crash-scenarios.ts";
 import type { Act } from "../builders/crash-story.ts";
@@ -111,6 +111,22 @@ describe("a job with topics between its workers", () => {
     await operator.stop();
     await ground.clear(namespace);
   });
+});
+
+it("is gone at once where a Secret of its workers is gone, too, and says so", async () => {
+  const namespace = "bereft";
+  await ground.open(namespace);
+  const operator = await ground.operator(namespace);
+  const secret = { namespace, name: "of-workers" };
+  await ground.client.create<KubeObject>(secrets, { apiVersion: "v1", kind: "Secret", metadata: secret });
+  const volumes = [{ name: "extra", secret: { secretName: secret.name } }];
+  const worker = { volumes, volumeMounts: [{ name: "extra", mountPath: "/extra" }] };
+  await play(namespace, [pair({ restart: { strategy: "Never" }, worker }), failing]);
+  await ground.client.delete(secrets, secret);
+  await play(namespace, [remove]);
+  await expect.poll(() => told(namespace), { timeout: 60_000 }).toMatchObject([{ reason: "TopicsRemain" }]);
+  expect((await told(namespace))[0]?.note).toMatch(/of-workers.*not found/);
+  await operator.stop();
 });
 
 it("is gone all the same where Kafka is out of reach, and says how to delete its topics", async () => {
