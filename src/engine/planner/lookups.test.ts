@@ -92,6 +92,16 @@ describe("a lookup", () => {
     ["no time", priced({ lookup: { ...lookup, timeout: "0s" } }), "timeout: must be longer than 0"],
     ["`event` in the key", priced({ leftKey: "event.sku" }), 'node "priced"'],
     ["a buffer", priced({}, { buffer: {} }), "before which no buffer can stand"],
+    [
+      "fewer parts of its key than columns",
+      priced({ leftKey: "string(left.sku)", lookup: { ...lookup, keyColumns: ["sku", "size"] } }),
+      'node "priced": join.leftKey: "string(left.sku)" has 1 part and keyColumns names 2; write a list such as [left.sku, left.size]',
+    ],
+    [
+      "more parts of its key than columns",
+      priced({ leftKey: "[left.sku, left.size]" }),
+      "has 2 parts and keyColumns names 1; write one value",
+    ],
     ["late records", { ...out, from: ["priced", "priced.late"] }, 'has no output "late"'],
   ])("with %s is refused with the reason", (_, node, message) => {
     expect(refusal(orders, ...(node.name === "out" ? [priced(), node] : [node, out]))).toContain(message);

@@ -6,7 +6,8 @@ import type { PlanLookup, PlanNode } from "../plan.ts";
 import { none } from "./declared-key.ts";
 import type { Declared } from "./declared-key.ts";
 import { lookupEndpoint } from "./endpoints.ts";
-import { checkExpression } from "./expressions.ts";
+import { parseExpression } from "../../expression/parse.ts";
+import { checkExpression, typeOfExpression } from "./expressions.ts";
 import type { CheckedNode } from "./expressions.ts";
 import { mapFields } from "./map-fields.ts";
 import { variablePath } from "./field-path.ts";
@@ -35,16 +36,41 @@ export function lookupOperation({ name, spec, inputs }: GraphNode, around: Aroun
     throw new WeirError("PIPELINE_INVALID", `node "${name}": a lookup needs leftKey, and is Inner or Left`);
   const { event: left = "dyn", report } = around;
   const variables = { left, right: "dyn" } as const;
+  const key = checkExpression({ name, variables: { left }, report }, leftKey);
+  refuseOtherParts(name, key, { left, columns: join.lookup.keyColumns });
   return {
     name,
     inputs,
     onError: spec.onError ?? "Fail",
     kind: "lookup",
-    key: checkExpression({ name, variables: { left }, report }, leftKey),
+    key,
     joinType,
     select: select === undefined ? null : mapFields({ name, variables, report }, "join.select", select),
     lookup: lookupOf(name, join.lookup, around),
   };
+}
+
+/** A key has as many parts as a table has key columns, where that shows before a record comes. */
+function refuseOtherParts(
+  node: string,
+  key: string,
+  { left, columns }: { readonly left: VariableType; readonly columns: readonly string[] | undefined },
+): void {
+  if (columns === undefined) return;
+  const parts = partsOf(key, left);
+  if (parts === undefined || parts === columns.length) return;
+  const list = columns.map((name) => `left.${name}`).join(", ");
+  const wanted = columns.length === 1 ? "write one value" : `write a list such as [${list}]`;
+  const why = `join.leftKey: "${key}" has ${parts} ${parts === 1 ? "part" : "parts"} and keyColumns names ${columns.length}; ${wanted}`;
+  throw new WeirError("PIPELINE_INVALID", `node "${node}": ${why}`);
+}
+
+function partsOf(key: string, left: VariableType): number | undefined {
+  const type = typeOfExpression({ name: "", variables: { left }, report: () => undefined }, key);
+  if (type === undefined || type.kind === "dyn") return undefined;
+  if (type.kind !== "list") return 1;
+  const { ast } = parseExpression(key, { variables: { left, params: "dyn" } });
+  return ast.kind === "list" ? ast.items.length : undefined;
 }
 
 function lookupOf(
