@@ -24,6 +24,9 @@ describe("min and max", () => {
   it.each([
     ["min(event.t)", "minText"],
     ["max(string(event.j))", "maxText"],
+    ["max(event.j == null ? null : string(event.j))", "maxText"],
+    ["min(event.j == null ? null : event.j > 3 ? event.t : 'few')", "minText"],
+    ["min(event.j == null ? null : event.j)", "min"],
     ["max(event.j)", "max"],
     ["min(event.i)", "min"],
     ["max(event.d)", "max"],
@@ -68,6 +71,15 @@ describe("min and max", () => {
         { k: "k", least: "b", most: "\u{1f600}" },
         { k: "k", least: "a", most: "\u{1f600}" },
       ]);
+    });
+
+    it("skip null that is written out, where a schema does not say that it is a text", () => {
+      const plan = planned({ most: "max(event.j == null ? null : string(event.j))" });
+      const given = run(
+        plan,
+        [null, 7, "b", null].map((j) => ({ k: "k", j })),
+      );
+      expect(given).toEqual([null, "7", "b", "b"].map((most) => ({ k: "k", most })));
     });
 
     it.each([

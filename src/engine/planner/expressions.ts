@@ -1,4 +1,5 @@
 import { isWeirError, WeirError } from "../../errors.ts";
+import type { Expression, Node } from "../../expression/expression.ts";
 import { parseExpression } from "../../expression/parse.ts";
 import type { ResultKind } from "../../expression/parse.ts";
 import type { ValueType, VariableType } from "../../expression/value-type.ts";
@@ -20,10 +21,25 @@ export function checkExpression(at: CheckedNode, text: string, result: ResultKin
 }
 
 /** The same, and what is known of its value; undefined where the error has been reported. */
-export function typeOfExpression(at: CheckedNode, text: string, result: ResultKind = "any"): ValueType | undefined {
+export const typeOfExpression = (at: CheckedNode, text: string, result: ResultKind = "any"): ValueType | undefined =>
+  checked(at, text, result)?.type;
+
+/** Whether a value to rank is a text, or null, whichever way it is calculated. */
+export function isText(at: CheckedNode, text: string): boolean {
+  const ast = checked(at, text, "ranked")?.ast;
+  return (
+    ast !== undefined && endsOf(ast).every((e) => isNull(e) || e.type.kind === "string") && !endsOf(ast).every(isNull)
+  );
+}
+
+const isNull = ({ type }: Node): boolean => type.kind === "null";
+const endsOf = (node: Node): readonly Node[] =>
+  node.kind === "conditional" ? [...endsOf(node.yes), ...endsOf(node.no)] : [node];
+
+function checked(at: CheckedNode, text: string, result: ResultKind): Expression | undefined {
   const { name: node, event = "dyn", variables = { event } } = at;
   try {
-    return parseExpression(text, { result, variables: { ...variables, params: "dyn" } }).type;
+    return parseExpression(text, { result, variables: { ...variables, params: "dyn" } });
   } catch (e) {
     if (!isWeirError(e)) throw e;
     const place = { message: e.message, ...e.place, path: nodePath(node) };

@@ -4,7 +4,7 @@ import { isOfProcessingTime } from "../../api/window-check.ts";
 import { WeirError } from "../../errors.ts";
 import type { AggregateFunction, Keying, PlanTrigger, PlanWindow } from "../plan.ts";
 import { parseAggregate } from "./aggregates.ts";
-import { checkExpression, typeOfExpression } from "./expressions.ts";
+import { checkExpression, isText } from "./expressions.ts";
 import type { CheckedNode } from "./expressions.ts";
 import { plainPath } from "./field-path.ts";
 
@@ -69,7 +69,7 @@ function aggregates(aggregate: Readonly<Record<string, string>>, at: CheckedNode
       return parsed;
     }
     // Numbers are kept in another form than texts, so the type has to be known: where it is not, they are numbers.
-    return typeOfExpression(at, arg, "ranked")?.kind === "string" ? { ...parsed, fn: OF_TEXTS[fn] } : parsed;
+    return isText(at, arg) ? { ...parsed, fn: OF_TEXTS[fn] } : parsed;
   });
 }
 
