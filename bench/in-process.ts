@@ -1,5 +1,5 @@
 /**
- * The engine's core by itself on more than W1 to W3: many live keys, and Nexmark. Generated chains on batches in memory:
+ * The engine's core by itself on more than W1 to W3: many live keys, joins and sessions in RocksDB, and Nexmark. Generated chains on batches in memory:
  * JSON as a broker would give it, and, for Nexmark, objects as its own generator gives them. Prints records per CPU second
  * and the ratio to J of the same records. One program runs all through a row; its next events are made off the clock.
  *
@@ -15,6 +15,7 @@ import { eventBatches, lastValues, withRocks } from "./last-values.ts";
 import { lookups, nexmarkBatches, nexmarkRows, planOf, queries } from "./nexmark/queries.ts";
 import { median } from "./processes.ts";
 import { copyingSink, measure, measureStream, million, parseAll } from "./program-cost.ts";
+import { STORED_MEMORIES, storedCases, storedFigures } from "./stored-joins.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -80,6 +81,15 @@ if (wanted("keys")) {
     `Turns of the event loop while a checkpoint of these keys (${(bytes / 1024 / 1024).toFixed(0)} MiB) is written: ` +
       `p99 ${p99Ms.toFixed(1)} ms, longest ${longestMs.toFixed(1)} ms of CPU, of ${turns}\n`,
   );
+}
+if (wanted("stored")) {
+  const names = ["in memory", ...STORED_MEMORIES.map((mib) => `RocksDB, ${mib} MiB`)];
+  console.log(`| M records per CPU second | ${names.join(" | ")} |\n|---|${"---|".repeat(names.length)}`);
+  for (const [name, node] of Object.entries(storedCases)) {
+    const figures = storedFigures(node, runs).map((figure) => (figure / 1e6).toFixed(3));
+    console.log(`| ${name} | ${figures.join(" | ")} |`);
+  }
+  console.log();
 }
 const j = calibrated(nexmarkBatches(CHUNK, SHAPE));
 console.log(`J of Nexmark's events: ${million(j).trim()}\n`);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Database } from "../../src/engine/rocksdb/database.ts";
 import { rocksState } from "../../src/engine/rocksdb/database.ts";
-import { PackedWrites } from "../../src/engine/rocksdb/packed-writes.ts";
+import { PackedWrites, wholeOf } from "../../src/engine/rocksdb/packed-writes.ts";
 import { rocksFolder } from "../servers/rocksdb.ts";
 
 const rocks = rocksFolder();
@@ -15,7 +15,7 @@ const MIB = 1024 * 1024;
 function fill(database: Database): void {
   const writes = new PackedWrites();
   for (let i = 0; i < 1_000; i++) {
-    writes.value(Buffer.from(`key-${i}`), 1, randomBytes(64 * 1024));
+    writes.value(wholeOf(Buffer.from(`key-${i}`)), 1, randomBytes(64 * 1024));
     database.write(writes);
   }
 }

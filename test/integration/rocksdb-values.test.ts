@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { noRowAt } from "../../src/engine/joins/row.ts";
+import type { IncomingRow } from "../../src/engine/joins/row.ts";
 import type { Database, RocksState } from "../../src/engine/rocksdb/database.ts";
-import { StoredLog } from "../../src/engine/rocksdb/stored-log.ts";
-import type { StoredRow } from "../../src/engine/rocksdb/stored-log.ts";
+import { JoinRows } from "../../src/engine/rocksdb/join-rows.ts";
+import { SoughtKey } from "../../src/engine/rocksdb/stored-log.ts";
 import { nameOf } from "../../src/engine/rocksdb/stored-map.ts";
 import type { ValueCodec } from "../../src/engine/rocksdb/stored-map.ts";
 import { StoredTimers } from "../../src/engine/rocksdb/stored-timers.ts";
@@ -32,13 +34,13 @@ describe("objects by name in RocksDB", () => {
     expect(["a", "b", "none"].map((text) => map.get(nameOf(1, text)))).toEqual(["new", "new", undefined]);
   });
 
-  it("count what is held until it is dropped", () => {
+  it("count what is held until it is released", () => {
     const store = new ValueStore(rocks.state().open("node"), 1e9);
-    const [kept, dropped] = [store.map(0, texts), store.map(1, texts)];
-    for (const map of [kept, dropped]) map.put(nameOf(0, "a"), "x".repeat(10_000));
+    const [kept, released] = [store.map(0, texts), store.map(1, texts)];
+    for (const map of [kept, released]) map.put(nameOf(0, "a"), "x".repeat(10_000));
     store.flush();
     expect(store.bytes).toBeGreaterThan(40_000);
-    store.drop(dropped, Buffer.of(1));
+    store.release(released);
     expect(store.bytes).toBe(kept.bytes);
     expect(kept.get(nameOf(0, "a"))).toHaveLength(10_000);
   });
@@ -53,14 +55,16 @@ describe("rows of one key in RocksDB", () => {
 
   it("cost as much to keep whether they are the first or the last of many", () => {
     const sum = { written: 0, read: 0 };
-    const store = new ValueStore(counted(sum).open("node"), 0);
-    const log = new StoredLog(store, { shard: 1, side: 0, end: 60_000 });
+    const rows = new JoinRows(counted(sum).open("node"), 0);
+    const log = rows.log({ shard: 1, side: 0, end: 60_000, until: 60_000 });
     const add = (): Cost => {
       const before = { ...sum };
       for (let i = 0; i < PART; i++) {
-        store.room();
-        log.add("k", rowOf(log.n));
+        rows.room();
+        log.add(rowOf(log.n));
+        rows.grew(log, 0);
       }
+      rows.room();
       return cost(before, sum);
     };
     const costs = Array.from({ length: 8 }, add);
@@ -69,9 +73,11 @@ describe("rows of one key in RocksDB", () => {
     );
     expect(costs.at(-1)?.written).toBeLessThan((costs[1]?.written as number) * 1.1);
     expect(costs.at(-1)?.read).toBeLessThan((costs[1]?.read as number) * 1.1);
-    const found = Array.from(log.partners("k", { from: 1_995, to: 2_004 }), ({ number }) => number);
+    const sought = new SoughtKey(rows.keys, 1, { range: { bytes: key, start: 0, stop: 1 }, hash: 0 });
+    const found = log.partners(sought, { from: 1_995, to: 2_004 });
     expect(found).toEqual([1_995, 1_996, 1_997, 1_998, 1_999, 2_000, 2_001, 2_002, 2_003, 2_004]);
-    expect(Array.from(log.rowsOf("k"), ({ row }) => row.ts)).toEqual(Array.from({ length: log.n }, (_, i) => i));
+    const all = log.partners(sought, { from: -Infinity, to: Infinity });
+    expect(all.map((number) => log.read(number, noRowAt()))).toEqual(Array.from({ length: log.n }, (_, i) => i));
   });
 
   it("cost as much to give at the end of a window", () => {
@@ -200,9 +206,14 @@ function counted(sum: Cost & { calls?: number }, cacheBytes = 0): RocksState {
 }
 
 const bytes = Buffer.from("x".repeat(100));
-const rowOf = (ts: number): StoredRow => ({
+const key = Buffer.from("k");
+const rowOf = (ts: number): IncomingRow => ({
   ts,
-  key: Buffer.from("k"),
-  matched: false,
-  row: { bytes, start: 0, end: bytes.length },
+  key,
+  keyStart: 0,
+  keyEnd: key.length,
+  hash: 0,
+  bytes,
+  start: 0,
+  end: bytes.length,
 });

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
-import type { Program } from "../../src/engine/program.ts";
-import { backendRigs, send } from "../builders/backend-rig.ts";
+import type { PiecePosition, Program } from "../../src/engine/program.ts";
+import { backendRigs, send, stateOf } from "../builders/backend-rig.ts";
 import type { Event } from "../builders/backend-rig.ts";
 import { random } from "../builders/random.ts";
 import type { Random } from "../builders/random.ts";
@@ -56,5 +56,54 @@ it.each([
       expect(rows.findIndex((row, i) => row !== memory[i])).toBe(-1);
       expect(rows.length).toBe(memory.length);
     }
+  },
+);
+
+/** Checkpoints that write what changed: of each piece what it was written as, and what came to it since. */
+function history(): (program: Program) => readonly Buffer[] {
+  const pieces = new Map<object, { at: PiecePosition; chunks: Buffer[] }>();
+  return (program) => {
+    const snapshot = stateOf(program).beginSnapshot();
+    const all: Buffer[] = [];
+    const copies = (chunks: Iterable<Buffer>): Buffer[] =>
+      Array.from(chunks, (chunk) => Buffer.from(chunk)).filter(({ length }) => length > 0);
+    for (const { of, at, whole, since } of snapshot.pieces?.(0) ?? []) {
+      const earlier = of === undefined ? undefined : pieces.get(of);
+      const changed = earlier === undefined ? undefined : since(earlier.at);
+      const chunks = changed === undefined ? copies(whole()) : [...(earlier?.chunks ?? []), ...copies(changed)];
+      if (of !== undefined) pieces.set(of, { at, chunks });
+      all.push(...chunks);
+    }
+    snapshot.release();
+    return all;
+  };
+}
+
+it.each([1e9, 300_000])(
+  "joins go on from checkpoints of what changed, with rows in memory and in the database (%d bytes)",
+  (cacheBytes) => {
+    const { startOn, take } = rig({ join: { ...on, interval: { before: "10s", after: "10s" }, type: "Outer" } });
+    const [memory = [], stored = []] = [{}, { rocks: rocks.state({ cacheBytes }) }].map((state) => {
+      const r = random(11);
+      let program = startOn(state);
+      const checkpoint = history();
+      let saved: readonly Buffer[] = [];
+      for (let batch = 0; batch < 20; batch++) {
+        send(program, events(r, batch));
+        send(program, events(r, batch), 0, "others");
+        for (const source of ["events", "others"]) program.advanceWatermark(source, batch * 1_000 - 500);
+        if (batch % 3 === 0) saved = checkpoint(program);
+        if (batch !== 13) continue;
+        const { stateVersion } = stateOf(program);
+        program = startOn(state);
+        stateOf(program).restore(0, saved, stateVersion);
+        for (const source of ["events", "others"]) program.advanceWatermark(source, batch * 1_000 - 500);
+      }
+      for (const source of ["events", "others"]) program.end(source);
+      return take().map((row) => JSON.stringify(row));
+    });
+    expect(memory.length).toBeGreaterThan(10_000);
+    expect(stored.findIndex((row, i) => row !== memory[i])).toBe(-1);
+    expect(stored.length).toBe(memory.length);
   },
 );

@@ -6,8 +6,6 @@ import type { RowLog } from "./row-log.ts";
 import { bytesOfRow, noRowAt } from "./row.ts";
 import type { Side } from "./row.ts";
 
-type HeldLog = LogAtBarrier<RowLog>;
-
 interface AtBarrier {
   /** Number of the snapshot. */
   readonly snapshot: number;
@@ -37,48 +35,67 @@ function* living(at: AtBarrier, shard: ShardAtBarrier<RowLog> | undefined): Gene
   const writer = new RowWriter(shard.now);
   const { isAlive } = at;
   for (const held of shard.logs) {
-    const wanted = (row: number): boolean => isAlive(held.side, held.log.ts[row] as number, shard.now);
-    yield* rows(at, held, { writer, from: 0, wanted });
+    const wanted = (ts: number): boolean => isAlive(held.side, ts, shard.now);
+    yield* rowsOf(partOf(at, held), { writer, from: 0, wanted });
   }
   yield writer.take();
 }
 
 function* written(
   at: AtBarrier,
-  of: { held: HeldLog; now: number; since: PiecePosition | undefined },
+  of: { held: LogAtBarrier<RowLog>; now: number; since: PiecePosition | undefined },
 ): Generator<Buffer> {
   const { held, now, since } = of;
   const writer = new RowWriter(now);
-  if (since !== undefined && at.marked[held.side]) yield* matches(at, held, { writer, since });
-  yield* rows(at, held, { writer, from: since?.entries ?? 0, wanted: () => true });
+  const part = partOf(at, held);
+  if (since !== undefined) yield* matchesOf(part, { writer, since });
+  yield* rowsOf(part, { writer, from: since?.entries ?? 0, wanted: () => true });
   if (!writer.empty()) yield writer.take();
 }
 
-function* rows(
-  at: AtBarrier,
-  { log, side, n }: HeldLog,
-  of: { writer: RowWriter; from: number; wanted: (row: number) => boolean },
+/** Rows in memory at a barrier. */
+export interface RowsAtBarrier {
+  readonly log: RowLog;
+  readonly side: Side;
+  /** How many of the log's rows came before them. */
+  readonly before: number;
+  readonly n: number;
+  /** Number of the snapshot. */
+  readonly snapshot: number;
+  /** Whether it matters that a row has had a partner. */
+  readonly isMarked: boolean;
+}
+
+function partOf({ snapshot, marked }: AtBarrier, { log, side, n }: LogAtBarrier<RowLog>): RowsAtBarrier {
+  return { log, side, before: 0, n, snapshot, isMarked: marked[side] };
+}
+
+/** Those from place `from` on. */
+export function* rowsOf(
+  { log, side, before, n, snapshot, isMarked }: RowsAtBarrier,
+  of: { writer: RowWriter; from: number; wanted: (ts: number) => boolean },
 ): Generator<Buffer> {
   const { writer, from, wanted } = of;
   const row = noRowAt();
-  for (let i = from; i < n; i++) {
-    if (!wanted(i)) continue;
+  for (let i = Math.max(0, from - before); i < n; i++) {
+    const ts = log.ts[i] as number;
+    if (!wanted(ts)) continue;
     log.read(i, row);
-    const matched = at.marked[side] && log.wasMatched(i, at.snapshot);
-    writer.add({ side, ts: log.ts[i] as number, matched, key: log.keyOfRow(i), row: bytesOfRow(row) });
+    const matched = isMarked && log.wasMatched(i, snapshot);
+    writer.add({ side, ts, matched, key: log.keyOfRow(i), row: bytesOfRow(row) });
     if (writer.full()) yield writer.take();
   }
 }
 
 /** Rows that were written and have had a partner since. */
-function* matches(
-  at: AtBarrier,
-  { log, side }: HeldLog,
+export function* matchesOf(
+  { log, side, before, snapshot, isMarked }: RowsAtBarrier,
   { writer, since }: { writer: RowWriter; since: PiecePosition },
 ): Generator<Buffer> {
-  for (let i = 0; i < since.entries; i++) {
-    if (log.wasMatched(i, since.snapshot) || !log.wasMatched(i, at.snapshot)) continue;
-    writer.addMatch({ side, ts: log.ts[i] as number, place: i });
+  if (!isMarked) return;
+  for (let i = 0; i < since.entries - before; i++) {
+    if (log.wasMatched(i, since.snapshot) || !log.wasMatched(i, snapshot)) continue;
+    writer.addMatch({ side, ts: log.ts[i] as number, place: before + i });
     if (writer.full()) yield writer.take();
   }
 }

@@ -14,6 +14,10 @@ const LAST = 1;
 const SMALLEST_SEGMENT = 256;
 const LARGEST_SEGMENT = 1024 * 1024;
 
+/** Of the arrays: for a row, and what is there for none. */
+const ROW_BYTES = 32;
+const LOG_BYTES = 1536;
+
 /** What a log comes to: a log that has this room from the start does not grow. */
 export interface LogRoom {
   readonly keys: BucketRoom;
@@ -44,6 +48,7 @@ export class RowLog {
   private readonly segments: Buffer[] = [];
   /** Of rows that came as objects. */
   private readonly objects: (Row | undefined)[] = [];
+  private segmentBytes = 0;
   /** Bytes of the last segment that are taken. */
   private taken = 0;
   private readonly firstSegment: number;
@@ -67,6 +72,11 @@ export class RowLog {
     const before = this.segments.slice(0, -1).reduce((sum, segment) => sum + segment.length, 0);
     const rows = Math.max(this.n, SHORT_LOG.rows);
     return { keys: this.keys.filled, rows, bytes: Math.max(before + this.taken, SHORT_LOG.bytes) };
+  }
+
+  /** What it takes in memory, about. */
+  get bytes(): number {
+    return LOG_BYTES + this.segmentBytes + this.ts.length * ROW_BYTES + this.keys.bytes;
   }
 
   add(row: IncomingRow): number {
@@ -108,6 +118,7 @@ export class RowLog {
     const size = Math.min(LARGEST_SEGMENT, last === undefined ? this.firstSegment : last.length * 2);
     const segment = Buffer.allocUnsafeSlow(Math.max(size, length));
     this.segments.push(segment);
+    this.segmentBytes += segment.length;
     this.taken = 0;
     return segment;
   }

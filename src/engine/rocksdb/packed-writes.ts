@@ -78,8 +78,8 @@ export class PackedWrites {
   }
 
   /** Bytes that are no entry, behind the header that every value has. */
-  value(key: Uint8Array, number: number, bytes: Uint8Array): void {
-    this.key(PUT, key, NO_KEY);
+  value(key: KeyBytes, number: number, bytes: Uint8Array): void {
+    this.key(PUT, NO_KEY.bytes, key);
     this.room(4 + VALUE_HEADER + bytes.length);
     let at = this.bytes.writeUInt32LE(VALUE_HEADER + bytes.length, this.length);
     at = this.bytes.writeUInt32LE(number, at);
@@ -98,6 +98,8 @@ export interface KeyBytes {
   readonly start: number;
   readonly stop: number;
 }
+
+export const wholeOf = (bytes: Uint8Array): KeyBytes => ({ bytes, start: 0, stop: bytes.length });
 
 const NO_KEY: KeyBytes = { bytes: new Uint8Array(0), start: 0, stop: 0 };
 

@@ -1,68 +1,103 @@
+import { matchesOf, rowsOf } from "../joins/join-snapshot.ts";
+import type { RowsAtBarrier } from "../joins/join-snapshot.ts";
 import { logPieces } from "../joins/log-pieces.ts";
 import type { LogAtBarrier, LogWriters, ShardAtBarrier } from "../joins/log-pieces.ts";
 import { rowAt, RowWriter } from "../joins/row-codec.ts";
 import type { Side } from "../joins/row.ts";
 import type { KeyedSnapshot, PiecePosition } from "../program.ts";
-import type { DatabaseSnapshot, StoredPair } from "./database.ts";
+import type { StoredPair } from "./database.ts";
+import type { RowsSnapshot } from "./join-rows.ts";
 import { VALUE_HEADER } from "./packed-writes.ts";
 import { numberOf } from "./stored-log.ts";
 import type { StoredLog } from "./stored-log.ts";
 
 const NOTHING = Buffer.alloc(0);
 
+type HeldLog = LogAtBarrier<StoredLog>;
+
 interface AtBarrier {
-  readonly number: number;
-  readonly of: DatabaseSnapshot;
+  readonly rows: RowsSnapshot;
   readonly shards: Map<number, ShardAtBarrier<StoredLog>>;
   /** Whether the row is worth saving. */
   readonly isAlive: (side: Side, ts: number, now: number) => boolean;
+  /** By side: whether it matters that a row has had a partner. */
+  readonly marked: readonly [boolean, boolean];
 }
 
-/** What `joinSnapshot` gives of rows in memory. */
+/** What `joinSnapshot` gives of rows in memory: first those of a log that are in the database, then the others. */
 export function rocksJoinSnapshot(at: AtBarrier): KeyedSnapshot {
   const writers: LogWriters<StoredLog> = {
-    snapshot: at.number,
+    snapshot: at.rows.number,
     living: (shard) => living(at, shard),
     rows: (held, now, since) => written(at, { held, now, since }),
   };
   return {
     chunks: (shard) => living(at, at.shards.get(shard)),
     pieces: (shard) => logPieces(at.shards.get(shard), writers),
-    release: () => at.of.release(),
+    release: () => at.rows.release(),
   };
 }
 
-function* living({ of, isAlive }: AtBarrier, shard: ShardAtBarrier<StoredLog> | undefined): Generator<Buffer> {
+/** How many rows of a log were in the database. */
+const storedOf = ({ rows }: AtBarrier, { log }: HeldLog): number => rows.contents.get(log)?.stored ?? 0;
+
+/** Rows of a log that were not. */
+function tailOf(at: AtBarrier, held: HeldLog): RowsAtBarrier | undefined {
+  const { stored = 0, tail } = at.rows.contents.get(held.log) ?? {};
+  if (tail === undefined) return undefined;
+  const { side, n } = held;
+  return { log: tail, side, before: stored, n: n - stored, snapshot: at.rows.number, isMarked: at.marked[side] };
+}
+
+function* living(at: AtBarrier, shard: ShardAtBarrier<StoredLog> | undefined): Generator<Buffer> {
   if (shard === undefined) return;
   const writer = new RowWriter(shard.now);
-  for (const { log } of shard.logs)
-    for (const { value } of pairsOf(of, log)) {
+  for (const held of shard.logs) {
+    const wanted = (ts: number): boolean => at.isAlive(held.side, ts, shard.now);
+    for (const { value } of pairsOf(at, held)) {
       const saved = value.subarray(VALUE_HEADER);
-      if (isAlive(log.side, saved.readDoubleLE(0), shard.now)) writer.raw(saved);
+      if (wanted(saved.readDoubleLE(0))) writer.raw(saved);
       if (writer.full()) yield writer.take();
     }
+    const tail = tailOf(at, held);
+    if (tail !== undefined) yield* rowsOf(tail, { writer, from: 0, wanted });
+  }
   yield writer.take();
 }
 
-function* pairsOf(of: DatabaseSnapshot, log: StoredLog): Generator<StoredPair> {
-  for (const part of of.pairs(log.prefix)) yield* part;
+function* pairsOf(at: AtBarrier, held: HeldLog): Generator<StoredPair> {
+  if (storedOf(at, held) > 0) for (const part of at.rows.of.pairs(held.log.prefix)) yield* part;
 }
 
 function* written(
   at: AtBarrier,
-  of: { held: LogAtBarrier<StoredLog>; now: number; since: PiecePosition | undefined },
+  of: { held: HeldLog; now: number; since: PiecePosition | undefined },
+): Generator<Buffer> {
+  const writer = new RowWriter(of.now);
+  if (storedOf(at, of.held) > 0) yield* changedOf(at, writer, of);
+  const tail = tailOf(at, of.held);
+  if (tail !== undefined) {
+    if (of.since !== undefined) yield* matchesOf(tail, { writer, since: of.since });
+    yield* rowsOf(tail, { writer, from: of.since?.entries ?? 0, wanted: () => true });
+  }
+  if (!writer.empty()) yield writer.take();
+}
+
+/** With `since`, an empty buffer says that there was nothing for a while. */
+function* changedOf(
+  at: AtBarrier,
+  writer: RowWriter,
+  of: { held: HeldLog; since: PiecePosition | undefined },
 ): Generator<Buffer> {
   const { log } = of.held;
   const { snapshot: since, entries: rows } = of.since ?? { snapshot: 0, entries: 0 };
-  const writer = new RowWriter(of.now);
-  for (const part of at.of.pairs(log.prefix, { since })) {
+  for (const part of at.rows.of.pairs(log.prefix, { since })) {
     for (const { key, value } of part) {
       addChanged(writer, { place: numberOf(key), rows, log, saved: value.subarray(VALUE_HEADER) });
       if (writer.full()) yield writer.take();
     }
     if (since > 0) yield NOTHING;
   }
-  if (!writer.empty()) yield writer.take();
 }
 
 /** A row that was written before is written again when it has had a partner, and for nothing else. */

@@ -4,15 +4,14 @@ import type { JoinShard } from "../joins/keyed-join.ts";
 import { readRows, rowAt, RowWriter } from "../joins/row-codec.ts";
 import type { SavedRow } from "../joins/row-codec.ts";
 import { inForce } from "../joins/temporal-join.ts";
-import { bytesOfRow, NO_ROW } from "../joins/row.ts";
+import { bytesOfRow, isNullKey, NO_ROW } from "../joins/row.ts";
 import type { Side } from "../joins/row.ts";
 import type { KeyedSnapshot, StatePiece } from "../program.ts";
 import type { DatabaseSnapshot, RocksState } from "./database.ts";
 import { shardPrefix } from "./entry-store.ts";
 import { numberText } from "./number-text.ts";
 import { VALUE_HEADER } from "./packed-writes.ts";
-import { isNull } from "./rocks-join.ts";
-import { keyOf, rangeOf, ROW_CODECS, storedRow } from "./stored-log.ts";
+import { copyOf, keyOf, ROW_CODECS, storedRow } from "./stored-log.ts";
 import type { StoredRow } from "./stored-log.ts";
 import { keyText, nameOf } from "./stored-map.ts";
 import type { StoredMap, ValueCodec } from "./stored-map.ts";
@@ -59,7 +58,7 @@ export class RocksTemporalJoin extends KeyedJoin<JoinShard> {
     if (side === 0 && ts <= this.now(shard)) return false;
     if (this.hasNullKey() && (side === 1 || !this.unmatched[0])) return true;
     const saved = { side, ts, matched: false, key: { bytes, start, stop } };
-    this.keep(shard, side, storedRow({ ...saved, row: bytesOfRow(this.row) }));
+    this.keep(shard, side, copyOf({ ...saved, row: bytesOfRow(this.row) }));
     return true;
   }
 
@@ -112,7 +111,7 @@ export class RocksTemporalJoin extends KeyedJoin<JoinShard> {
   }
 
   private give(shard: number, left: StoredRow): void {
-    const versions = isNull(left) ? undefined : this.versions.get(nameOf(shard, keyOf(left)));
+    const versions = isNullKey(left.key) ? undefined : this.versions.get(nameOf(shard, keyOf(left)));
     const version = versions?.findLast(({ ts }) => ts <= left.ts);
     if (version !== undefined || this.unmatched[0]) this.pair(left.row, version?.row ?? NO_ROW, shard, left.ts);
   }
@@ -137,7 +136,7 @@ export class RocksTemporalJoin extends KeyedJoin<JoinShard> {
     const shard = this.restorable(index, stateVersion);
     const load = (saved: SavedRow): void => {
       this.values.room();
-      this.keep(shard, saved.side, storedRow(saved));
+      this.keep(shard, saved.side, copyOf(saved));
     };
     for (const chunk of chunks) {
       const floor = readRows(chunk, load);
@@ -156,12 +155,12 @@ function versionsCodec(): ValueCodec<Versions> {
   const writer = new RowWriter(0);
   return {
     encode: (rows) => {
-      for (const { ts, key, row } of rows) writer.add({ side: 1, ts, matched: false, key: rangeOf(key), row });
+      for (const { ts, key, row } of rows) writer.add({ side: 1, ts, matched: false, key, row });
       return writer.only();
     },
     decode: (bytes) => {
       const rows: StoredRow[] = [];
-      for (const part of partsOf(bytes)) rows.push(storedRow(rowAt(part, 0)));
+      for (const part of partsOf(bytes)) rows.push(storedRow(part));
       return rows;
     },
   };

@@ -5,7 +5,7 @@ import type { DecodedEntry } from "../windows/entry-codec.ts";
 import type { Fire } from "../windows/window-state.ts";
 import type { RocksState, StoredPair } from "./database.ts";
 import { shardPrefix } from "./entry-store.ts";
-import { PackedWrites, VALUE_HEADER } from "./packed-writes.ts";
+import { PackedWrites, VALUE_HEADER, wholeOf } from "./packed-writes.ts";
 import { RocksTable } from "./rocks-table.ts";
 import type { TableShard } from "./rocks-table.ts";
 
@@ -46,7 +46,7 @@ export class RocksTimedTable extends RocksTable {
   }
 
   private note(place: Buffer, key: Uint8Array): void {
-    this.writes.value(place, 0, key);
+    this.writes.value(wholeOf(place), 0, key);
     if (this.writes.length > WRITE_BYTES) this.store.database.write(this.writes);
   }
 

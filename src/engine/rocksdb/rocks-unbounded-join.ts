@@ -2,8 +2,9 @@ import type { JoinNode } from "../joins/join-node.ts";
 import type { Side } from "../joins/row.ts";
 import { unboundedSpans } from "../joins/spans.ts";
 import type { RocksState } from "./database.ts";
-import { ALWAYS, RocksJoin } from "./rocks-join.ts";
-import type { Arrived, StoredShard } from "./rocks-join.ts";
+import type { TimeRange } from "./key-rows.ts";
+import { RocksJoin } from "./rocks-join.ts";
+import type { StoredShard } from "./rocks-join.ts";
 import type { StoredLog } from "./stored-log.ts";
 
 /** `UnboundedJoin` in RocksDB. */
@@ -17,23 +18,25 @@ export class RocksUnboundedJoin extends RocksJoin {
   }
 
   add(side: Side, shardIndex: number): boolean {
-    this.values.room();
+    this.rows.room();
     const shard = this.shard(shardIndex);
-    if (!this.hasNullKey()) this.meet(this.keep(shard, side));
+    if (this.hasNullKey()) return true;
+    const arrived = this.keep(shard, side);
+    for (const log of this.logsMet(shard, side)) this.meetIn(log, arrived);
     return true;
   }
 
-  protected metBy(shard: StoredShard, side: Side): Iterable<StoredLog> {
-    return shard.logs[side === 0 ? 1 : 0].values();
+  /** Rows that are not forgotten, and maybe some that are. */
+  protected override partnerTimes(shard: StoredShard, side: Side): TimeRange {
+    return { from: this.now(shard) - this.laterMs[side], to: Number.POSITIVE_INFINITY };
   }
 
-  private meet({ shard, side, row, key }: Arrived): void {
-    const now = this.now(shard);
-    for (const log of this.metBy(shard, side))
-      for (const { row: partner } of log.partners(key, ALWAYS)) {
-        if (!this.isAlive(log.side, partner.ts, now)) continue;
-        this.givePair(side, row, partner, { shard: shard.index, ts: Math.max(row.ts, partner.ts) });
-      }
+  protected override isPartner(shard: StoredShard, side: Side, ts: number): boolean {
+    return this.isAlive(side, ts, this.now(shard));
+  }
+
+  private logsMet(shard: StoredShard, side: Side): Iterable<StoredLog> {
+    return shard.logs[side === 0 ? 1 : 0].values();
   }
 
   /** A bounded input that ended forgets nothing. */

@@ -1,149 +1,233 @@
+import { partners } from "../joins/partners.ts";
 import { rowAt, RowWriter } from "../joins/row-codec.ts";
 import type { SavedRow } from "../joins/row-codec.ts";
-import type { KeyRange, RowAt, Side } from "../joins/row.ts";
-import { shardPrefix } from "./entry-store.ts";
-import { KeyRows } from "./key-rows.ts";
-import { numberIn, numberText } from "./number-text.ts";
-import { timeText } from "./ordered-time.ts";
-import { keyText, nameOf } from "./stored-map.ts";
+import { RowLog } from "../joins/row-log.ts";
+import type { IncomingRow, KeyRange, RowAt, Side } from "../joins/row.ts";
+import { lastNumber } from "./key-list.ts";
+import type { KeyList } from "./key-list.ts";
+import type { IndexedLog, KeyRows, RowsOfKey, RowTime, TimeRange } from "./key-rows.ts";
+import { TIME_BYTES, writeTime } from "./ordered-time.ts";
+import { keyText } from "./stored-map.ts";
 import type { StoredMap, ValueCodec } from "./stored-map.ts";
 import type { ValueStore } from "./value-store.ts";
 
 /** Kind of keys in the database of a join: rows in the order of their arrival. */
-const ROWS = 0;
-/** Rows that are read at once. */
-const READ_ROWS = 256;
+export const ROWS = 1;
 
-/** A row as it is kept. */
+/** A row as it is kept in the cache. */
 export interface StoredRow {
   readonly ts: number;
-  readonly key: Buffer;
+  readonly key: KeyRange;
   readonly row: RowAt;
   /** It has had a partner. */
   matched: boolean;
 }
 
-export interface NumberedRow {
-  readonly number: number;
-  readonly row: StoredRow;
+/** The key of a record; its text, and what it has in the database, are looked for where the database is asked. */
+export class SoughtKey {
+  readonly range: KeyRange;
+  readonly hash: number;
+  private readonly keys: KeyRows;
+  private readonly shard: number;
+  private known: string | undefined;
+  private found: { readonly of: RowsOfKey | undefined } | undefined;
+
+  constructor(keys: KeyRows, shard: number, { range, hash }: { range: KeyRange; hash: number }) {
+    this.keys = keys;
+    this.shard = shard;
+    this.range = range;
+    this.hash = hash;
+  }
+
+  get text(): string {
+    return (this.known ??= keyText(this.range));
+  }
+
+  get stored(): RowsOfKey | undefined {
+    return (this.found ??= { of: this.keys.of(this.shard, this.text) }).of;
+  }
 }
 
-export interface TimeRange {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** `RowLog` in RocksDB: the records of one side of a join in one shard and one span of time. */
-export class StoredLog {
-  readonly end: number;
+export interface LogPlace {
+  readonly id: number;
+  readonly shard: number;
   readonly side: Side;
+  readonly end: number;
+  readonly until: number;
+}
+
+/**
+ * `RowLog` in RocksDB: the records of one side of a join in one shard and one span of time. Rows come into memory, where
+ * they are as in a join in memory, and go into the database together: then `stored` of them are there, and only those in
+ * use are in the cache.
+ */
+export class StoredLog implements IndexedLog {
+  readonly id: number;
+  readonly shard: number;
+  readonly end: number;
+  readonly until: number;
+  readonly side: Side;
+  readonly place: string;
+  /** Rows that are in the database: the first ones. */
+  stored = 0;
+  /** Those behind them. */
+  tail: RowLog | undefined;
+  private readonly values: ValueStore;
+  private readonly keys: KeyRows;
+  private rows: StoredMap<StoredRow, number> | undefined;
+
+  constructor({ values, keys }: { values: ValueStore; keys: KeyRows }, of: LogPlace) {
+    this.values = values;
+    this.keys = keys;
+    this.id = of.id;
+    this.shard = of.shard;
+    this.side = of.side;
+    this.end = of.end;
+    this.until = of.until;
+    this.place = placeOf(of);
+  }
+
+  get n(): number {
+    return this.stored + (this.tail?.n ?? 0);
+  }
+
   /** Before the rows of this log in the database. */
-  readonly prefix: Buffer;
-  /** Which rows a key has. */
-  readonly keys: KeyRows;
-  n = 0;
-  /** What the names of rows begin with. */
-  private readonly before: string;
-  private readonly store: ValueStore;
-  private readonly rows: StoredMap<StoredRow>;
-
-  constructor(store: ValueStore, { shard, side, end }: { shard: number; side: Side; end: number }) {
-    this.store = store;
-    this.side = side;
-    this.end = end;
-    const span = `${timeText(end)}${side}`;
-    this.before = nameOf(shard, span);
-    this.prefix = Buffer.concat([shardPrefix(ROWS, shard), Buffer.from(span)]);
-    this.rows = store.map(ROWS, ROW_CODECS[side]);
-    this.keys = new KeyRows(store, { shard, span });
+  get prefix(): Buffer {
+    return Buffer.from(`${String.fromCharCode(ROWS)}${this.place}`, "latin1");
   }
 
-  private nameOf(row: number): string {
-    return this.before + numberText(row);
+  add(row: IncomingRow): void {
+    this.tail ??= new RowLog(this.end);
+    this.tail.add(row);
   }
 
-  /** Adds a row of a key, and gives its number. */
-  add(key: string, row: StoredRow): number {
-    const number = this.n++;
-    this.rows.put(this.nameOf(number), row);
-    this.keys.add(key, number, row.ts);
-    return number;
+  /** Its rows in memory are in the database now. */
+  wasStored(): void {
+    this.stored += this.tail?.n ?? 0;
+    this.tail = undefined;
+    const prefix = this.prefix;
+    this.rows ??= this.values.mapBy((number: number, keys: KeyList) => {
+      keys.add(prefix);
+      keys.number(number);
+    }, ROW_CODECS[this.side]);
+    this.rows.written = true;
   }
 
-  row(number: number): StoredRow {
-    return this.rows.get(this.nameOf(number)) as StoredRow;
+  private row(number: number): StoredRow {
+    return this.rows?.get(number) as StoredRow;
   }
 
+  /** Where the record of a row is, and its time. */
+  read(number: number, into: RowAt): number {
+    const { stored, tail } = this;
+    if (number >= stored) {
+      tail?.read(number - stored, into);
+      return tail?.ts[number - stored] as number;
+    }
+    const { ts, row } = this.row(number);
+    into.bytes = row.bytes;
+    into.start = row.start;
+    into.end = row.end;
+    into.row = undefined;
+    return ts;
+  }
+
+  /** The row has had a partner, after so many snapshots had begun. */
   match(number: number): void {
-    const name = this.nameOf(number);
-    const row = this.rows.get(name);
-    if (row === undefined || row.matched) return;
+    const { stored, tail, values } = this;
+    if (number >= stored) return tail?.match(number - stored, values.number);
+    const row = this.row(number);
+    if (row.matched) return;
     row.matched = true;
-    this.rows.put(name, row);
+    this.rows?.put(number, row);
   }
 
-  /** Rows of a key in order of arrival. */
-  *rowsOf(key: string): Generator<NumberedRow> {
-    const numbers = Array.from(this.keys.rows(key), ({ number }) => number);
-    yield* this.read(numbers);
+  isMatched(number: number): boolean {
+    const { stored, tail } = this;
+    return number >= stored ? tail?.matched[number - stored] !== 0 : this.row(number).matched;
   }
 
   /** Rows of a key in a span of time, in order of time, then of arrival. */
-  *partners(key: string, range: TimeRange): Generator<NumberedRow> {
-    const found = Array.from(this.keys.rows(key)).filter(({ ts }) => isWithin(ts, range));
-    found.sort((a, b) => a.ts - b.ts || a.number - b.number);
-    yield* this.read(found.map(({ number }) => number));
+  partners(key: SoughtKey, range: TimeRange): readonly number[] {
+    const rows = this.inTail(key, range);
+    return this.stored === 0 ? rows : this.withStored(rows, this.storedRows(key.text, range, key.stored));
   }
 
-  /** Several in one call. They are not to be changed: `match` does that. */
-  private *read(numbers: readonly number[]): Generator<NumberedRow> {
-    for (let at = 0; at < numbers.length; at += READ_ROWS) {
-      if (at > 0) this.store.room();
-      const part = numbers.slice(at, at + READ_ROWS);
-      if (part.length > 1) {
-        for (const number of part) this.wantRow(number);
-        this.store.fetch();
-      }
-      for (const number of part) yield { number, row: this.row(number) };
-    }
+  private inTail({ range, hash }: SoughtKey, times: TimeRange): readonly number[] {
+    const { tail } = this;
+    const entry = tail?.keys.find(range.bytes, range.start, range.stop, hash) ?? -1;
+    return tail === undefined || entry < 0 ? [] : partners(tail, entry, times);
+  }
+
+  private withStored(inTail: readonly number[], found: RowTime[]): readonly number[] {
+    if (found.length === 0 && inTail.length === 0) return inTail;
+    const { stored, tail } = this;
+    for (const row of inTail) found.push({ number: stored + row, ts: tail?.ts[row] as number });
+    return found.sort((a, b) => a.ts - b.ts || a.number - b.number).map(({ number }) => number);
+  }
+
+  /** Those of a key that are in the database. */
+  storedRows(key: string, times: TimeRange, of = this.keys.of(this.shard, key)): RowTime[] {
+    return this.stored === 0 ? [] : this.keys.rows(this, key, { of, times });
   }
 
   /** This row will be asked for soon; false where it need not be read. */
-  wantRow(number: number): boolean {
-    return this.rows.want(this.nameOf(number));
+  want(number: number): boolean {
+    return number < this.stored && this.rows?.want(number) === true;
   }
 
   drop(): void {
-    this.store.drop(this.rows, this.prefix);
-    this.keys.drop();
+    if (this.rows !== undefined) this.values.release(this.rows);
   }
 }
 
-export const isWithin = (ts: number, { from, to }: TimeRange): boolean => ts >= from && ts <= to;
+const PLACE_BYTES = 11;
 
-/** Of a row's key in the database behind its log's prefix. */
-export const numberOf = (key: Buffer): number => numberIn(key.toString("latin1"));
-
-export const rangeOf = (key: Buffer): KeyRange => ({ bytes: key, start: 0, stop: key.length });
-
-/** As `KeyRows` has it. */
-export const keyOf = ({ key }: StoredRow): string => keyText(rangeOf(key));
-
-/** A copy of what was read: it must not keep the bytes around it. */
-export function storedRow({ ts, key, row, matched }: SavedRow): StoredRow {
-  const bytes = Buffer.from(row.bytes.subarray(row.start, row.end));
-  const own = Buffer.from(key.bytes.subarray(key.start, key.stop));
-  return { ts, key: own, matched, row: { bytes, start: 0, end: bytes.length, row: undefined } };
+/** Side and span first: all shards drop them at the same time. */
+function placeOf({ side, end, shard }: LogPlace): string {
+  const bytes = Buffer.alloc(PLACE_BYTES);
+  spanPlace(side, end).copy(bytes);
+  bytes.writeUInt16BE(shard, PLACE_BYTES - 2);
+  return bytes.toString("latin1");
 }
 
-function rowCodec(side: Side): ValueCodec<StoredRow> {
+/** What keys of a side and a span of time have behind their kind. */
+export function spanPlace(side: Side, end: number): Buffer {
+  const bytes = Buffer.alloc(1 + TIME_BYTES);
+  bytes[0] = side;
+  writeTime(bytes, end, 1);
+  return bytes;
+}
+
+/** Of a row's key in the database. */
+export const numberOf = lastNumber;
+
+/** A copy of what was read: it must not keep the bytes around it. */
+export function storedRow(bytes: Buffer): StoredRow {
+  const { ts, key, row, matched } = rowAt(Buffer.from(bytes), 0);
+  return { ts, key, matched, row };
+}
+
+/** A copy of a row that came. */
+export function copyOf({ ts, key, row, matched }: SavedRow): StoredRow {
+  const stop = key.stop - key.start;
+  const end = stop + row.end - row.start;
+  const bytes = Buffer.allocUnsafe(end);
+  bytes.set(key.bytes.subarray(key.start, key.stop));
+  row.bytes.copy(bytes, stop, row.start, row.end);
+  return { ts, matched, key: { bytes, start: 0, stop }, row: { bytes, start: stop, end } };
+}
+
+export const keyOf = ({ key }: StoredRow | SavedRow): string => keyText(key);
+
+function rowCodec(side: Side): ValueCodec<StoredRow, unknown> {
   const writer = new RowWriter(0);
   return {
     encode: ({ ts, key, row, matched }) => {
-      writer.add({ side, ts, matched, key: rangeOf(key), row });
+      writer.add({ side, ts, matched, key, row });
       return writer.only();
     },
-    decode: (bytes) => storedRow(rowAt(bytes, 0)),
+    decode: storedRow,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { KeyForm, KeyList } from "./key-list.ts";
 import type { KeyBytes, PackedWrites } from "./packed-writes.ts";
 import type { ValueStore } from "./value-store.ts";
 
@@ -7,12 +8,15 @@ const UNKNOWN_BYTES = 256;
 /** A big object counts as many. */
 const BIG_BITS = 12;
 
+const NOTHING = new Uint8Array(0);
+const nameBytes = (name: Name): number => (typeof name === "string" ? name.length * 2 : 0);
+
 /** How objects are bytes in the database. */
-export interface ValueCodec<T> {
+export interface ValueCodec<T, Name = string> {
   /** Bytes that are good until the next call. */
   encode(value: T): Uint8Array;
   /** Nothing where the bytes say that the object is gone. */
-  decode(bytes: Buffer, name: string): T | undefined;
+  decode(bytes: Buffer, name: Name): T | undefined;
   /** What stays in the place of one that is gone, so that a checkpoint can tell; absent where nothing must. */
   readonly gone?: Uint8Array;
 }
@@ -30,24 +34,36 @@ export const nameOf = (shard: number, text: string): string => String.fromCharCo
 export const keyText = ({ bytes, start, stop }: KeyBytes): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString("latin1");
 
+export const textKey =
+  (kind: number): KeyForm<string> =>
+  (name, keys) => {
+    keys.byte(kind);
+    keys.short(name.charCodeAt(0));
+    keys.text(name.slice(1));
+  };
+
+export type Name = string | number;
+/** Of anything, by any name: what the store knows of its maps. */
+export type AnyMap = StoredMap<unknown, never>;
+
 /** Objects of one kind by name, of which those in use are in memory. */
-export class StoredMap<T> {
+export class StoredMap<T, N extends Name = string> {
   /** Counts what it holds, about. */
   bytes = 0;
   private readonly store: ValueStore;
-  private readonly kind: number;
-  private readonly codec: ValueCodec<T>;
-  private readonly held = new Map<string, Held<T>>();
-  private readonly changed = new Map<string, Held<T>>();
-  private readonly wanted = new Set<string>();
+  private readonly form: KeyForm<N>;
+  private readonly codec: ValueCodec<T, N>;
+  private readonly held = new Map<N, Held<T>>();
+  private readonly changed = new Map<N, Held<T>>();
+  private readonly wanted = new Set<N>();
   /** Held names of which the database has said that it has nothing. */
-  private lacking: string[] = [];
+  private lacking: N[] = [];
   /** Something of it is, or was, in the database. */
   written = false;
 
-  constructor(store: ValueStore, kind: number, codec: ValueCodec<T>) {
+  constructor(store: ValueStore, form: KeyForm<N>, codec: ValueCodec<T, N>) {
     this.store = store;
-    this.kind = kind;
+    this.form = form;
     this.codec = codec;
   }
 
@@ -56,11 +72,11 @@ export class StoredMap<T> {
     return this.held.size;
   }
 
-  get(name: string): T | undefined {
+  get(name: N): T | undefined {
     const held = this.held.get(name);
     if (held !== undefined) return held.value;
     if (!this.mayHave()) return undefined;
-    this.store.read([{ map: this as StoredMap<unknown>, name }]);
+    this.store.read([{ map: this as unknown as AnyMap, names: [name as never] }]);
     return this.held.get(name)?.value;
   }
 
@@ -70,15 +86,15 @@ export class StoredMap<T> {
   }
 
   /** The object is this one now, or was changed. */
-  put(name: string, value: T): void {
+  put(name: N, value: T): void {
     this.change(name, value);
   }
 
-  delete(name: string): void {
+  delete(name: N): void {
     this.change(name, undefined);
   }
 
-  private change(name: string, value: T | undefined): void {
+  private change(name: N, value: T | undefined): void {
     let held = this.held.get(name);
     if (held === undefined) held = this.hold(name, value, UNKNOWN_BYTES);
     held.value = value;
@@ -88,8 +104,8 @@ export class StoredMap<T> {
     this.store.changes += 1 + (held.bytes >> BIG_BITS);
   }
 
-  private hold(name: string, value: T | undefined, bytes: number): Held<T> {
-    const held = { value, changed: false, bytes: OBJECT_BYTES + name.length * 2 + bytes * 2 };
+  private hold(name: N, value: T | undefined, bytes: number): Held<T> {
+    const held = { value, changed: false, bytes: OBJECT_BYTES + nameBytes(name) + bytes * 2 };
     this.held.set(name, held);
     this.count(held.bytes);
     this.store.taken += held.bytes;
@@ -100,29 +116,30 @@ export class StoredMap<T> {
    * It will be asked for soon: false where that needs no reading, or was said before. While nothing was written out
    * nobody fetches, and the names would only gather.
    */
-  want(name: string): boolean {
+  want(name: N): boolean {
     if (!this.mayHave() || this.held.has(name) || this.wanted.has(name)) return false;
     this.wanted.add(name);
-    this.store.wanting.add(this as StoredMap<unknown>);
+    this.store.wanting.add(this as unknown as AnyMap);
     return true;
   }
 
   /** Gives the names that were wanted, once. What is held may have changed since it was written: it is not read again. */
-  takeWanted(): string[] {
-    const missing = [...this.wanted].filter((name) => !this.held.has(name));
+  takeWanted(): N[] {
+    const missing: N[] = [];
+    for (const name of this.wanted) if (!this.held.has(name)) missing.push(name);
     this.wanted.clear();
     return missing;
   }
 
   /** Takes the bytes that the database has for a name; none where it has nothing. */
-  load(name: string, bytes: Buffer | undefined): void {
+  load(name: N, bytes: Buffer | undefined): void {
     if (bytes !== undefined) {
       this.hold(name, this.codec.decode(bytes, name), bytes.length);
       return;
     }
     this.hold(name, undefined, 0);
     this.lacking.push(name);
-    this.store.lacking.add(this as StoredMap<unknown>);
+    this.store.lacking.add(this as unknown as AnyMap);
   }
 
   /** Most names that name nothing are asked for by one batch only: they are not worth their memory. */
@@ -136,26 +153,25 @@ export class StoredMap<T> {
     this.lacking = [];
   }
 
-  keyOf(name: string): Buffer {
-    const text = name.slice(1);
-    const key = Buffer.allocUnsafe(3 + Buffer.byteLength(text));
-    key[0] = this.kind;
-    key.writeUInt16BE(name.charCodeAt(0), 1);
-    key.write(text, 3);
-    return key;
+  addKey(name: N, keys: KeyList): void {
+    this.form(name, keys);
+    keys.end();
   }
 
   /** Puts what was changed into `writes`. */
-  write(writes: PackedWrites, number: number): void {
+  write(writes: PackedWrites, number: number, keys: KeyList): void {
     const { codec } = this;
-    this.written ||= this.changed.size > 0;
+    if (this.changed.size === 0) return;
+    this.written = true;
     for (const [name, held] of this.changed) {
       const bytes = held.value === undefined ? codec.gone : codec.encode(held.value);
-      const key = this.keyOf(name);
-      if (bytes === undefined) writes.delete(key);
+      keys.clear();
+      this.addKey(name, keys);
+      const key = { bytes: keys.bytes, start: 0, stop: keys.at[1] as number };
+      if (bytes === undefined) writes.delete(NOTHING, key);
       else writes.value(key, number, bytes);
       held.changed = false;
-      const now = OBJECT_BYTES + name.length * 2 + (bytes?.length ?? 0) * 2;
+      const now = OBJECT_BYTES + nameBytes(name) + (bytes?.length ?? 0) * 2;
       this.count(now - held.bytes);
       held.bytes = now;
     }

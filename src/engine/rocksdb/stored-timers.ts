@@ -1,6 +1,6 @@
 import type { Database } from "./database.ts";
 import { readTime, TIME_BYTES, writeTime } from "./ordered-time.ts";
-import { PackedWrites } from "./packed-writes.ts";
+import { PackedWrites, wholeOf } from "./packed-writes.ts";
 
 /** Timers that are in memory at most, and how many are read at once. */
 const MOST_IN_FRONT = 512;
@@ -95,7 +95,7 @@ export class StoredTimers {
   }
 
   private store(timers: readonly Timer[]): void {
-    for (const timer of timers) this.writes.value(this.keyOf(timer), 0, NOTHING);
+    for (const timer of timers) this.writes.value(wholeOf(this.keyOf(timer)), 0, NOTHING);
     if (this.writes.length > WRITE_BYTES) this.database.write(this.writes);
   }
 

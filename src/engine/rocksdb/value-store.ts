@@ -1,7 +1,9 @@
 import type { Database, DatabaseSnapshot } from "./database.ts";
 import { NO_TEXT, PackedWrites, VALUE_HEADER } from "./packed-writes.ts";
-import { StoredMap } from "./stored-map.ts";
-import type { ValueCodec } from "./stored-map.ts";
+import { KeyList } from "./key-list.ts";
+import type { KeyForm } from "./key-list.ts";
+import { StoredMap, textKey } from "./stored-map.ts";
+import type { AnyMap, Name, ValueCodec } from "./stored-map.ts";
 
 /** So many changes at most before they are written: a barrier has little to write. */
 const CHANGES = 2048;
@@ -31,13 +33,15 @@ export class ValueStore implements ReadAhead {
   changes = 0;
   /** Counts what was taken up in this batch, also what has gone since. */
   taken = 0;
-  private readonly cacheBytes: number;
+  /** What may be held, in bytes. */
+  cacheBytes: number;
   /** Maps of which something is wanted. */
-  readonly wanting = new Set<StoredMap<unknown>>();
+  readonly wanting = new Set<AnyMap>();
   /** Maps that hold names which name nothing. */
-  readonly lacking = new Set<StoredMap<unknown>>();
-  private readonly maps = new Set<StoredMap<unknown>>();
+  readonly lacking = new Set<AnyMap>();
+  private readonly maps = new Set<AnyMap>();
   private readonly writes = new PackedWrites();
+  private readonly keys = new KeyList();
   private readonly written: () => void;
 
   /** `written` is called when nothing counts as changed any more. */
@@ -48,21 +52,23 @@ export class ValueStore implements ReadAhead {
   }
 
   map<T>(kind: number, codec: ValueCodec<T>): StoredMap<T> {
-    const map = new StoredMap(this, kind, codec);
-    this.maps.add(map as StoredMap<unknown>);
+    return this.mapBy(textKey(kind), codec);
+  }
+
+  mapBy<T, N extends Name>(form: KeyForm<N>, codec: ValueCodec<T, N>): StoredMap<T, N> {
+    const map = new StoredMap(this, form, codec);
+    this.maps.add(map as unknown as AnyMap);
     return map;
   }
 
-  /** Forgets a map and what is in the database below its prefix. */
-  drop<T>(map: StoredMap<T>, prefix: Buffer): void {
-    for (const maps of [this.maps, this.wanting, this.lacking]) maps.delete(map as StoredMap<unknown>);
+  /** Forgets a map; what it has in the database stays there. */
+  release<T, N extends Name>(map: StoredMap<T, N>): void {
+    for (const maps of [this.maps, this.wanting, this.lacking]) maps.delete(map as unknown as AnyMap);
     this.bytes -= map.bytes;
-    if (map.written) this.database.remove(prefix);
   }
 
   /** The same for a node that reads in several steps. */
-  readAhead(fetch: () => void): ReadAhead {
-    const cold = (): boolean => this.cold;
+  readAhead(fetch: () => void, cold = (): boolean => this.cold): ReadAhead {
     return {
       get cold() {
         return cold();
@@ -95,7 +101,7 @@ export class ValueStore implements ReadAhead {
   }
 
   flush(): void {
-    for (const map of this.maps) map.write(this.writes, this.number);
+    for (const map of this.maps) map.write(this.writes, this.number, this.keys);
     this.database.write(this.writes);
     this.changes = 0;
     this.written();
@@ -110,25 +116,26 @@ export class ValueStore implements ReadAhead {
   /** Reads what was wanted, in one call. */
   fetch(): void {
     if (this.wanting.size === 0) return;
-    const names = [...this.wanting].flatMap((map) => map.takeWanted().map((name) => ({ map, name })));
+    const wanted = Array.from(this.wanting, (map): Wanted => ({ map, names: map.takeWanted() }));
     this.wanting.clear();
-    this.read(names);
+    this.read(wanted);
   }
 
   /** Reads what is not held. */
-  read(names: readonly { readonly map: StoredMap<unknown>; readonly name: string }[]): void {
-    if (names.length === 0) return;
-    const keys = names.map(({ map, name }) => map.keyOf(name));
-    const keyAt = new Int32Array(keys.length + 1);
-    for (const [i, key] of keys.entries()) keyAt[i + 1] = (keyAt[i] as number) + key.length;
-    const found = this.database.read(Buffer.concat(keys), keyAt, keys.length);
+  read(wanted: readonly Wanted[]): void {
+    const { keys } = this;
+    keys.clear();
+    for (const { map, names } of wanted) for (const name of names) map.addKey(name, keys);
+    if (keys.n === 0) return;
+    const found = this.database.read(keys.bytes, keys.at, keys.n);
     let at = 0;
-    for (const { map, name } of names) {
-      const length = found.readUInt32LE(at);
-      at += 4;
-      if (length === NO_TEXT) map.load(name, undefined);
-      else map.load(name, found.subarray(at + VALUE_HEADER, (at += length)));
-    }
+    for (const { map, names } of wanted)
+      for (const name of names) {
+        const length = found.readUInt32LE(at);
+        at += 4;
+        if (length === NO_TEXT) map.load(name, undefined);
+        else map.load(name, found.subarray(at + VALUE_HEADER, (at += length)));
+      }
   }
 
   /**
@@ -136,9 +143,19 @@ export class ValueStore implements ReadAhead {
    * that takes as much as the last one did.
    */
   forgetAhead(): void {
-    for (const map of this.lacking) map.forgetLacking();
-    this.lacking.clear();
+    this.forgetLacking();
     if (this.cold && this.bytes + this.taken > this.roomAhead) this.evict();
     this.taken = 0;
   }
+
+  /** Names that the database has nothing for. */
+  forgetLacking(): void {
+    for (const map of this.lacking) map.forgetLacking();
+    this.lacking.clear();
+  }
+}
+
+interface Wanted {
+  readonly map: AnyMap;
+  readonly names: readonly never[];
 }

@@ -77,6 +77,11 @@ export class Bucket {
     return { keys: Math.max(this.n, LITTLE.keys), bytes: Math.max(this.keyAt[this.n] as number, LITTLE.bytes) };
   }
 
+  /** Of its arrays, but the least ones. */
+  get bytes(): number {
+    return this.keys.length + this.table.length * 4 + this.hashes.length * (10 + this.layout.cells * 8);
+  }
+
   /** Where the search for a key begins. */
   protected home(hash: number): number {
     return (Math.imul(hash, SPREAD) >>> this.shift) << 1;
