@@ -78,17 +78,17 @@ async function through(records: readonly KafkaRecord[], expected: number, job: J
     start: { job: `metadata-${n}`, lineage: `metadata-${n}` },
   });
   running.push(slot);
-  let failure: unknown;
-  slot.done.catch((e: unknown) => {
-    failure = e;
+  let failed = false;
+  slot.done.catch(() => {
+    failed = true;
   });
   let found: ConsumedRecord[] = [];
   const isThrough = async (): Promise<boolean> => {
     found = await kafka.consumeAll(output);
-    return failure !== undefined || found.length >= expected;
+    return failed || found.length >= expected;
   };
   await expect.poll(isThrough, { timeout: 120_000, interval: 100 }).toBe(true);
-  if (failure !== undefined) throw failure;
+  if (failed) await slot.done;
   return found;
 }
 
