@@ -104,10 +104,8 @@ const act = fc.oneof(
 );
 type Act = typeof act extends fc.Arbitrary<infer T> ? T : never;
 
-/** A process that ended writes nothing more; what these were writing goes on in this one, and must be over. */
 async function died(running: readonly RunningSlot[]): Promise<void> {
   await Promise.all(running.map((r) => r.stop("Cancel", false)));
-  await turns(100);
 }
 
 async function runAct(job: Job, running: RunningSlot[], step: Act): Promise<number> {

@@ -12,6 +12,7 @@ import { within, type Exclusive } from "./exclusive.ts";
 import type { OpenSlot } from "./open-slot.ts";
 import type { Problems } from "./problems.ts";
 import type { SlotOptions } from "./slot-options.ts";
+import type { Writes } from "./writes.ts";
 
 /** What no later checkpoint can make good. */
 const ENDS_AT_ONCE: ReadonlySet<string> = new Set<ErrorCode>([
@@ -29,6 +30,7 @@ export interface CheckpointerOptions {
   readonly increments: Increments;
   readonly problems: Problems;
   readonly exclusive: Exclusive;
+  readonly writes: Writes;
   /** What the manifest says of savepoints and of the user's pause. */
   readonly holds: () => Pick<Manifest, "held" | "paused" | "cut" | "crossing">;
   /** Lets what must not be lost through the buffers, right before the cut. */
@@ -61,12 +63,13 @@ export function checkpointer(of: CheckpointerOptions): Checkpointer {
       const report = await attempt(of, id).then(
         (bytes): CheckpointReport => ({ ...facts, ok: true, bytes, ...timesSince(startedAt) }),
         (e: unknown): CheckpointReport => {
-          failed(e);
+          if (!of.writes.unwanted.aborted) failed(e);
           return { ...facts, ok: false, bytes: 0, ...timesSince(startedAt), error: messageOf(e) };
         },
       );
       if (report.ok) succeeded();
-      listener.checkpoint?.(report);
+      // That a slot which has ended takes none is no news.
+      if (report.ok || !of.writes.unwanted.aborted) listener.checkpoint?.(report);
       return report;
     });
 
@@ -113,6 +116,7 @@ async function attempt(of: CheckpointerOptions, id: number): Promise<number> {
   const { slot, options, identity } = of;
   const { timeoutMs } = options.start.checkpoint;
   const folder = `${slotFolder(identity)}/${id}`;
+  of.writes.unwanted.throwIfAborted();
   of.settle();
   const barrier = takeBarrier(slot, options.clock, { id, ...of.holds() });
   let waitsFor = "its sinks";
@@ -126,10 +130,12 @@ async function attempt(of: CheckpointerOptions, id: number): Promise<number> {
       timeoutMs,
       async (signal) => {
         const sinks = await barrier.flushed;
+        signal.throwIfAborted();
         waitsFor = `storage ${slot.storage.uri}`;
-        return await write(of, { id, folder, barrier, sinks, signal });
+        return await of.writes.run(() => write(of, { id, folder, barrier, sinks, signal }));
       },
       late,
+      of.writes.unwanted,
     );
     await commitOrEnd(of, id, written.manifest);
     await tidyUp(of, id, written.manifest).catch((e: unknown) => options.listener.warning?.(messageOf(e)));

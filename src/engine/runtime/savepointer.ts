@@ -2,11 +2,19 @@ import type { SavepointPart } from "../../api/worker-protocol.ts";
 import { MANIFEST, SAVEPOINT_METADATA, type SlotIdentity } from "../checkpoint/layout.ts";
 import { completedPart, partFolder } from "../checkpoint/savepoint.ts";
 import { sha256 } from "../checkpoint/sealed.ts";
-import { factsOf, releaseCapture, writeKeyedState, writeManifest } from "../checkpoint/snapshot-writer.ts";
+import {
+  factsOf,
+  releaseCapture,
+  writeKeyedState,
+  writeManifest,
+  type Capture,
+} from "../checkpoint/snapshot-writer.ts";
+import type { Storage } from "../checkpoint/storage.ts";
 import { WeirError } from "../../errors.ts";
 import { takeBarrier } from "./barrier.ts";
 import { within } from "./exclusive.ts";
 import type { OpenSlot } from "./open-slot.ts";
+import type { Writes } from "./writes.ts";
 import { storageOpener, type SlotOptions } from "./slot-options.ts";
 
 export interface SavepointOptions {
@@ -15,8 +23,9 @@ export interface SavepointOptions {
   readonly identity: SlotIdentity;
   /** Lets what waits in buffers through, right before the cut. */
   readonly settle: () => void;
+  readonly writes: Writes;
   /** Fires when nobody wants the savepoint any more. */
-  readonly unwanted: AbortSignal | undefined;
+  readonly unwanted: AbortSignal;
 }
 
 /** This slot's part of a savepoint that is complete. */
@@ -32,7 +41,7 @@ export async function takenBefore(
  * given back; a part of an earlier try that never became a savepoint is left as an orphan beside the new one.
  */
 export async function writeSavepointPart(
-  { slot, options, identity, settle, unwanted }: SavepointOptions,
+  { slot, options, identity, settle, writes, unwanted }: SavepointOptions,
   { id, uri }: { id: string; uri: string },
 ): Promise<SavepointPart> {
   const existing = await takenBefore({ options, identity }, { id, uri });
@@ -55,23 +64,9 @@ export async function writeSavepointPart(
       timeoutMs,
       async (signal) => {
         const sinks = await barrier.flushed;
-        const { keyed, bytes } = await writeKeyedState(
-          storage,
-          { folder, attempt: identity.attempt },
-          barrier.capture,
-          signal,
-        );
         signal.throwIfAborted();
         const facts = { identity, id, sinks, ...factsOf(options.plan) };
-        const written = await writeManifest(storage, folder, facts, { capture: barrier.capture, keyed });
-        if (written === undefined) throw new WeirError("CHECKPOINT_UNWRITABLE", `${uri}/${folder} exists already`);
-        const hash = sha256(written.bytes);
-        return {
-          slot: identity.slot,
-          manifest: `${folder}/${MANIFEST}`,
-          bytes: bytes + written.bytes.length,
-          sha256: hash,
-        };
+        return await writes.run(() => writePart(storage, folder, { facts, capture: barrier.capture, signal }));
       },
       late,
       unwanted,
@@ -79,4 +74,18 @@ export async function writeSavepointPart(
   } finally {
     releaseCapture(barrier.capture);
   }
+}
+
+async function writePart(
+  storage: Storage,
+  folder: string,
+  { facts, capture, signal }: { facts: Parameters<typeof writeManifest>[2]; capture: Capture; signal: AbortSignal },
+): Promise<SavepointPart> {
+  const { attempt, slot } = facts.identity;
+  const { keyed, bytes } = await writeKeyedState(storage, { folder, attempt }, capture, signal);
+  signal.throwIfAborted();
+  const written = await writeManifest(storage, folder, facts, { capture, keyed });
+  if (written === undefined) throw new WeirError("CHECKPOINT_UNWRITABLE", `${storage.uri}/${folder} exists already`);
+  const hash = sha256(written.bytes);
+  return { slot, manifest: `${folder}/${MANIFEST}`, bytes: bytes + written.bytes.length, sha256: hash };
 }

@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -112,6 +113,47 @@ describe("a slot", () => {
     sink.flush = () => Promise.reject(new Error("disk on fire"));
     await slot.checkpoint();
     await expect(slot.done).rejects.toThrow(/sink out did not take its records: disk on fire/);
+  });
+
+  it("writes no checkpoint any more once it was cancelled, however far one was", async () => {
+    const uri = `file://${folder}/state`;
+    const files = (): string[] => readdirSync(folder, { recursive: true, encoding: "utf8" }).toSorted();
+    for (let after = 0; after < 24; after++) {
+      const slot = await run({ uri, attempt: after });
+      await turns(2);
+      const taken = slot.checkpoint();
+      await turns(after);
+      await slot.stop("Cancel", false);
+      const left = files();
+      await taken;
+      await turns(40);
+      expect({ after, files: files() }).toEqual({ after, files: left });
+      const next = await run({ uri, attempt: after });
+      expect(await next.checkpoint()).toMatchObject({ ok: true });
+      await next.stop("Cancel", false);
+    }
+  });
+
+  it("gives a checkpoint up that waits for a sink when it is cancelled, and says nothing of it", async () => {
+    const sink = stubbornSink();
+    const accepted = Promise.withResolvers<void>();
+    const reports: CheckpointReport[] = [];
+    const slot = await run({
+      connectors: sink.connectors,
+      listener: { checkpoint: (report) => void reports.push(report) },
+    });
+    sink.flush = () => accepted.promise;
+    const taken = slot.checkpoint();
+    const part = slot.savepoint({ id: "s", uri: `file://${folder}/s`, pause: true, drain: false });
+    const refused = expect(part).rejects.toThrow("the slot has ended");
+    await turns(5);
+    await slot.stop("Cancel", false);
+    expect(await taken).toMatchObject({ ok: false, error: expect.stringContaining("the slot has ended") as string });
+    await refused;
+    accepted.resolve();
+    await turns(40);
+    const written = readdirSync(folder, { recursive: true, encoding: "utf8" });
+    expect([reports, written.filter((file) => file.endsWith("manifest.json"))]).toEqual([[], []]);
   });
 
   it("shows unknown lag as unknown, never as zero", async () => {
@@ -239,7 +281,8 @@ describe("a slot that a record has ended", () => {
     poisoned = true;
     await expect(slot.done).rejects.toMatchObject({ code: "RECORD_MALFORMED" });
     flushed.resolve();
-    expect(await before).toMatchObject({ ok: true });
+    // Its cut was sound, but whoever takes the slot's place may have begun already.
+    expect(await before).toMatchObject({ ok: false });
     expect(await behind).toMatchObject({ ok: false });
     await expect(savepoint).rejects.toThrow(/has ended/);
   });

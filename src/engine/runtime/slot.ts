@@ -15,6 +15,7 @@ import { releaseCapture } from "../checkpoint/snapshot-writer.ts";
 import { crossing, type Crossing } from "./crossing.ts";
 import { takenBefore, writeSavepointPart } from "./savepointer.ts";
 import { identityOf, type SlotOptions } from "./slot-options.ts";
+import { writes as newWrites, type Writes } from "./writes.ts";
 
 export type StopMode = "Cancel" | "Checkpoint" | "Savepoint";
 
@@ -35,7 +36,7 @@ export interface RunningSlot {
     request: { id: string; uri: string; pause: boolean; drain: boolean },
     unwanted?: AbortSignal,
   ): Promise<SavepointPart>;
-  /** Cancel: at once. Checkpoint: after a last one. Savepoint: one was taken, only what is on its way is flushed. */
+  /** Cancel: at once; what is being written is given up, and nothing more appears behind it. Checkpoint: after a last one. Savepoint: one was taken, only what is on its way is flushed. */
   stop(mode: StopMode, drain: boolean): Promise<void>;
   measure(): WorkerMetrics;
   /** Of now, without beginning a new interval of rates. */
@@ -51,6 +52,7 @@ export async function startSlot(given: SlotOptions): Promise<RunningSlot> {
   const retention = await openRetention(open.storage, identity, options.start.checkpoint.retain);
   const ending = endings(open);
   const once = exclusive();
+  const writes = newWrites();
   const cuts: Parts["cuts"] = { last: open.restored?.cut, crossing: undefined };
   const checkpoints = checkpointer({
     slot: open,
@@ -60,6 +62,7 @@ export async function startSlot(given: SlotOptions): Promise<RunningSlot> {
     increments: newIncrements(),
     problems: found,
     exclusive: once,
+    writes,
     holds: () => ({ held: heldForSavepoint(reading), paused: reading.held("user"), ...saidOf(cuts) }),
     settle: () => reading.settle(false),
     fail: ending.fail,
@@ -76,16 +79,18 @@ export async function startSlot(given: SlotOptions): Promise<RunningSlot> {
     // Who reads what this slot wrote waits for its end, which is in the next commit.
     ...(between.any ? { partlyEnded: () => void checkpoints.take() } : {}),
   });
-  ending.onEnd(() => {
+  ending.onEnd(async (how) => {
     reading.stop();
     checkpoints.stop();
+    // One whose input has ended has no successor, and its part of a savepoint is as good as before.
+    if (how !== "finished") await writes.end();
   });
   // A worker that restarts by itself finds the last word here; the plan only knows how the epoch was launched.
   if (open.restored?.paused ?? options.start.paused) reading.hold("user");
   if (open.restored?.held === true) reading.hold("savepoint");
   checkpoints.start();
   reading.wake();
-  return runningSlot({ open, options, checkpoints, reading, ending, once, between, cuts });
+  return runningSlot({ open, options, checkpoints, reading, ending, once, writes, between, cuts });
 }
 
 interface Cuts {
@@ -103,12 +108,13 @@ interface Parts {
   readonly reading: Reading;
   readonly ending: Endings;
   readonly once: Exclusive;
+  readonly writes: Writes;
   readonly between: Crossing;
   /** The last savepoint beside the work that this slot has made its cut for, in whichever process. */
   readonly cuts: Cuts;
 }
 
-function runningSlot({ open, options, checkpoints, reading, ending, once, between, cuts }: Parts): RunningSlot {
+function runningSlot({ open, options, checkpoints, reading, ending, once, writes, between, cuts }: Parts): RunningSlot {
   const { restored } = open;
   const identity = identityOf(options);
   let drained = false;
@@ -143,7 +149,7 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
   const cross = async (
     at: { id: string; uri: string },
     how: { pause: boolean; drain: boolean },
-    unwanted: AbortSignal | undefined,
+    unwanted: AbortSignal,
   ): Promise<void> => {
     reading.hold("crossing");
     if (how.pause) reading.hold("savepoint");
@@ -158,7 +164,7 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
   };
   const save = async (
     { pause, drain, ...where }: Parameters<RunningSlot["savepoint"]>[0],
-    unwanted: AbortSignal | undefined,
+    unwanted: AbortSignal,
   ): Promise<SavepointPart> => {
     const heldBefore = reading.held("savepoint");
     const hold = pause || between.any;
@@ -169,7 +175,7 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
         await drainIf(drain && pause);
         if (pause) reading.holdLookups("all");
         const settle = (): void => reading.settle(hold);
-        return await writeSavepointPart({ slot: open, options, identity, settle, unwanted }, where);
+        return await writeSavepointPart({ slot: open, options, identity, settle, writes, unwanted }, where);
       });
       cuts.crossing = undefined;
       if (!pause && between.any) cuts.last = where.id;
@@ -203,7 +209,10 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, betwee
     pause: () => reading.hold("user"),
     resume: () => letGo("user", "savepoint"),
     checkpoint: checkpoints.take,
-    savepoint: (request, unwanted) => oneSavepoint(() => save(request, unwanted)),
+    savepoint: (request, unwanted) =>
+      oneSavepoint(() =>
+        save(request, AbortSignal.any([writes.unwanted, ...(unwanted === undefined ? [] : [unwanted])])),
+      ),
     stop: async (mode, drain) => {
       if (mode === "Cancel") return await ending.end("stopped");
       try {
@@ -262,7 +271,7 @@ async function flushOnly(open: OpenSlot, { clock, start }: SlotOptions): Promise
 
 interface Endings {
   readonly done: Promise<"finished" | "stopped">;
-  onEnd(stop: () => void): void;
+  onEnd(stop: (how: "finished" | "stopped" | "failed") => Promise<void>): void;
   end(how: "finished" | "stopped"): Promise<void>;
   fail(e: unknown): void;
   finish(checkpoints: Checkpointer): Promise<void>;
@@ -273,22 +282,22 @@ function endings(open: OpenSlot): Endings {
   const { promise, resolve, reject } = Promise.withResolvers<"finished" | "stopped">();
   promise.catch(() => undefined);
   let ended = false;
-  let stop = (): void => {};
-  const close = async (): Promise<boolean> => {
+  let stop: Parameters<Endings["onEnd"]>[0] = () => Promise.resolve();
+  const close = async (how: Parameters<typeof stop>[0]): Promise<boolean> => {
     if (ended) return false;
     ended = true;
-    stop();
+    await stop(how);
     await open.close();
     return true;
   };
   const fail = (e: unknown): void => {
     open.tear();
-    void close().then((first) => {
+    void close("failed").then((first) => {
       if (first) reject(e instanceof Error ? e : new Error(String(e)));
     });
   };
   const end = async (how: "finished" | "stopped"): Promise<void> => {
-    if (await close()) resolve(how);
+    if (await close(how)) resolve(how);
   };
   return {
     done: promise,
