@@ -49,4 +49,11 @@ describe("records that were gone before they were read", () => {
     expect(more?.condition?.message).toContain("120 records since the workers started");
     expect(gone).toMatchObject({ condition: undefined, events: [] });
   });
+
+  it("are said to be unknown where nobody could count them", () => {
+    const [uncounted] = told([[undefined, { records: 0, message: "in.ndjson is another file" }]]);
+    expect(uncounted?.condition?.message).toBe(
+      "An unknown number of records since the workers started; the last of worker 1: in.ndjson is another file",
+    );
+  });
 });

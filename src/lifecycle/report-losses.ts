@@ -14,7 +14,9 @@ export function reportLosses(draft: Draft, slots: readonly SlotView[]): void {
     return;
   }
   const records = losses.reduce((sum, lost) => sum + lost.records, 0);
-  const message = `${records} records since the workers started; the last of worker ${newest.slot}: ${newest.message}`;
+  // What was removed with a topic or a file nobody can count.
+  const many = records === 0 ? "An unknown number of" : records;
+  const message = `${many} records since the workers started; the last of worker ${newest.slot}: ${newest.message}`;
   const before = draft.status.conditions?.find((c) => c.type === "RecordsLost");
   if (before?.message !== message) draft.events.push({ type: "Warning", reason: "OffsetReset", message });
   setWhileTrue(draft, "RecordsLost", { reason: "OffsetReset", message });
