@@ -136,6 +136,16 @@ describe("the embedded API server", () => {
     expect(rest.body.items?.map((item) => item.metadata.name)).toEqual(["c"]);
   });
 
+  it("gives the rows of a table whole objects that say what they are, for kubectl --sort-by", async () => {
+    await call("POST", MAPS, map("a"));
+    const accept = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    const response = await fetch(`${server.url}${MAPS}?includeObject=Object`, { headers: { accept } });
+    const { rows } = (await response.json()) as { rows: { object: KubeObject }[] };
+    expect(rows.map((row) => row.object)).toMatchObject([
+      { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a" } },
+    ]);
+  });
+
   it("deletes children with their owner, or before it, or leaves them", async () => {
     const child = async (name: string, owner: KubeObject): Promise<void> => {
       const reference = { apiVersion: "v1", kind: "ConfigMap", name: owner.metadata.name, uid: owner.metadata.uid };

@@ -5,7 +5,7 @@ import type { JsonMap } from "./json-value.ts";
 import { isMap } from "./json-value.ts";
 import type { KubeObject } from "./object.ts";
 import type { Column, Resource } from "./resource.ts";
-import { storageKey } from "./resource.ts";
+import { groupVersion, storageKey } from "./resource.ts";
 
 export type Cell = string | number | boolean | null;
 
@@ -56,9 +56,11 @@ function columnsOf(resource: Resource): Columns {
 }
 
 /** How much of each object a row carries: `includeObject` of the request. */
-function rowObject(object: KubeObject, include: string): unknown {
+function rowObject(object: KubeObject, { include, resource }: TableRequest): unknown {
   if (include === "None") return undefined;
-  return include === "Object" ? object : partial(object);
+  // Items of a list do without what its own kind says; a row stands alone.
+  const { kind } = resource;
+  return include === "Object" ? { ...object, kind, apiVersion: groupVersion(resource) } : partial(object);
 }
 
 export function partial(object: KubeObject): JsonMap {
@@ -81,7 +83,7 @@ export function tableOf(objects: readonly KubeObject[], metadata: JsonMap, reque
     metadata,
     columnDefinitions: request.withColumns ? columns.definitions : null,
     rows: objects.map((object) => {
-      const included = rowObject(object, request.include);
+      const included = rowObject(object, request);
       return { cells: columns.cells(object, request.now), ...(included === undefined ? {} : { object: included }) };
     }),
   };
