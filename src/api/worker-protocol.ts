@@ -24,6 +24,9 @@ import { WORKER_PORT } from "./ports.ts";
  * worker is given only its SHA-256 (the pod's environment is readable by many).
  */
 
+/** For the files of state in RocksDB. On the pod's `/tmp`, an emptyDir, or a volume of its own: nothing in it need outlive the process. */
+export const STATE_FOLDER = "/tmp/weir-state";
+
 /** Environment of a worker container, read once in src/main/worker.ts. */
 export const workerEnvironment = z.object({
   /** Folder of the mounted ConfigMap with plan.json and start.json. */

@@ -1,5 +1,5 @@
 import type { AddressInfo } from "node:net";
-import type { StartDocument, WorkerEnvironment } from "../api/worker-protocol.ts";
+import { STATE_FOLDER, type StartDocument, type WorkerEnvironment } from "../api/worker-protocol.ts";
 import type { Clock } from "../clock.ts";
 import type { ConnectorRegistry } from "../engine/connectors/registry.ts";
 import type { Plan } from "../engine/plan.ts";
@@ -25,9 +25,6 @@ const METRICS_MS = 2000;
 const FIRST_METRICS_MS = 250;
 /** Left of the grace period for closing after the last checkpoint. */
 const CLOSING_MS = 2000;
-
-/** On the pod's `/tmp`, an emptyDir: nothing in it need outlive the process. */
-const STATE_FOLDER = "/tmp/weir-state";
 
 /** Exit codes that the pod's restart policy (OnFailure) acts on. */
 const EXIT_DONE = 0;

@@ -1,5 +1,7 @@
 /** What of a `datagenJob` each alert is about, and what is done to it. */
-import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { JobObject } from "../../src/controllers/weir-resources.ts";
 import { datagenJob, kafkaJob } from "./datagen-job.ts";
 
@@ -9,6 +11,10 @@ interface Pipeline {
 
 /** `stale` keeps its checkpoints in this folder of its volume. */
 export const BLOCKED = "blocked";
+
+/** `full` keeps its RocksDB files in this claim. */
+export const SMALL_DISK = "small-disk";
+const DISK_MIB = 64;
 
 /** The spec's fields by the job's name. */
 export const alertJobs = {
@@ -21,6 +27,14 @@ export const alertJobs = {
       timeout: "3s",
       tolerableFailures: 1000,
       storage: { uri: `file:///var/lib/weir/${BLOCKED}` },
+    },
+  },
+  full: {
+    state: { backend: "RocksDB" },
+    worker: {
+      resources: { limits: { memory: "512Mi" } },
+      volumes: [{ name: "disk", persistentVolumeClaim: { claimName: SMALL_DISK } }],
+      volumeMounts: [{ name: "disk", mountPath: "/tmp/weir-state" }],
     },
   },
   looping: { restart: { strategy: "FixedDelay", delay: "100ms", maxAttempts: -1 } },
@@ -43,6 +57,26 @@ export function block(folder: string): () => void {
   return () => {
     rmSync(folder);
     renameSync(`${folder}-away`, folder);
+  };
+}
+
+/** A disk of its own below a folder, for root only. */
+export interface SmallDisk {
+  /** Something else takes nine tenths of it; the answer takes that away. */
+  fill(): () => void;
+  unmount(): void;
+}
+
+export function mountSmallDisk(folder: string): SmallDisk {
+  mkdirSync(folder, { recursive: true });
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_MIB}m,mode=0777`, "weir-test", folder]);
+  const other = join(folder, "something-else");
+  return {
+    fill: () => {
+      writeFileSync(other, Buffer.alloc(Math.floor(0.9 * DISK_MIB) * 1024 * 1024));
+      return () => rmSync(other);
+    },
+    unmount: () => execFileSync("umount", ["-l", folder]),
   };
 }
 

@@ -10,7 +10,7 @@ import type { PodObject } from "../../src/local/kubelet/pod-feed.ts";
 import type { FaultProxy } from "../../src/local/faults/proxy.ts";
 import { startFaultProxy } from "../../src/local/faults/proxy.ts";
 import { hurriedRules } from "../builders/alert-rules.ts";
-import { BLOCKED, alertJobs, block } from "../builders/alert-jobs.ts";
+import { BLOCKED, SMALL_DISK, alertJobs, block, mountSmallDisk } from "../builders/alert-jobs.ts";
 import { datagenJob } from "../builders/datagen-job.ts";
 import type { AlertLabels, AlertStage } from "../servers/alert-stage.ts";
 import { alertStage, once } from "../servers/alert-stage.ts";
@@ -18,6 +18,7 @@ import type { ControlPlane } from "../servers/kubernetes.ts";
 import { applyCrds, startControlPlane } from "../servers/kubernetes.ts";
 import type { Prometheus } from "../servers/prometheus.ts";
 import { promtool, startPrometheus } from "../servers/prometheus.ts";
+import { buildAddon } from "../servers/rocksdb.ts";
 import type { WeirCluster } from "../servers/weir-cluster.ts";
 import { startWeir } from "../servers/weir-cluster.ts";
 
@@ -85,6 +86,9 @@ describe("a real Prometheus", () => {
   });
 });
 
+/** Nobody else may mount a disk. */
+const asRoot = process.getuid?.() === 0 ? it.concurrent : it.concurrent.skip;
+
 describe("each alert is raised by its fault and ends with it", { timeout: 900_000 }, () => {
   it.concurrent("WeirJobFailed: the savepoint to start from does not exist", async () => {
     await stage.raise("WeirJobFailed", ofJob("failed"), {
@@ -126,6 +130,27 @@ describe("each alert is raised by its fault and ends with it", { timeout: 900_00
       cure: () => unblock(),
     });
     await remove("stale");
+  });
+
+  asRoot("WeirStateDiskLow: something else fills the disk of the worker's state", async () => {
+    buildAddon();
+    const disk = mountSmallDisk(join(weir.claims, namespace, SMALL_DISK));
+    try {
+      await create("full", alertJobs.full);
+      await running("full");
+      let empty = (): void => {};
+      await stage.raise("WeirStateDiskLow", ofJob("full"), {
+        fault: once(() => {
+          empty = disk.fill();
+        }),
+        cure: () => empty(),
+      });
+      const [free] = await prometheus.query('weir_worker_state_disk_free_bytes{job_name="full"}');
+      console.log(`WeirStateDiskLow: ${String(free?.value)} bytes free behind it`);
+      await remove("full");
+    } finally {
+      disk.unmount();
+    }
   });
 
   it.concurrent("WeirJobRestartLoop: the worker is killed whenever it is up", async () => {

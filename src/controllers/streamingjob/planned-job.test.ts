@@ -86,6 +86,17 @@ describe("a worker template", () => {
     expect(refusal?.message).toContain(named);
   });
 
+  it.each([
+    ["/tmp/weir-state", undefined],
+    ["/tmp/weir-state/", undefined],
+    ["/tmp/weir-state/rocksdb", "InvalidSpec"],
+    ["/tmp/other", "InvalidSpec"],
+    ["/tmp", "InvalidSpec"],
+  ])("may have a volume for the files of its state, and none elsewhere below /tmp: %s", (mountPath, reason) => {
+    const worker = { volumes: [{ name: "disk", emptyDir: {} }], volumeMounts: [{ name: "disk", mountPath }] };
+    expect(planned({ worker }).refusal?.reason).toBe(reason);
+  });
+
   it("cannot change the pod's identity or take away its limit of memory", () => {
     const worker = { labels: { "weir.dev/job": "other" }, resources: { requests: { memory: "1Gi" } } };
     const made = template({ worker });

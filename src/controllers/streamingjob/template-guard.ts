@@ -1,5 +1,6 @@
 import type { EffectiveSpec } from "../../api/effective-spec.ts";
 import type { Problem } from "../../api/problem.ts";
+import { STATE_FOLDER } from "../../api/worker-protocol.ts";
 import { isProfileAnnotation } from "./pod-security.ts";
 
 /** What a user's worker template must leave alone: it could loosen the pod or lead the worker astray. */
@@ -7,6 +8,8 @@ type Template = EffectiveSpec["worker"];
 
 /** Folders that hold the plan, the Secrets and the scratch space. */
 const OWN_FOLDERS = ["/etc/weir", "/tmp"];
+/** Within them, what may be on a volume: it has what nothing else of the pod needs. */
+const MAY_BE_MOUNTED: readonly string[] = [STATE_FOLDER];
 
 export function checkTemplate(worker: Template): Problem[] {
   return [
@@ -33,6 +36,7 @@ function checkMount({ name, mountPath }: { name: string; mountPath: string }, fi
   if (!mountPath.startsWith("/") || parts.includes(".."))
     return invalid(`${field}.mountPath`, `${mountPath} must be an absolute path without ".."`);
   const folder = `/${parts.join("/")}`;
+  if (MAY_BE_MOUNTED.includes(folder)) return [];
   const own = OWN_FOLDERS.find((taken) => covers(folder, taken) || covers(taken, folder));
   return own === undefined
     ? []
