@@ -15,8 +15,8 @@ import { crds } from "./gen/crds.ts";
 import { errorReference } from "./gen/error-reference.ts";
 import { flagReference } from "./gen/flag-reference.ts";
 import { installFile } from "./gen/install.ts";
-import { layoutCode } from "./gen/layout-code.ts";
 import { metricReference } from "./gen/metric-reference.ts";
+import { webAssemblyCode } from "./gen/webassembly-code.ts";
 
 type Generator = () => Readonly<Record<string, string>>;
 
@@ -30,7 +30,7 @@ const generators: readonly Generator[] = [
   crds,
   ...installs,
   argocd,
-  layoutCode,
+  webAssemblyCode,
 ];
 
 const root = join(import.meta.dirname, "..");

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { BatchDecoder } from "../../src/engine/connectors/kafka/batch-decoder.ts";
 import { BatchWriter, stamp } from "../../src/engine/connectors/kafka/batch-writer.ts";
 import { compressionOf, decompress } from "../../src/engine/connectors/kafka/compression.ts";
 import {
@@ -9,6 +10,10 @@ import {
   readBatchHeader,
   recordColumns,
   recordCursor,
+  type BatchHeader,
+  type DecodeLimits,
+  type RecordColumns,
+  type RecordCursor,
 } from "../../src/engine/connectors/kafka/record-batch.ts";
 import {
   readVarint,
@@ -55,31 +60,59 @@ function write(records: readonly Plain[], compression = none) {
   return sealed;
 }
 
-function read(bytes: Buffer, piece = Infinity, fromOffset = 0): Plain[] {
+const MOST_RECORDS = 1024;
+const columns = recordColumns(MOST_RECORDS);
+const decoder = new BatchDecoder();
+
+interface Reading {
+  readonly how: string;
+  readonly columns: RecordColumns;
+  holds(bytes: Buffer, header: BatchHeader): boolean;
+  read(cursor: RecordCursor, limits: DecodeLimits): number;
+}
+
+const readings: readonly Reading[] = [
+  {
+    how: "where they lie",
+    columns,
+    holds: checksumHolds,
+    read: (cursor, limits) => decodeRecords(cursor, columns, 0, limits),
+  },
+  {
+    how: "by the decoder",
+    columns: decoder.columns,
+    holds: (bytes, header) => decoder.holds(bytes, header),
+    read: (cursor, limits) => decoder.read(cursor, 0, limits),
+  },
+];
+
+function read(reading: Reading, bytes: Buffer, piece = MOST_RECORDS, fromOffset = 0): Plain[] {
   const header = readBatchHeader(bytes, 0, bytes.length);
   if (header === undefined) throw new Error("not whole");
-  expect(checksumHolds(bytes, header)).toBe(true);
-  const data = decompress(header.compression, bytes.subarray(BATCH_HEADER, header.end));
-  const cursor = recordCursor(header, data, 0, data.length);
+  expect(reading.holds(bytes, header)).toBe(true);
+  const compressed = header.compression !== 0;
+  const data = compressed ? decompress(header.compression, bytes.subarray(BATCH_HEADER, header.end)) : bytes;
+  const cursor = recordCursor(header, data, compressed ? 0 : BATCH_HEADER, data.length);
   const found: Plain[] = [];
-  const columns = recordColumns(header.records);
   while (cursor.left > 0) {
-    const n = decodeRecords(cursor, columns, 0, { fromOffset, maxRecords: piece, maxBytes: Infinity });
-    for (let i = 0; i < n; i++) {
-      const [off, len, keyOff, keyLen] = [columns.off, columns.len, columns.keyOff, columns.keyLen].map(
-        (column) => column[i] as number,
-      ) as [number, number, number, number];
-      found.push({
-        key: keyLen < 0 ? null : data.toString("utf8", keyOff, keyOff + keyLen),
-        value: data.toString("utf8", off, off + len),
-        ts: columns.ts[i] as number,
-      });
-    }
+    const n = reading.read(cursor, { fromOffset, maxRecords: piece, maxBytes: Infinity });
+    for (let i = 0; i < n; i++) found.push(recordAt(reading.columns, i, data));
   }
   return found;
 }
 
-describe("record batches", () => {
+function recordAt(from: RecordColumns, i: number, data: Buffer): Plain {
+  const [off, len, keyOff, keyLen] = [from.off, from.len, from.keyOff, from.keyLen].map(
+    (column) => column[i] as number,
+  ) as [number, number, number, number];
+  return {
+    key: keyLen < 0 ? null : data.toString("utf8", keyOff, keyOff + keyLen),
+    value: data.toString("utf8", off, off + len),
+    ts: from.ts[i] as number,
+  };
+}
+
+describe.each(readings)("record batches, read $how,", (reading) => {
   it("give back what was written, in pieces of any size and with every codec", () => {
     const done = { batches: 0, records: 0 };
     fc.assert(
@@ -90,18 +123,18 @@ describe("record batches", () => {
         (records, name, piece) => {
           done.batches++;
           done.records += records.length;
-          expect(read(write(records, compressionOf(name)).bytes, piece)).toEqual(records);
+          expect(read(reading, write(records, compressionOf(name)).bytes, piece)).toEqual(records);
         },
       ),
       { numRuns: 400 },
     );
-    console.log(`record batches: ${JSON.stringify(done)}, 0 differences`);
+    console.log(`record batches read ${reading.how}: ${JSON.stringify(done)}, 0 differences`);
   });
 
   it("leave out what lies before the offset asked for", () => {
     fc.assert(
       fc.property(fc.array(plain, { minLength: 1, maxLength: 30 }), fc.nat(40), (records, from) => {
-        expect(read(write(records).bytes, Infinity, from)).toEqual(records.slice(from));
+        expect(read(reading, write(records).bytes, MOST_RECORDS, from)).toEqual(records.slice(from));
       }),
       { numRuns: 100 },
     );
@@ -117,7 +150,7 @@ describe("record batches", () => {
           Math.floor(records.length / 2),
         ]);
         for (const part of parts) stamp(part.bytes, { id: 1n, epoch: 0 }, 0);
-        expect(parts.flatMap((part) => read(part.bytes))).toEqual(records);
+        expect(parts.flatMap((part) => read(reading, part.bytes))).toEqual(records);
       }),
       { numRuns: 100 },
     );
@@ -134,7 +167,7 @@ describe("record batches", () => {
           const place = 21 + (at % (bytes.length - 21));
           bytes[place] = (bytes[place] as number) ^ (1 << bit);
           const header = readBatchHeader(bytes, 0, bytes.length);
-          expect(header !== undefined && checksumHolds(bytes, header)).toBe(false);
+          expect(header !== undefined && reading.holds(bytes, header)).toBe(false);
         },
       ),
       { numRuns: 200 },
@@ -153,15 +186,15 @@ describe("record batches", () => {
           hostile.writeInt32BE(hostile.length - 12, 8);
           const header = readBatchHeader(hostile, 0, hostile.length);
           if (header === undefined) throw new Error("the header is whole");
-          const columns = recordColumns(1000);
+          const { columns: found } = reading;
           const cursor = recordCursor(header, hostile, BATCH_HEADER, hostile.length);
           try {
-            const n = decodeRecords(cursor, columns, 0, { fromOffset: 0, maxRecords: 1000, maxBytes: Infinity });
+            const n = reading.read(cursor, { fromOffset: 0, maxRecords: 1000, maxBytes: Infinity });
             for (let i = 0; i < n; i++) {
-              expect((columns.off[i] as number) + Math.max(0, columns.len[i] as number)).toBeLessThanOrEqual(
+              expect((found.off[i] as number) + Math.max(0, found.len[i] as number)).toBeLessThanOrEqual(
                 hostile.length,
               );
-              expect((columns.keyOff[i] as number) + Math.max(0, columns.keyLen[i] as number)).toBeLessThanOrEqual(
+              expect((found.keyOff[i] as number) + Math.max(0, found.keyLen[i] as number)).toBeLessThanOrEqual(
                 hostile.length,
               );
             }
@@ -172,6 +205,78 @@ describe("record batches", () => {
       ),
       { numRuns: 500 },
     );
+  });
+});
+
+describe("the decoder", () => {
+  it("finds the checksum of batches of any length, and that of one with any bit flipped wrong", () => {
+    const bytes = Buffer.from(Array.from({ length: 70_000 }, (_, i) => Math.imul(i, 0x9e37_79b1) >>> 24));
+    const done = { batches: 0, folded: 0 };
+    fc.assert(
+      fc.property(fc.integer({ min: 100, max: 70_000 }), fc.nat(), fc.nat(7), (length, at, bit) => {
+        done.batches++;
+        if (length > 17_000) done.folded++;
+        const batch = Buffer.from(bytes.subarray(0, length));
+        batch.writeInt32BE(length - 12, 8);
+        batch.writeInt8(2, 16);
+        stamp(batch, { id: 1n, epoch: 0 }, at);
+        const header = readBatchHeader(batch, 0, length);
+        if (header === undefined) throw new Error("not whole");
+        expect(decoder.holds(batch, header)).toBe(true);
+        const place = 21 + (at % (length - 21));
+        batch[place] = (batch[place] as number) ^ (1 << bit);
+        expect(decoder.holds(batch, header)).toBe(false);
+      }),
+      { numRuns: 2000 },
+    );
+    console.log(`checksums: ${JSON.stringify(done)}, 0 differences`);
+  });
+
+  it("reads batches longer than its memory, and many between them", () => {
+    const long = (letter: string): Plain => ({ key: letter.repeat(700_000), value: letter.repeat(700_000), ts: 1 });
+    const many = Array.from({ length: 900 }, (_, i): Plain => ({
+      key: String(i),
+      value: `v${i}`.repeat(i),
+      ts: 1e12 + i,
+    }));
+    for (const records of [[long("a")], many, [long("b"), ...many.slice(0, 5)], many])
+      for (const reading of readings) expect(read(reading, write(records).bytes, 100)).toEqual(records);
+  });
+
+  it("finds in any bytes what is found where they lie", () => {
+    const done = { batches: 0, refused: 0 };
+    const noise = fc.array(fc.oneof(fc.nat(255), fc.constantFrom(0, 1, 2, 4, 6, 8, 20)), {
+      minLength: 1,
+      maxLength: 80,
+    });
+    const header = write([{ key: null, value: "", ts: 5 }]).bytes.subarray(0, BATCH_HEADER);
+    fc.assert(
+      fc.property(noise, fc.nat(20), fc.nat(10), (body, records, fromOffset) => {
+        const bytes = Buffer.concat([header, Buffer.from(body)]);
+        bytes.writeInt32BE(bytes.length - 12, 8);
+        bytes.writeInt32BE(records, 57);
+        const found = readings.map((reading) => {
+          const batch = readBatchHeader(bytes, 0, bytes.length);
+          if (batch === undefined) throw new Error("not whole");
+          const cursor = recordCursor(batch, bytes, BATCH_HEADER, bytes.length);
+          try {
+            const n = reading.read(cursor, { fromOffset, maxRecords: 100, maxBytes: 1000 });
+            const rows = Array.from({ length: n }, (_, i) =>
+              Object.values(reading.columns).map((column: Int32Array | Float64Array) => column[i]),
+            );
+            return { rows, at: cursor.at, left: cursor.left };
+          } catch (error) {
+            expect(error).toMatchObject({ code: "RECORD_MALFORMED" });
+            return "refused";
+          }
+        });
+        done.batches++;
+        if (found[0] === "refused") done.refused++;
+        expect(found[1]).toEqual(found[0]);
+      }),
+      { numRuns: 20_000 },
+    );
+    console.log(`batches of noise: ${JSON.stringify(done)}, 0 differences`);
   });
 });
 

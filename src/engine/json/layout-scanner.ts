@@ -1,4 +1,5 @@
 import type { Batch } from "../batch.ts";
+import { newInstance, newMemory } from "../webassembly.ts";
 import { layoutCode } from "./layout-code.ts";
 import { rowInts } from "./layout.ts";
 import { MOST_LAYOUT_BYTES } from "./learn-layout.ts";
@@ -21,17 +22,7 @@ const RECORDS = ORDER + MOST_LAYOUTS * 4;
 const LAYOUTS = RECORDS + MOST_RECORDS * 8;
 const ROWS = LAYOUTS + MOST_LAYOUTS * MOST_LAYOUT_BYTES;
 const DATA = ROWS + ROWS_BYTES;
-const PAGES = Math.ceil((DATA + LONGEST + BEHIND) / 65_536);
-
-/** What is used of it: the types of its classes come with those of browsers. */
-declare const WebAssembly: {
-  readonly Memory: new (pages: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-  readonly Module: new (code: Uint8Array) => object;
-  readonly Instance: new (
-    module: object,
-    imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
-  ) => { readonly exports: Readonly<Record<string, unknown>> };
-};
+const BYTES = DATA + LONGEST + BEHIND;
 
 /** Those of a batch. */
 export type Records = Pick<Batch, "buf" | "off" | "len" | "n">;
@@ -46,9 +37,9 @@ export class LayoutScanner {
   private held: readonly Uint8Array[] = [];
 
   constructor() {
-    const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
+    const memory = newMemory(BYTES);
     const bytes = new Uint8Array(memory.buffer);
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(layoutCode, "base64")), {
+    const exports = newInstance(layoutCode, {
       json: { memory, records: RECORDS, layouts: ORDER, rows: ROWS, scanValue: (p: number) => scanValue(bytes, p, 1) },
     });
     this.run = exports["scan"] as typeof this.run;

@@ -7,6 +7,7 @@ import { startFetcher } from "../kafka/fetcher.ts";
 import type { Lost } from "../kafka/offset-reset.ts";
 import { drainChunk, startPartition, type Partition, type PartitionStart } from "../kafka/partition.ts";
 import { lagOf } from "../kafka/reader.ts";
+import { BatchDecoder } from "../kafka/batch-decoder.ts";
 import { recordColumns } from "../kafka/record-batch.ts";
 import type { ExchangeConfig } from "./config.ts";
 import { decodeMarker, eventTimeAt, HEADER, kindOf } from "./envelope.ts";
@@ -44,7 +45,8 @@ export function readExchange({ exchange, starts, cluster, ctx, checkpointed }: R
     refreshMs: REFRESH_MS,
     wake: () => wake(),
   });
-  const read = recordColumns(MAX_BATCH_RECORDS);
+  const decoder = new BatchDecoder();
+  const read = decoder.columns;
   const given = recordColumns(MAX_BATCH_RECORDS);
   /** What was read and not handed out yet: records `next` to `n` of one partition. */
   let next = 0;
@@ -91,7 +93,7 @@ export function readExchange({ exchange, starts, cluster, ctx, checkpointed }: R
   /** Decodes the next piece of what was fetched; false where there is none. */
   const readOn = (): boolean => {
     for (let chunk = fetcher.chunks[0]; chunk !== undefined; chunk = fetcher.chunks[0]) {
-      const drained = drainChunk(chunk, read, LIMITS);
+      const drained = drainChunk(chunk, decoder, LIMITS);
       if (drained.n > 0) {
         next = 0;
         n = drained.n;
@@ -99,8 +101,7 @@ export function readExchange({ exchange, starts, cluster, ctx, checkpointed }: R
         batch.buf = key.buf = drained.buf;
         return true;
       }
-      fetcher.chunks.shift();
-      fetcher.done(chunk);
+      fetcher.done();
     }
     return false;
   };

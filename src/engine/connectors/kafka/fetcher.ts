@@ -1,6 +1,7 @@
 import type { SourceContext } from "../connector.ts";
 import { isWeirError, messageOf } from "../../../errors.ts";
 import type { Metadata } from "./metadata-call.ts";
+import { abortedTransactions } from "./aborted.ts";
 import { backOff, pause } from "../until-reached.ts";
 import { untilReached, type Cluster } from "./cluster.ts";
 import { ErrorCode, errorWithRight } from "./error-codes.ts";
@@ -14,8 +15,11 @@ import { topicId } from "./splits.ts";
 export interface Fetcher {
   /** Chunks in order of arrival; the reader takes from the front. */
   readonly chunks: Chunk[];
-  /** The reader is done with a chunk of this answer; valid only after the batch is no longer used. */
-  done(chunk: Chunk): void;
+  /**
+   * The reader is done with the front; valid only after its last batch is no longer used. Where it is damaged, what is
+   * behind its partition's position is asked for again.
+   */
+  done(): void;
   /** Looks for leaders and partitions now. */
   look(): void;
   /** What ended the fetcher for good. */
@@ -64,6 +68,10 @@ export function startFetcher(options: FetcherOptions): Fetcher {
   let turn = 0;
   /** Their next offset is not there any more, or belongs to a topic that is gone: then with the id of the new one. */
   const lost = new Map<Partition, { readonly anew?: string }>();
+  /** Partitions of which damaged records were read, and no others since. */
+  const damaged = new Set<Partition>();
+  /** Of leaders, until they are followed anew. */
+  const damages = new Map<string, Error>();
   /** Ids of topics that were deleted. */
   const gone = new Set<string>();
   let lookedAt = 0;
@@ -118,7 +126,16 @@ export function startFetcher(options: FetcherOptions): Fetcher {
     p.readableEnd = fetched.readableEnd;
     if (next === undefined) return 0;
     const { fetchOffset: asked, fetchTopicId } = p;
-    chunks.push({ partition: p, frame, fetched, asked, topicId: fetchTopicId, at: fetched.from, cursor: undefined });
+    chunks.push({
+      partition: p,
+      frame,
+      fetched,
+      asked,
+      topicId: fetchTopicId,
+      at: fetched.from,
+      cursor: undefined,
+      damage: undefined,
+    });
     p.fetchOffset = next;
     served.set(p, ++turn);
     return 1;
@@ -147,6 +164,9 @@ export function startFetcher(options: FetcherOptions): Fetcher {
   const follow = async (address: string): Promise<void> => {
     for (;;) {
       while ((waitingAt.get(address) ?? 0) >= AHEAD) await room.passed(signal);
+      const damage = damages.get(address);
+      damages.delete(address);
+      if (damage !== undefined) throw damage;
       const connection = await cluster.connection(address, PURPOSE);
       const mine = partitions
         .filter((p) => p.leader === address && !lost.has(p))
@@ -170,6 +190,7 @@ export function startFetcher(options: FetcherOptions): Fetcher {
     }
   };
   const succeeded = (): void => {
+    if (damaged.size > 0) return;
     failures = 0;
     if (reported) ctx.report(undefined);
     reported = false;
@@ -205,16 +226,36 @@ export function startFetcher(options: FetcherOptions): Fetcher {
     }
   };
   supervise().catch(fail);
+  const leave = (chunk: Chunk): void => {
+    const answer = unread.get(chunk.frame);
+    if (answer === undefined || --answer.left > 0) return;
+    unread.delete(chunk.frame);
+    chunk.frame.release();
+    waitingAt.set(answer.address, (waitingAt.get(answer.address) ?? 1) - 1);
+    room.pass();
+  };
+  const askAgain = ({ partition, frame, topicId }: Chunk, damage: Error): void => {
+    damages.set(unread.get(frame)?.address ?? partition.leader, damage);
+    damaged.add(partition);
+    for (const chunk of chunks.filter((c) => c.partition === partition && c.topicId === topicId)) {
+      chunks.splice(chunks.indexOf(chunk), 1);
+      leave(chunk);
+    }
+    partition.aborted = abortedTransactions();
+    // A topic that was deleted has nothing more to give.
+    if (partition.fetchTopicId === topicId) partition.fetchOffset = partition.position;
+  };
 
   return {
     chunks,
-    done: (chunk) => {
-      const answer = unread.get(chunk.frame);
-      if (answer === undefined || --answer.left > 0) return;
-      unread.delete(chunk.frame);
-      chunk.frame.release();
-      waitingAt.set(answer.address, (waitingAt.get(answer.address) ?? 1) - 1);
-      room.pass();
+    done: () => {
+      const [front] = chunks;
+      if (front?.damage !== undefined) askAgain(front, front.damage);
+      else if (front !== undefined) {
+        chunks.shift();
+        damaged.delete(front.partition);
+        leave(front);
+      }
     },
     look: stale.pass,
     failure: () => failure,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { outRecord } from "../../../../test/builders/connector-context.ts";
+import { BatchDecoder } from "./batch-decoder.ts";
 import { BatchWriter, stamp } from "./batch-writer.ts";
 import { drainChunk, startPartition, type Chunk } from "./partition.ts";
-import { recordColumns } from "./record-batch.ts";
 import { WireReader } from "./wire.ts";
 
 const RECORDS = 20;
@@ -23,16 +23,18 @@ function chunkFrom(offset: number): Chunk {
     topicId: undefined,
     at: 0,
     cursor: undefined,
+    damage: undefined,
   };
 }
 
 describe("a fetched chunk", () => {
   it.each([0, 1, 7, 19])("gives every record from offset %i on, however far into a large batch that is", (offset) => {
     const chunk = chunkFrom(offset);
-    const columns = recordColumns(LIMITS.maxRecords);
+    const decoder = new BatchDecoder();
+    const { columns } = decoder;
     const read: number[] = [];
     for (;;) {
-      const { n } = drainChunk(chunk, columns, LIMITS);
+      const { n } = drainChunk(chunk, decoder, LIMITS);
       if (n === 0) break;
       for (let i = 0; i < n; i++) read.push(columns.offset[i] as number);
       expect(chunk.partition.position).toBe((read.at(-1) as number) + 1);

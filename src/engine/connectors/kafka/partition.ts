@@ -4,15 +4,13 @@ import { abortedTransactions, type AbortedTransactions } from "./aborted.ts";
 import { decompress } from "./compression.ts";
 import type { FetchedPartition } from "./fetch-call.ts";
 import type { Frame } from "./frames.ts";
+import type { BatchDecoder } from "./batch-decoder.ts";
 import {
   BATCH_HEADER,
-  checksumHolds,
-  decodeRecords,
   isAbortMarker,
   readBatchHeader,
   recordCursor,
   type BatchHeader,
-  type RecordColumns,
   type RecordCursor,
 } from "./record-batch.ts";
 import { WireReader } from "./wire.ts";
@@ -79,6 +77,8 @@ export interface Chunk {
   /** Start of the next record batch. */
   at: number;
   cursor: RecordCursor | undefined;
+  /** Why nothing more is read of it: its next batch is not what its producer wrote. */
+  damage: Error | undefined;
 }
 
 const NOTHING: Omit<FetchedPartition, "topic" | "partition"> = {
@@ -93,45 +93,50 @@ const NOTHING: Omit<FetchedPartition, "topic" | "partition"> = {
 export function jumpTo(partition: Partition, offset: number): Chunk {
   const frame: Frame = { reader: new WireReader(Buffer.alloc(0), 0), end: 0, release: () => undefined };
   const fetched = { ...NOTHING, topic: partition.topic, partition: partition.number };
-  return { partition, frame, fetched, asked: offset, topicId: partition.fetchTopicId, at: 0, cursor: undefined };
+  return {
+    partition,
+    frame,
+    fetched,
+    asked: offset,
+    topicId: partition.fetchTopicId,
+    at: 0,
+    cursor: undefined,
+    damage: undefined,
+  };
 }
 
-/** Verifies the answer's batches and returns the offset to go on from; undefined where there is no whole batch. */
+/** The offset to go on from; undefined where there is no whole batch. Checksums are looked at when a batch is read. */
 export function endOfChunk(frame: Frame, fetched: FetchedPartition): number | undefined {
   let next: number | undefined;
   for (let at = fetched.from; ;) {
     const header = readBatchHeader(frame.reader.buf, at, fetched.to);
     if (header === undefined) return next;
-    if (!checksumHolds(frame.reader.buf, header)) {
-      throw new Error(
-        `${fetched.topic}[${fetched.partition}]: the batch at offset ${header.baseOffset} fails its checksum`,
-      );
-    }
     next = header.nextOffset;
     at = header.end;
   }
 }
 
 /**
- * Decodes up to the limits into the columns, all from one buffer. Returns the number of records and that buffer; zero
- * when the chunk has nothing more. Moves the partition's position.
+ * Decodes up to the limits into the decoder's columns, all from one buffer. Returns the number of records and that buffer;
+ * zero when the chunk has nothing more, or is damaged. Moves the partition's position.
  */
 export function drainChunk(
   chunk: Chunk,
-  columns: RecordColumns,
+  decoder: BatchDecoder,
   limits: { readonly maxRecords: number; readonly maxBytes: number },
 ): { n: number; buf: Buffer } {
   const { partition } = chunk;
+  const { columns } = decoder;
   let n = 0;
   let bytes = 0;
   let buf = chunk.frame.reader.buf;
   while (n < limits.maxRecords && bytes < limits.maxBytes) {
-    const cursor = chunk.cursor ?? nextCursor(chunk);
+    const cursor = chunk.cursor ?? nextCursor(chunk, decoder);
     if (cursor === undefined) break;
     if (n > 0 && cursor.buf !== buf) break;
     buf = cursor.buf;
     const from = cursor.at;
-    n = decodeRecords(cursor, columns, n, {
+    n = decoder.read(cursor, n, {
       fromOffset: partition.position,
       maxRecords: limits.maxRecords,
       maxBytes: limits.maxBytes - bytes,
@@ -150,7 +155,7 @@ export function drainChunk(
 }
 
 /** The next batch with records for us; steps over control batches and aborted transactions. */
-function nextCursor(chunk: Chunk): RecordCursor | undefined {
+function nextCursor(chunk: Chunk, decoder: BatchDecoder): RecordCursor | undefined {
   const { partition, frame, fetched } = chunk;
   const { buf } = frame.reader;
   if (chunk.at === fetched.from) {
@@ -163,6 +168,12 @@ function nextCursor(chunk: Chunk): RecordCursor | undefined {
   for (;;) {
     const header = readBatchHeader(buf, chunk.at, fetched.to);
     if (header === undefined) return undefined;
+    if (!decoder.holds(buf, header)) {
+      chunk.damage = new Error(
+        `${partition.split.id}: the batch at offset ${header.baseOffset} fails its checksum; look at the disk of its broker and at the network to it`,
+      );
+      return undefined;
+    }
     chunk.at = header.end;
     if (isSkipped(partition.aborted, buf, header)) {
       partition.position = Math.max(partition.position, header.nextOffset);

@@ -2,14 +2,14 @@ import type { Batch } from "../../batch.ts";
 import { MAX_BATCH_BYTES, MAX_BATCH_RECORDS } from "../../batch.ts";
 import type { SourceContext, SourceReader, Split } from "../connector.ts";
 import type { Cluster } from "./cluster.ts";
+import { BatchDecoder } from "./batch-decoder.ts";
 import type { KafkaSourceConfig } from "./config.ts";
 import { startFetcher } from "./fetcher.ts";
 import { groupProgress } from "./group-progress.ts";
 import { partitionGrowth } from "./growth.ts";
 import { resetPolicy } from "./offset-reset.ts";
-import { drainChunk, startPartition, type Chunk, type Partition, type PartitionStart } from "./partition.ts";
+import { drainChunk, startPartition, type Partition, type PartitionStart } from "./partition.ts";
 import { metadataReader } from "./read-metadata.ts";
-import { recordColumns } from "./record-batch.ts";
 import { firstPositions, readsCommitted, type KafkaPosition } from "./start-offsets.ts";
 
 const LIMITS = { maxRecords: MAX_BATCH_RECORDS, maxBytes: MAX_BATCH_BYTES };
@@ -25,7 +25,8 @@ export interface ReaderOptions {
 
 export function readPartitions({ source, starts, cluster, ctx, refreshMs }: ReaderOptions): SourceReader {
   let wake = (): void => undefined;
-  const columns = recordColumns(MAX_BATCH_RECORDS);
+  const decoder = new BatchDecoder();
+  const { columns } = decoder;
   const metadata = source.metadata === undefined ? undefined : metadataReader(source.metadata, columns);
   const partitions = starts.map(startPartition);
   const added: Split[] = [];
@@ -53,8 +54,6 @@ export function readPartitions({ source, starts, cluster, ctx, refreshMs }: Read
   });
   const group = source.groupId ?? (ctx.job === undefined ? undefined : `weir.${ctx.job}.${ctx.node}`);
   const progress = group === undefined ? undefined : groupProgress(group, cluster);
-  /** Chunk of the last batch, when that was its last: its buffer may be reused once the batch is no longer read. */
-  let finished: Chunk | undefined;
   let from: Partition | undefined;
   const batch: Batch = {
     split: 0,
@@ -71,18 +70,15 @@ export function readPartitions({ source, starts, cluster, ctx, refreshMs }: Read
 
   return {
     poll: () => {
-      if (finished !== undefined) fetcher.done(finished);
-      finished = undefined;
       const failure = fetcher.failure();
       if (failure !== undefined) throw failure;
       if (growth.stalled()) return undefined;
       for (;;) {
         const chunk = fetcher.chunks[0];
         if (chunk === undefined) return undefined;
-        const { n, buf } = drainChunk(chunk, columns, LIMITS);
+        const { n, buf } = drainChunk(chunk, decoder, LIMITS);
         if (n === 0) {
-          fetcher.chunks.shift();
-          fetcher.done(chunk);
+          fetcher.done();
           continue;
         }
         batch.n = n;

@@ -158,7 +158,7 @@ export function decodeRecords(cursor: RecordCursor, columns: RecordColumns, n: n
   return n;
 }
 
-function malformed(header: BatchHeader): WeirError {
+export function malformed(header: BatchHeader): WeirError {
   return new WeirError(
     "RECORD_MALFORMED",
     `the record batch at offset ${header.baseOffset} passes its checksum, but its records do not add up`,

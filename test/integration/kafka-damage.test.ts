@@ -1,0 +1,68 @@
+import { openSync, closeSync, readSync, writeSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readBatchHeader } from "../../src/engine/connectors/kafka/record-batch.ts";
+import { kafkaSource } from "../../src/engine/connectors/kafka/source.ts";
+import { connectorContext } from "../builders/connector-context.ts";
+import { readUntil } from "../builders/read-records.ts";
+import { startKafka, type KafkaRecord, type KafkaServer } from "../servers/kafka.ts";
+
+let kafka: KafkaServer;
+beforeAll(async () => {
+  kafka = await startKafka();
+});
+afterAll(() => kafka.close());
+
+const BATCHES = 5;
+const BATCH = 400;
+const records = (first: number): KafkaRecord[] =>
+  Array.from({ length: BATCH }, (_, i) => ({ key: null, value: `value ${first + i} `.repeat(20) }));
+
+/** Turns over a bit in a record of the batch with this number, in the broker's file, which its page cache serves. */
+function turnBit(topic: string, number: number): void {
+  const path = join(kafka.dataDir, `${topic}-0`, "00000000000000000000.log");
+  const log = readFileSync(path);
+  let header = readBatchHeader(log, 0, log.length);
+  for (let i = 0; i < number && header !== undefined; i++) header = readBatchHeader(log, header.end, log.length);
+  if (header === undefined) throw new Error(`${path} has no batch ${number}`);
+  const file = openSync(path, "r+");
+  const byte = Buffer.alloc(1);
+  readSync(file, byte, 0, 1, header.end - 100);
+  writeSync(file, Buffer.from([(byte[0] as number) ^ 4]), 0, 1, header.end - 100);
+  closeSync(file);
+}
+
+describe("a batch that a broker's disk has damaged", () => {
+  it("is not read: what is before it and other partitions are, the job says where it is, and goes on when it is mended", async () => {
+    await kafka.createTopic("readings", 2);
+    for (let i = 0; i < BATCHES; i++)
+      for (const split of [0, 1]) await kafka.produce({ topic: "readings", partition: split }, records(i * BATCH));
+    const expected = await kafka.consumeAll("readings");
+    turnBit("readings", 2);
+    const context = connectorContext();
+    const config = { brokers: kafka.brokers, topics: ["readings"] };
+    const splits = await kafkaSource.splits(config, context.source);
+    const said = context.reported((problem) => problem?.code === "SOURCE_UNREACHABLE");
+    const reader = await kafkaSource.open(
+      config,
+      splits.map((split) => ({ split, position: undefined })),
+      context.source,
+    );
+    const before = await readUntil(reader, (found) => found.length >= (BATCHES + 2) * BATCH);
+    expect(before.filter(({ split }) => split === 0)).toHaveLength(2 * BATCH);
+    // Its problem is said when it is there the second time, and not taken back while it is there.
+    await Promise.all([said, readUntil(reader, () => context.problems.length > 0)]);
+    expect(context.problems).not.toContain(undefined);
+    expect(context.problems[0]?.message).toMatch(
+      new RegExp(`readings-0: the batch at offset ${2 * BATCH} fails its checksum; look at the disk`),
+    );
+    turnBit("readings", 2);
+    const after = await readUntil(reader, (found) => found.length >= (BATCHES - 2) * BATCH);
+    await readUntil(reader, () => context.problems.at(-1) === undefined);
+    await reader.close();
+    const all = [...before, ...after].toSorted((a, b) => a.split - b.split);
+    expect(all.map(({ place, value }) => ({ place, value }))).toEqual(
+      expected.map(({ partition, offset, value }) => ({ place: `readings[${partition}]@${offset}`, value })),
+    );
+  });
+});
