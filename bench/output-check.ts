@@ -16,13 +16,13 @@ export function outputCheck(kafka: KafkaServer, workload: Workload, count: numbe
   return async (topic) => {
     const missing = Int32Array.from(times);
     const wrong: string[] = [];
-    for (const { value } of await kafka.consumeAll(topic)) {
+    await kafka.consumeEach(topic, ({ value }) => {
       const row = workload.row(JSON.parse(value) as OutputRecord);
-      if (row === undefined) continue;
+      if (row === undefined) return;
       const number = numbers.get(row);
       if (number === undefined || (missing[number] as number) === 0) wrong.push(row);
       else missing[number] = (missing[number] as number) - 1;
-    }
+    });
     const lost = missing.reduce((sum, n) => sum + n, 0);
     if (wrong.length === 0 && lost === 0) return;
     const first = [...numbers].find(([, number]) => (missing[number] as number) > 0)?.[0] ?? "";

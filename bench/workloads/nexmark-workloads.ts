@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { model } from "../../test/builders/nexmark-model.ts";
 import { nexmarkEvents, nexmarkShape } from "../inputs/nexmark-events.ts";
-import { nexmarkEvent } from "../nexmark/generator.ts";
+import { nexmarkEvent, type NexmarkEvent } from "../nexmark/generator.ts";
 import { jobFiles, millis, type OutputRecord, type Workload } from "./workload.ts";
 
 /** Nexmark's queries from Kafka, checked against the model that the property tests use. */
@@ -14,12 +14,15 @@ function query(name: string, what: string, row: (record: OutputRecord) => string
     goal: { flink: 5 },
     input: nexmarkEvents,
     ...jobFiles(folder, name),
-    expected: (count) => {
-      const events = Array.from({ length: count }, (_, n) => nexmarkEvent(n, nexmarkShape));
-      return (model[name]?.(events) ?? []).map(row);
+    *expected(count) {
+      for (const record of model[name]?.(eventsUpTo(count)) ?? []) yield row(record);
     },
     row,
   };
+}
+
+function* eventsUpTo(count: number): Iterable<NexmarkEvent> {
+  for (let n = 0; n < count; n++) yield nexmarkEvent(n, nexmarkShape);
 }
 
 const words = (...values: readonly unknown[]): string => values.join(" ");

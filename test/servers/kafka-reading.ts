@@ -31,18 +31,26 @@ export async function consumeAll(
   topic: string,
   isolation: Isolation,
 ): Promise<ConsumedRecord[]> {
-  return withConsumer(brokers, async (consumer) => {
+  const found: ConsumedRecord[] = [];
+  await consumeEach(brokers, topic, isolation, (record) => found.push(record));
+  return found;
+}
+
+export async function consumeEach(
+  brokers: readonly string[],
+  topic: string,
+  isolation: Isolation,
+  each: (record: ConsumedRecord) => void,
+): Promise<void> {
+  await withConsumer(brokers, async (consumer) => {
     const [starts, ends] = await Promise.all([
       offsets(consumer, topic, -2n, isolation),
       offsets(consumer, topic, -1n, isolation),
     ]);
-    const found: ConsumedRecord[] = [];
     for (const [partition, end] of ends.entries()) {
       const from = starts[partition] ?? 0n;
-      for await (const record of readPartition(consumer, { topic, partition, from, end, isolation }))
-        found.push(record);
+      for await (const record of readPartition(consumer, { topic, partition, from, end, isolation })) each(record);
     }
-    return found;
   });
 }
 

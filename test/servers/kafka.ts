@@ -12,7 +12,14 @@ import { Admin, Producer, compatibilityPartitioner } from "@platformatic/kafka";
 import { freePorts } from "./free-ports.ts";
 import { startSecondBroker, type SecondBroker } from "./kafka-second-broker.ts";
 import { end, kafkaFolder, launch } from "./kafka-process.ts";
-import { beginOffsets, consumeAll, endOffsets, type ConsumedRecord, type Isolation } from "./kafka-reading.ts";
+import {
+  beginOffsets,
+  consumeAll,
+  consumeEach,
+  endOffsets,
+  type ConsumedRecord,
+  type Isolation,
+} from "./kafka-reading.ts";
 
 export interface KafkaRecord {
   readonly key?: string | Buffer | null;
@@ -54,6 +61,8 @@ export interface KafkaServer {
   produce(target: ProduceSettings, records: readonly KafkaRecord[]): Promise<void>;
   /** Everything from the first to the current end offset, partition by partition in offset order. */
   consumeAll(topic: string, options?: { readonly isolation: Isolation }): Promise<ConsumedRecord[]>;
+  /** The same, of a topic that is not to be held in memory. */
+  consumeEach(topic: string, each: (record: ConsumedRecord) => void): Promise<void>;
   /** Offset of the first record that each partition still has. */
   beginOffsets(topic: string): Promise<number[]>;
   /** Offset behind the last record of each partition; transaction markers count. */
@@ -119,6 +128,7 @@ export async function startKafka(
     ...adminOf(brokers),
     produce: (target, records) => produce(brokers, target, records),
     consumeAll: (topic, options) => consumeAll(brokers, topic, options?.isolation ?? "committed"),
+    consumeEach: (topic, each) => consumeEach(brokers, topic, "committed", each),
     stop: () => end(broker, "SIGTERM"),
     kill: () => end(broker, "SIGKILL"),
     restart: async () => {
