@@ -145,6 +145,27 @@ describe("what is read ahead for a join in RocksDB", () => {
   });
 });
 
+describe("sessions in RocksDB", () => {
+  it("are written when what they have become is more than the cache holds, and not before", () => {
+    const last = { aggregate: { last: "last(event.v)" } };
+    const { startOn, take } = rig({ keyBy: "event.k", window: { session: { gap: "10s" } }, ...last });
+    const sum = { written: 0, read: 0 };
+    const program = startOn({ rocks: counted(sum, 1_000_000) });
+    const all = (v: string): void => {
+      send(
+        program,
+        Array.from({ length: 200 }, (_, i) => ({ k: `key-${i}`, ts: 1, v })),
+      );
+    };
+    for (let i = 0; i < 20; i++) all("short");
+    expect(sum.written).toBe(0);
+    for (let i = 0; i < 2; i++) all("x".repeat(10_000));
+    expect(sum.written).toBeGreaterThan(1_000_000);
+    program.advanceWatermark("events", 20_000);
+    expect(take()).toHaveLength(200);
+  });
+});
+
 describe("timers in RocksDB", () => {
   it("come in the order of a sorted list, however many there are and whenever they are added", () => {
     const seen = { timers: 0, most: 0 };

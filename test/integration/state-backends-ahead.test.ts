@@ -107,3 +107,40 @@ it.each([1e9, 300_000])(
     expect(stored.length).toBe(memory.length);
   },
 );
+
+const seen = { seen: "collect(event.ts)" };
+it.each([
+  [1e9, {}],
+  [1e9, seen],
+  [300_000, {}],
+  [100_000, seen],
+])("sessions are saved as they were while records go on (%d bytes, %o)", (cacheBytes, more) => {
+  const aggregate = { n: "count()", last: "last(event.v)", ...more };
+  const { startOn, take } = rig({ keyBy: "event.k", window: { session: { gap: "3s" } }, aggregate });
+  const states = [{}, { rocks: rocks.state({ cacheBytes }) }];
+  const [memory = [], stored = []] = states.map((state) => {
+    const r = random(5);
+    const rows: string[] = [];
+    let program = startOn(state);
+    for (let batch = 0; batch < 24; batch++) {
+      send(program, events(r, batch));
+      program.advanceWatermark("events", batch * 1_000 - 500);
+      if (batch % 6 !== 5) continue;
+      const { stateVersion } = stateOf(program);
+      const snapshot = stateOf(program).beginSnapshot();
+      const given = take();
+      send(program, events(r, batch));
+      program.advanceWatermark("events", batch * 1_000 + 2_000);
+      take();
+      const saved = Array.from(snapshot.chunks(0), (chunk) => Buffer.from(chunk));
+      snapshot.release();
+      program = startOn(state);
+      stateOf(program).restore(0, saved, stateVersion);
+      for (const row of given) rows.push(JSON.stringify(row));
+    }
+    program.end("events");
+    return [...rows, ...take().map((row) => JSON.stringify(row))];
+  });
+  expect(memory.length).toBeGreaterThan(1_000);
+  expect(stored).toEqual(memory);
+});

@@ -1,6 +1,7 @@
+import type { Held } from "../accumulators/accumulator.ts";
 import type { KeyedSnapshot } from "../program.ts";
 import type { WindowNode } from "../windows/cells.ts";
-import { ChunkWriter, floorOf } from "../windows/chunk-writer.ts";
+import { floorOf } from "../windows/chunk-writer.ts";
 import { EntryWriter, newDecoded, readChunk, readEntry } from "../windows/entry-codec.ts";
 import { requireRestorable } from "../windows/restorable.ts";
 import { Sessions } from "../windows/sessions.ts";
@@ -8,6 +9,7 @@ import type { Session, SessionsById, SessionsByKey, SessionShard } from "../wind
 import type { Fire } from "../windows/window-state.ts";
 import type { DatabaseSnapshot, RocksState } from "./database.ts";
 import { shardPrefix } from "./entry-store.ts";
+import { lastNumber } from "./key-list.ts";
 import { numberIn, numberText } from "./number-text.ts";
 import { VALUE_HEADER } from "./packed-writes.ts";
 import { keyText, nameOf } from "./stored-map.ts";
@@ -23,44 +25,60 @@ const TIMER = 2;
 
 /** Behind the header of a value; then comes the session as it is saved. */
 const FIRED_BYTES = 1;
+/** Of the memory, for timers. */
+const TIMER_SHARE = 1 / 16;
 
-/** `Sessions` in RocksDB: only those in use are in memory. */
-export class RocksSessions extends Sessions<SessionShard> {
+interface StoredShard extends SessionShard {
+  readonly stored: StoredMap<Session, number>;
+  /** Of sessions, by key. */
+  readonly ids: StoredMap<readonly number[]>;
+}
+
+/** `Sessions` in RocksDB: only those in use are in memory, and only those that leave it are written. */
+export class RocksSessions extends Sessions<StoredShard> {
   readonly store: ReadAhead;
   private readonly values: ValueStore;
-  private readonly sessions: StoredMap<Session>;
-  private readonly ids: StoredMap<readonly number[]>;
   private readonly timers: StoredTimers;
-  private readonly wanted: string[] = [];
+  private readonly writer: EntryWriter;
+  private readonly wanted: { readonly shard: StoredShard; readonly key: string }[] = [];
+  private readonly memory: number;
+  private readonly late: boolean;
   private known = 0;
+  /** That are still read. */
+  private begun = 0;
 
   constructor(node: WindowNode, gapMs: number, state: RocksState) {
     super(node, gapMs);
     const database = state.open(node.name);
+    const timerBytes = state.cacheBytes * TIMER_SHARE;
+    this.memory = state.cacheBytes - timerBytes;
     // What is changed from here on is to be written again.
-    this.values = new ValueStore(database, state.cacheBytes, () => this.snapshots.epoch++);
-    this.ids = this.values.map(IDS, idsCodec);
-    this.sessions = this.values.map(SESSION, this.sessionCodec());
-    this.timers = new StoredTimers(database, Buffer.of(TIMER));
+    const written = (): number => this.snapshots.epoch++;
+    // What an accumulator takes is known when it is written.
+    this.late = this.layout.accumulators.every((kind) => kind === undefined);
+    this.values = new ValueStore(database, this.memory, { written, late: this.late });
+    this.timers = new StoredTimers(database, Buffer.of(TIMER), timerBytes);
+    this.writer = new EntryWriter(this.layout, 0);
     this.store = this.values.readAhead(() => this.fetch());
   }
 
-  private sessionCodec(): ValueCodec<Session> {
-    const writer = new EntryWriter(this.layout, 0);
+  private sessionCodec(shard: number): ValueCodec<Session, number> {
+    const { writer } = this;
     const entry = newDecoded(this.layout);
     return {
-      encode: ({ end, keys, cells, texts, fired }) => {
+      encode: (session) => {
         writer.room(FIRED_BYTES);
-        writer.at = writer.buffer.writeUInt8(fired ? 1 : 0, writer.at);
-        writer.add(end, { bytes: keys, start: 0, stop: keys.length }, { cells, cellAt: 0, texts, textAt: 0 });
+        writer.at = writer.buffer.writeUInt8(session.fired ? 1 : 0, writer.at);
+        addSession(writer, session);
         return writer.only();
       },
-      decode: (bytes, name) => {
+      weigh: ({ keys, cells, texts }) => ENTRY_BYTES + keys.length + cells.byteLength + bytesOfTexts(texts),
+      decode: (bytes, id) => {
         readEntry(bytes, FIRED_BYTES, { layout: this.layout, entry });
         const keys = Buffer.from(bytes.subarray(entry.key.start, entry.key.stop));
         return {
-          id: idOf(name),
-          shard: name.charCodeAt(0),
+          id,
+          shard,
           key: keys.toString("latin1"),
           keys,
           keyAt: Int32Array.of(0, keys.length),
@@ -76,66 +94,83 @@ export class RocksSessions extends Sessions<SessionShard> {
   }
 
   /** A record of `key` comes soon. */
-  want(shard: number): void {
-    if (!this.values.cold) return;
-    const name = nameOf(shard, keyText(this.key));
-    this.ids.want(name);
-    this.wanted.push(name);
+  want(index: number): void {
+    const shard = this.owned.get(index);
+    if (shard === undefined || !this.values.cold) return;
+    const key = keyText(this.key);
+    shard.ids.want(key);
+    this.wanted.push({ shard, key });
   }
 
   /** First the ids of the keys, then their sessions. */
   private fetch(): void {
     this.values.fetch();
-    for (const name of this.wanted)
-      for (const id of this.ids.get(name) ?? []) this.sessions.want(sessionName(name.charCodeAt(0), id));
+    for (const { shard, key } of this.wanted) for (const id of shard.ids.get(key) ?? []) shard.stored.want(id);
     this.wanted.length = 0;
     this.values.fetch();
   }
 
-  protected newShard(index: number): SessionShard {
+  protected newShard(index: number): StoredShard {
+    const stored = this.values.mapBy((id: number, keys) => {
+      keys.byte(SESSION);
+      keys.short(index);
+      keys.number(id);
+    }, this.sessionCodec(index));
+    const ids = this.values.mapBy((key: string, keys) => {
+      keys.byte(IDS);
+      keys.short(index);
+      keys.text(key);
+    }, idsCodec);
     const sessions: SessionsById = {
-      get: (id) => this.sessions.get(sessionName(index, id)),
-      set: (id, session) => this.sessions.put(sessionName(index, id), session),
+      get: (id) => stored.get(id),
+      set: (id, session) => stored.put(id, session),
       delete: (id) => {
         this.known--;
-        this.sessions.delete(sessionName(index, id));
+        stored.delete(id);
       },
     };
     const byKey: SessionsByKey = {
-      get: (key) => {
-        const ids = this.ids.get(nameOf(index, key));
-        return ids?.map((id) => sessions.get(id)).filter((session) => session !== undefined);
-      },
+      get: (key) =>
+        ids
+          .get(key)
+          ?.map((id) => stored.get(id))
+          .filter((session) => session !== undefined),
       set: (key, all) =>
-        this.ids.put(
-          nameOf(index, key),
+        ids.put(
+          key,
           all.map(({ id }) => id),
         ),
-      delete: (key) => this.ids.delete(nameOf(index, key)),
+      delete: (key) => ids.delete(key),
     };
-    return { index, floor: Number.NEGATIVE_INFINITY, created: 0, sessions, byKey };
+    return { index, floor: Number.NEGATIVE_INFINITY, created: 0, sessions, byKey, stored, ids };
   }
 
-  protected override insert(...of: Parameters<Sessions<SessionShard>["insert"]>): Session {
+  protected override insert(...of: Parameters<Sessions<StoredShard>["insert"]>): Session {
     this.known++;
     return super.insert(...of);
   }
 
-  protected addTimer(at: number, { index }: SessionShard, id: number): void {
-    this.timers.add(at, sessionName(index, id));
+  protected addTimer(at: number, { index }: StoredShard, id: number): void {
+    this.timers.add(at, timerId(index, id));
   }
 
   override session(shardIndex: number, ts: number): Session | undefined {
     this.values.room();
-    return super.session(shardIndex, ts);
+    const session = super.session(shardIndex, ts);
+    // What is not written yet is counted by what the records before have made of it.
+    if (session !== undefined && this.late && this.layout.texts > 0)
+      this.owned.get(shardIndex)?.stored.weigh(session.id);
+    return session;
   }
 
-  /** Nobody else has it: it is changed in its place. */
-  protected own(shard: SessionShard, session: Session): Session {
+  /** The session, or a copy in its place where a snapshot may hold it. */
+  protected own(shard: StoredShard, session: Session): Session {
     if (session.epoch === this.snapshots.epoch) return session;
-    session.epoch = this.snapshots.epoch;
-    shard.sessions.set(session.id, session);
-    return session;
+    const own = this.begun === 0 ? session : { ...session, cells: session.cells.slice(), texts: [...session.texts] };
+    if (own !== session) session.only = false;
+    own.epoch = this.snapshots.epoch;
+    shard.sessions.set(own.id, own);
+    return own;
   }
 
   /** In the order of their ends: a session is given at its timer, or has another one that stands at its end. */
@@ -153,21 +188,38 @@ export class RocksSessions extends Sessions<SessionShard> {
   }
 
   /** First the sessions, then which ones their keys have. */
-  private fetchSessions(names: readonly string[]): void {
-    for (const name of names) this.sessions.want(name);
+  private fetchSessions(timers: readonly string[]): void {
+    if (!this.values.cold) return;
+    for (const timer of timers) this.open(timer.charCodeAt(0)).stored.want(idOf(timer));
     this.values.fetch();
-    for (const name of names) {
-      const session = this.sessions.get(name);
-      if (session !== undefined) this.ids.want(nameOf(name.charCodeAt(0), session.key));
+    for (const timer of timers) {
+      const { stored, ids } = this.open(timer.charCodeAt(0));
+      const session = stored.get(idOf(timer));
+      if (session !== undefined) ids.want(session.key);
     }
     this.values.fetch();
   }
 
+  /** What was not written stays as it is: it is copied before it changes. */
   beginSnapshot(): KeyedSnapshot {
-    const { of } = this.values.snapshot();
-    const watermarks = new Map<number, number>();
-    for (const { index, floor } of this.owned.values()) watermarks.set(index, Math.max(this.watermark, floor));
-    return { chunks: (shard) => chunks(of, shard, watermarks.get(shard)), release: () => of.release() };
+    const { of } = this.values.barrier();
+    const held = new Map<number, AtBarrier>();
+    for (const { index, floor, stored } of this.owned.values())
+      held.set(index, { of, watermark: Math.max(this.watermark, floor), unwritten: stored.unwritten() });
+    this.snapshots.epoch++;
+    this.begun++;
+    this.values.cacheBytes = this.memory - Math.min(this.memory / 2, this.values.bytes);
+    return {
+      chunks: (shard) => {
+        const at = held.get(shard);
+        return at === undefined ? [] : chunks(shard, at, new EntryWriter(this.layout, at.watermark));
+      },
+      release: () => {
+        of.release();
+        held.clear();
+        if (--this.begun === 0) this.values.cacheBytes = this.memory;
+      },
+    };
   }
 
   restore(index: number, saved: readonly Buffer[], stateVersion: number): void {
@@ -188,22 +240,54 @@ export class RocksSessions extends Sessions<SessionShard> {
   }
 }
 
-const sessionName = (shard: number, id: number): string => nameOf(shard, numberText(id));
-const idOf = (name: string): number => numberIn(name.slice(1));
+const timerId = (shard: number, id: number): string => nameOf(shard, numberText(id));
+const idOf = (timer: string): number => numberIn(timer.slice(1));
+
+/** Beside its key, cells and texts. */
+const ENTRY_BYTES = 16;
+const ID_BYTES = 8;
+
+function bytesOfTexts(texts: readonly Held[]): number {
+  let bytes = 0;
+  for (const text of texts) bytes += typeof text === "string" ? text.length : ID_BYTES;
+  return bytes;
+}
 
 const idsCodec: ValueCodec<readonly number[]> = {
   encode: (ids) => Buffer.from(ids.join(",")),
+  weigh: (ids) => ids.length * ID_BYTES,
   decode: (bytes) => bytes.toString().split(",").map(Number),
 };
 
+function addSession(writer: EntryWriter, { keys, end, cells, texts }: Session): void {
+  writer.add(end, { bytes: keys, start: 0, stop: keys.length }, { cells, cellAt: 0, texts, textAt: 0 });
+}
+
+interface AtBarrier {
+  readonly of: DatabaseSnapshot;
+  readonly watermark: number;
+  /** By id; nothing for one that is gone. */
+  readonly unwritten: ReadonlyMap<number, Session | undefined>;
+}
+
 /** By id: in the order of creation. */
-function* chunks(from: DatabaseSnapshot, shard: number, watermark: number | undefined): Generator<Buffer> {
-  if (watermark === undefined) return;
-  const writer = new ChunkWriter(watermark);
-  for (const part of from.pairs(shardPrefix(SESSION, shard)))
-    for (const { value } of part) {
-      writer.raw(value.subarray(VALUE_HEADER + FIRED_BYTES));
+function* chunks(shard: number, { of, unwritten }: AtBarrier, writer: EntryWriter): Generator<Buffer> {
+  const later = [...unwritten].toSorted(([a], [b]) => a - b);
+  let next = 0;
+  const addBefore = function* (id: number): Generator<Buffer> {
+    for (; next < later.length && (later[next] as (typeof later)[number])[0] < id; next++) {
+      const session = later[next]?.[1];
+      if (session !== undefined) addSession(writer, session);
       if (writer.full()) yield writer.take();
     }
+  };
+  for (const part of of.pairs(shardPrefix(SESSION, shard)))
+    for (const { key, value } of part) {
+      const id = lastNumber(key);
+      yield* addBefore(id);
+      if (!unwritten.has(id)) writer.raw(value.subarray(VALUE_HEADER + FIRED_BYTES));
+      if (writer.full()) yield writer.take();
+    }
+  yield* addBefore(Number.POSITIVE_INFINITY);
   yield writer.take();
 }

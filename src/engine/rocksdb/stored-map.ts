@@ -17,6 +17,8 @@ export interface ValueCodec<T, Name = string> {
   encode(value: T): Uint8Array;
   /** Nothing where the bytes say that the object is gone. */
   decode(bytes: Buffer, name: Name): T | undefined;
+  /** About how many bytes these are, where that is known without writing them. */
+  weigh?(value: T): number;
   /** What stays in the place of one that is gone, so that a checkpoint can tell; absent where nothing must. */
   readonly gone?: Uint8Array;
 }
@@ -24,6 +26,8 @@ export interface ValueCodec<T, Name = string> {
 interface Held<T> {
   value: T | undefined;
   changed: boolean;
+  /** The database may have something by the name. */
+  stored: boolean;
   bytes: number;
 }
 
@@ -96,16 +100,25 @@ export class StoredMap<T, N extends Name = string> {
 
   private change(name: N, value: T | undefined): void {
     let held = this.held.get(name);
-    if (held === undefined) held = this.hold(name, value, UNKNOWN_BYTES);
+    if (held === undefined) held = this.hold(name, value, { bytes: this.weightOf(value), stored: this.mayHave() });
     held.value = value;
+    if (value === undefined && !held.stored) return this.forget(name, held);
     if (held.changed) return;
     held.changed = true;
     this.changed.set(name, held);
     this.store.changes += 1 + (held.bytes >> BIG_BITS);
   }
 
-  private hold(name: N, value: T | undefined, bytes: number): Held<T> {
-    const held = { value, changed: false, bytes: OBJECT_BYTES + nameBytes(name) + bytes * 2 };
+  /** Nobody knows of it but this map. */
+  private forget(name: N, held: Held<T>): void {
+    this.held.delete(name);
+    this.changed.delete(name);
+    this.count(-held.bytes);
+  }
+
+  private hold(name: N, value: T | undefined, of: { bytes: number; stored: boolean }): Held<T> {
+    const { bytes, stored } = of;
+    const held = { value, changed: false, stored, bytes: OBJECT_BYTES + nameBytes(name) + bytes * 2 };
     this.held.set(name, held);
     this.count(held.bytes);
     this.store.taken += held.bytes;
@@ -134,10 +147,10 @@ export class StoredMap<T, N extends Name = string> {
   /** Takes the bytes that the database has for a name; none where it has nothing. */
   load(name: N, bytes: Buffer | undefined): void {
     if (bytes !== undefined) {
-      this.hold(name, this.codec.decode(bytes, name), bytes.length);
+      this.hold(name, this.codec.decode(bytes, name), { bytes: bytes.length, stored: true });
       return;
     }
-    this.hold(name, undefined, 0);
+    this.hold(name, undefined, { bytes: 0, stored: false });
     this.lacking.push(name);
     this.store.lacking.add(this as unknown as AnyMap);
   }
@@ -158,6 +171,13 @@ export class StoredMap<T, N extends Name = string> {
     keys.end();
   }
 
+  /** What the database does not have as it is: nothing for what is gone. */
+  unwritten(): Map<N, T | undefined> {
+    const found = new Map<N, T | undefined>();
+    for (const [name, { value }] of this.changed) found.set(name, value);
+    return found;
+  }
+
   /** Puts what was changed into `writes`. */
   write(writes: PackedWrites, number: number, keys: KeyList): void {
     const { codec } = this;
@@ -171,11 +191,26 @@ export class StoredMap<T, N extends Name = string> {
       if (bytes === undefined) writes.delete(NOTHING, key);
       else writes.value(key, number, bytes);
       held.changed = false;
-      const now = OBJECT_BYTES + nameBytes(name) + (bytes?.length ?? 0) * 2;
-      this.count(now - held.bytes);
-      held.bytes = now;
+      held.stored = true;
+      this.recount(name, held, bytes?.length ?? 0);
     }
     this.changed.clear();
+  }
+
+  /** Counts an object that is held as what it is now. */
+  weigh(name: N): void {
+    const held = this.held.get(name);
+    if (held !== undefined) this.recount(name, held, this.weightOf(held.value));
+  }
+
+  private weightOf(value: T | undefined): number {
+    return (value === undefined ? 0 : this.codec.weigh?.(value)) ?? UNKNOWN_BYTES;
+  }
+
+  private recount(name: N, held: Held<T>, bytes: number): void {
+    const now = OBJECT_BYTES + nameBytes(name) + bytes * 2;
+    this.count(now - held.bytes);
+    held.bytes = now;
   }
 
   private count(bytes: number): void {

@@ -1,17 +1,16 @@
 import type { Database } from "./database.ts";
 import { readTime, TIME_BYTES, writeTime } from "./ordered-time.ts";
 import { PackedWrites, wholeOf } from "./packed-writes.ts";
+import { compareTimers, TimerHeap } from "./timer-heap.ts";
+import type { Timer } from "./timer-heap.ts";
 
-/** Timers that are in memory at most, and how many are read at once. */
+/** Timers that are in memory at most where nothing else is said, and how many are read at once. */
 const MOST_IN_FRONT = 512;
 const PART = 256;
+/** What one takes in memory, about. */
+const TIMER_BYTES = 128;
 const READ_BYTES = 16 * 1024;
 const WRITE_BYTES = 16 * 1024;
-
-interface Timer {
-  readonly at: number;
-  readonly id: string;
-}
 
 /**
  * What is due when, by time and then by id: the first ones in memory, the others in the database, which keeps them in order.
@@ -20,17 +19,16 @@ interface Timer {
 export class StoredTimers {
   private readonly database: Database;
   private readonly prefix: Buffer;
+  private readonly most: number;
   private readonly writes = new PackedWrites(1024);
-  /** In order, the first one last. */
-  private front: Timer[] = [];
-  /** Of which those that are here came later and are in no order. */
-  private unsorted = false;
+  private readonly front = new TimerHeap();
   /** All of the database come after this one; nothing is there where it is absent. */
   private rest: Timer | undefined;
 
-  constructor(database: Database, prefix: Buffer) {
+  constructor(database: Database, prefix: Buffer, cacheBytes = 0) {
     this.database = database;
     this.prefix = prefix;
+    this.most = Math.max(MOST_IN_FRONT, Math.floor(cacheBytes / TIMER_BYTES));
   }
 
   /** The earliest time; +∞ where there is none. */
@@ -40,17 +38,15 @@ export class StoredTimers {
 
   add(at: number, id: string): void {
     const timer = { at, id };
-    if (this.rest !== undefined && compare(timer, this.rest) > 0) return this.store([timer]);
-    const first = this.front.at(-1);
-    this.unsorted ||= first !== undefined && compare(timer, first) > 0;
-    this.front.push(timer);
-    if (this.front.length > MOST_IN_FRONT) this.spill();
+    if (this.rest !== undefined && compareTimers(timer, this.rest) > 0) return this.store([timer]);
+    this.front.add(timer);
+    if (this.front.size > this.most) this.spill();
   }
 
   /** Takes the first if it is due by then. */
   take(by: number): Timer | undefined {
     const first = this.first();
-    return first !== undefined && first.at <= by ? this.front.pop() : undefined;
+    return first !== undefined && first.at <= by ? this.front.take() : undefined;
   }
 
   /** Takes all that are due by then, one after the other; `soon` is told which come next, some at a time. */
@@ -64,33 +60,22 @@ export class StoredTimers {
     }
   }
 
-  /** Ids of the next ones that are due by then. */
+  /** Ids of some that are due by then. */
   private soon(by: number): string[] {
     this.first();
-    const ids: string[] = [];
-    for (let i = this.front.length - 1; i >= 0 && ids.length < PART; i--) {
-      const { at, id } = this.front[i] as Timer;
-      if (at > by) break;
-      ids.push(id);
-    }
-    return ids;
+    return this.front.due(by, PART);
   }
 
   private first(): Timer | undefined {
-    if (this.front.length === 0 && this.rest !== undefined) this.refill();
-    this.sort();
-    return this.front.at(-1);
-  }
-
-  private sort(): void {
-    if (this.unsorted) this.front.sort((a, b) => compare(b, a));
-    this.unsorted = false;
+    if (this.front.size === 0 && this.rest !== undefined) this.refill();
+    return this.front.first;
   }
 
   private spill(): void {
-    this.sort();
-    const later = this.front.splice(0, this.front.length - PART);
-    this.rest = this.front[0] as Timer;
+    const timers = this.front.inOrder();
+    const later = timers.splice(this.most >> 1);
+    this.rest = timers.at(-1) as Timer;
+    this.front.reset(timers);
     this.store(later);
   }
 
@@ -105,8 +90,7 @@ export class StoredTimers {
     const found = this.read();
     for (const timer of found) this.writes.delete(this.keyOf(timer));
     this.rest = found.length < PART ? undefined : found.at(-1);
-    this.front = found.reverse();
-    this.unsorted = false;
+    this.front.reset(found);
   }
 
   /** As many as are moved at once, or all where there are fewer. */
@@ -135,8 +119,6 @@ export class StoredTimers {
 }
 
 const NOTHING = new Uint8Array(0);
-
-const compare = (a: Timer, b: Timer): number => a.at - b.at || (a.id === b.id ? 0 : a.id < b.id ? -1 : 1);
 
 function timerOf(key: Buffer): Timer {
   let id = "";

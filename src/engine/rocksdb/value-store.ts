@@ -7,6 +7,8 @@ import type { AnyMap, Name, ValueCodec } from "./stored-map.ts";
 
 /** So many changes at most before they are written: a barrier has little to write. */
 const CHANGES = 2048;
+/** Where checkpoints need nothing written, that is when so much of the cache is taken. */
+const LATE_SHARE = 0.5;
 /** Of the cache, what is read ahead takes up so much at most. */
 const AHEAD_SHARE = 0.75;
 
@@ -42,13 +44,15 @@ export class ValueStore implements ReadAhead {
   private readonly maps = new Set<AnyMap>();
   private readonly writes = new PackedWrites();
   private readonly keys = new KeyList();
-  private readonly written: () => void;
+  private readonly written: (() => void) | undefined;
+  private readonly late: boolean;
 
-  /** `written` is called when nothing counts as changed any more. */
-  constructor(database: Database, cacheBytes: number, written: () => void = () => undefined) {
+  /** `written` is called when nothing counts as changed any more; `late`: changes are written late, and `barrier` begins snapshots. */
+  constructor(database: Database, cacheBytes: number, { written, late = false }: WriteOptions = {}) {
     this.database = database;
     this.cacheBytes = cacheBytes;
     this.written = written;
+    this.late = late;
   }
 
   map<T>(kind: number, codec: ValueCodec<T>): StoredMap<T> {
@@ -90,7 +94,11 @@ export class ValueStore implements ReadAhead {
   /** Called where nothing that was given is about to be changed. */
   room(): void {
     if (this.bytes > this.cacheBytes) this.evict();
-    else if (this.changes > CHANGES) this.flush();
+    else if (this.changes > CHANGES && !this.canWait) this.flush();
+  }
+
+  private get canWait(): boolean {
+    return this.late && this.bytes < this.cacheBytes * LATE_SHARE;
   }
 
   private evict(): void {
@@ -104,12 +112,17 @@ export class ValueStore implements ReadAhead {
     for (const map of this.maps) map.write(this.writes, this.number, this.keys);
     this.database.write(this.writes);
     this.changes = 0;
-    this.written();
+    this.written?.();
   }
 
   /** What is there now; what changes from here on has the next number. */
   snapshot(): { readonly number: number; readonly of: DatabaseSnapshot } {
     this.flush();
+    return this.barrier();
+  }
+
+  /** What the database has now: what is `unwritten` comes beside it. */
+  barrier(): { readonly number: number; readonly of: DatabaseSnapshot } {
     return { number: ++this.number, of: this.database.snapshot() };
   }
 
@@ -153,6 +166,11 @@ export class ValueStore implements ReadAhead {
     for (const map of this.lacking) map.forgetLacking();
     this.lacking.clear();
   }
+}
+
+interface WriteOptions {
+  readonly written?: () => void;
+  readonly late?: boolean;
 }
 
 interface Wanted {
