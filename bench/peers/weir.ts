@@ -10,7 +10,8 @@ import { bundledWorker, checkpointed, openWorker, planOn, type OpenWorker } from
 
 /** A worker compiles as it goes: what it does until then is left out of the figure. */
 const WARM_SHARE = 0.4;
-const LOOK_MS = 25;
+/** A look takes a millisecond of its CPU. */
+const LOOK_MS = 100;
 const STANDING_MS = 60_000;
 
 export interface WeirPeer extends Peer {
