@@ -1,5 +1,5 @@
 import type { AddressInfo } from "node:net";
-import { STATE_FOLDER, type StartDocument, type WorkerEnvironment } from "../api/worker-protocol.ts";
+import type { StartDocument, WorkerEnvironment } from "../api/worker-protocol.ts";
 import type { Clock } from "../clock.ts";
 import type { ConnectorRegistry } from "../engine/connectors/registry.ts";
 import type { Plan } from "../engine/plan.ts";
@@ -17,6 +17,7 @@ import { eventStream, type EventStream } from "./events.ts";
 import { exposition, workerLabels } from "./exposition.ts";
 import { importModules } from "./modules.ts";
 import type { Log } from "./log.ts";
+import { stateFolder } from "./state-folder.ts";
 import { stateMark, type StateMark } from "./state-mark.ts";
 import { podFiles, type PodFiles } from "./pod-files.ts";
 
@@ -154,21 +155,21 @@ async function work(running: Running): Promise<number> {
 }
 
 async function runSlot(running: Running): Promise<number> {
-  const { options, condition, events } = running;
+  const { options, condition, events, files } = running;
+  const which = { slot: options.environment.WEIR_SLOT, attempt: options.environment.WEIR_ATTEMPT };
   const slot = await startSlot({
     plan: running.plan,
     start: running.start,
-    slot: options.environment.WEIR_SLOT,
-    attempt: options.environment.WEIR_ATTEMPT,
+    ...which,
     build: options.build,
     connectors: options.connectors,
     clock: options.clock,
-    resolvePath: running.files.resolvePath,
-    secret: running.files.secret,
-    configMap: running.files.configMap,
-    importModule: importModules(options.environment.WEIR_PLAN_DIR, running.files.resolvePath),
+    resolvePath: files.resolvePath,
+    secret: files.secret,
+    configMap: files.configMap,
+    importModule: importModules(options.environment.WEIR_PLAN_DIR, files.resolvePath),
     listener: listenerOf(running),
-    stateFolder: running.files.resolvePath(STATE_FOLDER),
+    stateFolder: stateFolder(running.start, which, files.resolvePath),
     hadState: running.mark.set,
     signal: running.abort.signal,
   });
