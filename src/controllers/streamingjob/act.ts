@@ -177,7 +177,11 @@ async function toWorkers(
   const told = names.map(async (name) => {
     const connection = actor.registry.connection(scene.key, name);
     if (connection === undefined) throw new WeirError("WORKER_UNREACHABLE", `there is no connection to worker ${name}`);
-    await tell(connection.address);
+    await tell(connection.address).catch((e: unknown) => {
+      // Whoever answers too late may be about it all the same: the next decision goes by what it says of it then.
+      void connection.refresh();
+      throw e;
+    });
     await connection.refresh();
   });
   const failed = (await Promise.allSettled(told)).find((r) => r.status === "rejected");
