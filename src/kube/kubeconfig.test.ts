@@ -58,6 +58,11 @@ describe("the kubeconfig", () => {
     rmSync(file);
     await timers.advance(60_000);
     expect(await header()).toBe("Bearer two");
+    writeFileSync(file, "three\n");
+    expect(await header()).toBe("Bearer three");
+    writeFileSync(file, "four\n");
+    timers.setClock(-3_600_000);
+    expect(await header()).toBe("Bearer four");
   });
 
   it("asks an exec plugin for a token", async () => {

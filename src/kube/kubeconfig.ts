@@ -148,7 +148,8 @@ function cachedFile(path: string, timers: Timers): () => Promise<string> {
   let content: string | undefined;
   let readAt = -Infinity;
   return async () => {
-    if (content !== undefined && timers.now() - readAt < FILE_MAX_AGE_MS) return content;
+    // A clock that is set back must not keep a token in use until it has expired.
+    if (content !== undefined && Math.abs(timers.now() - readAt) < FILE_MAX_AGE_MS) return content;
     try {
       content = (await text(path)).trim();
       readAt = timers.now();
