@@ -4,9 +4,9 @@ import { begin, enter, finish, targetOf } from "./draft.ts";
 import { completed, fail, stopped } from "./ending.ts";
 import type { LifecycleSpec } from "./input.ts";
 import type { Launched } from "./memory.ts";
-import { askedBy, overrideOf, refusalOf, wantedOf } from "./overrides.ts";
+import { askedBy, refusalOf, wantedOf } from "./overrides.ts";
 import { examine } from "./recovery.ts";
-import { answerRequest } from "./requests.ts";
+import { answerGivenUp } from "./requests.ts";
 import { isDone, slotViews } from "./slots.ts";
 import type { OperationType, Step } from "./transitions.ts";
 import { pastNoReturn } from "./transitions.ts";
@@ -42,11 +42,8 @@ function mayAbandon(operation: JobOperation): boolean {
 }
 
 /** Workers that were paused for a savepoint go on: `steerPause` sees to it. */
-function abandon(draft: Draft, { type, trigger }: JobOperation, why: string): void {
-  const slots = type === "Scale" ? overrideOf(draft, "parallelism") : undefined;
-  // A size that was asked for stays: it is what the next start has.
-  if (slots === undefined) answerRequest(draft, trigger, { outcome: "Failed", message: `given up: ${why}` });
-  else answerRequest(draft, trigger, { message: `given up for now: ${why}; the next start has ${slots} workers` });
+function abandon(draft: Draft, operation: JobOperation, why: string): void {
+  answerGivenUp(draft, operation, why);
   finish(draft);
   if (draft.status.state === "SCALING") enter(draft, "RUNNING");
 }

@@ -98,6 +98,17 @@ describe("a request that another one puts an end to", () => {
     expect(requested(world, "stop")).toEqual(["stop", "Accepted", "the job stops"]);
   });
 
+  it("has failed when a stop comes while nothing runs between the workers before and those after", () => {
+    const world = running();
+    world.annotations[ANNOTATION.restart] = "1";
+    for (let i = 0; i < 20 && world.status.operation?.step !== "AwaitGone"; i++) world.settle(1);
+    expect(world.status.operation).toMatchObject({ type: "Restart", step: "AwaitGone" });
+    world.annotations[ANNOTATION.stop] = "1";
+    world.settle(10);
+    expect(world.status).toMatchObject({ state: "STOPPED", epoch: 1 });
+    expect(requested(world, "restart")).toEqual(["restart", "Failed", "given up: the job stops"]);
+  });
+
   it("has failed when the job ends before its restart begins", () => {
     const world = running();
     world.annotations[ANNOTATION.savepoint] = "1";

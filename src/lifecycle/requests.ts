@@ -1,5 +1,6 @@
 import { ANNOTATION, VERBS } from "../api/group.ts";
 import type { Verb } from "../api/group.ts";
+import type { JobOperation } from "../api/streaming-job-status.schema.ts";
 import type { Draft } from "./draft.ts";
 import { instant } from "./draft.ts";
 import type { LifecycleSpec } from "./input.ts";
@@ -45,6 +46,14 @@ export function answerRequest(draft: Draft, by: string | undefined, answer: Part
   draft.status.requests = requests.map((r) =>
     by === asker(r.verb, r.value) ? { ...r, ...answer, ...(message && { message: cut(message, MAX_MESSAGE) }) } : r,
   );
+}
+
+/** The operation that somebody asked for does not come to be. */
+export function answerGivenUp(draft: Draft, { type, trigger }: JobOperation, why: string): void {
+  const slots = type === "Scale" ? overrideOf(draft, "parallelism") : undefined;
+  // A size that was asked for stays: it is what the next start has.
+  if (slots === undefined) answerRequest(draft, trigger, { outcome: "Failed", message: `given up: ${why}` });
+  else answerRequest(draft, trigger, { message: `given up for now: ${why}; the next start has ${slots} workers` });
 }
 
 const VERB = "verb/";

@@ -5,6 +5,7 @@ import { nextEpoch, openEpoch } from "../launch.ts";
 import type { Launched } from "../memory.ts";
 import { refusalOf, wantedOf } from "../overrides.ts";
 import { examine, replace } from "../recovery.ts";
+import { answerGivenUp } from "../requests.ts";
 import { describeRestore, resolveRestore } from "../restore-point.ts";
 import { isUp, slotViews } from "../slots.ts";
 import type { StepContext, StepResult } from "./step.ts";
@@ -37,6 +38,7 @@ function endsHere({ draft, operation, spec }: StepContext): boolean {
     return draft.status.operation === undefined;
   }
   if (wantedOf(draft, spec).desiredState !== "Stopped") return false;
+  answerGivenUp(draft, operation, "the job stops");
   stopped(draft);
   return true;
 }
