@@ -7,6 +7,7 @@ import type { LifecycleSpec, PodView } from "./input.ts";
 import type { Launched } from "./memory.ts";
 import { wantedOf } from "./overrides.ts";
 import { slotMemory, standing } from "./slots.ts";
+import { hasTopics } from "./topics.ts";
 
 /** The next epoch: above everything that this job ever used, also when its status was lost. */
 export function nextEpoch(draft: Draft): number {
@@ -36,8 +37,9 @@ export function openEpoch(
     ...(exchange === undefined ? {} : { exchange }),
     ...(target.copyOf === undefined ? {} : { copyOf: target.copyOf }),
   };
+  // Also those that an older version has launched, which this epoch may have no word of any more.
+  if (hasTopics(draft) || (exchange !== undefined && spec.exchanges.length > 0)) draft.memory.topics = true;
   draft.memory.launched = launched;
-  if (exchange !== undefined && spec.exchanges.length > 0) draft.memory.topics = true;
   if (!copied) draft.memory.fixed = fixedFields(spec);
   draft.memory.slots = [];
   draft.memory.failures = [];

@@ -102,6 +102,17 @@ describe("the deletion of a job whose workers had topics between them", () => {
     expect(told(world, "TopicsRemain")).toEqual([]);
   });
 
+  it("deletes those that an older version had made, of which the status says nothing, behind a change to one worker", () => {
+    const world = launched();
+    delete (world.status.internal as { topics?: boolean }).topics;
+    world.annotations[ANNOTATION.scale] = "1@1";
+    world.settle(20);
+    expect(world.running()).toHaveLength(1);
+    remove(world);
+    world.settle(20);
+    expect(told(world, "TopicsDeleted")).toHaveLength(1);
+  });
+
   it("copies the plan of the workers that were there, and takes the generation of their topics", () => {
     const world = launched();
     const { exchange } = world.plans.get(1) ?? {};
@@ -185,6 +196,34 @@ describe("the deletion of a job whose workers had topics between them", () => {
     world.reconcile();
     expect(world.released).toBe(true);
     expect(told(world, "TopicsRemain")[0]).toContain("they were not deleted in time");
+  });
+
+  it("waits for what only takes its time, such as the driver of a volume on a node that has just come", () => {
+    const world = launched();
+    world.schedulable = false;
+    remove(world);
+    const pod = untilItsPod(world);
+    pod.waiting = {
+      reason: "FailedMount",
+      message: "driver name csi.example not found in the list of registered CSI drivers",
+    };
+    world.reconcile();
+    expect(world.released).toBe(false);
+    pod.waiting = undefined;
+    world.schedulable = true;
+    world.settle(4);
+    expect(told(world, "TopicsDeleted")).toHaveLength(1);
+  });
+
+  it("tries no second time what the worker calls final, as an image of an older version does", () => {
+    const world = launched();
+    remove(world);
+    const pod = untilItsPod(world);
+    const failure = { code: "CONFIG_INVALID", message: "start.json: slots: must be at least 1", restartable: false };
+    Object.assign(pod, { phase: "Running", failures: 1, exit: { code: 1, reason: "Error", at: world.now, failure } });
+    world.reconcile();
+    expect(world.released).toBe(true);
+    expect(told(world, "TopicsRemain")[0]).toContain("slots: must be at least 1");
   });
 
   it("does not wait in a namespace that is being deleted", () => {

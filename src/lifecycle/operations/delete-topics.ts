@@ -47,6 +47,7 @@ function obstacle({ draft, operation, spec }: StepContext, pod: PodView | undefi
   if (plans.length === 0 && spec.exchanges.length === 0) return "the spec does not say any more where they are";
   if (standing(draft).some((p) => p.epoch !== targetOf(operation).epoch)) return "a worker of the job does not end";
   if (overdue(draft, operation)) return troubleWithTopics(draft, operation) ?? "they were not deleted in time";
+  if (pod?.exit?.failure?.restartable === false) return pod.exit.failure.message;
   return neverThere(draft, pod);
 }
 
@@ -55,7 +56,7 @@ function neverThere({ input }: Draft, pod: PodView | undefined): string | undefi
   const { message: refusal = "" } = input.observed.hindrance ?? {};
   const { message: missing = "" } = pod?.waiting ?? {};
   if (/being terminated/.test(refusal)) return refusal;
-  return /not found/i.test(missing) ? missing : undefined;
+  return /(secret|configmap)\b.* not found/i.test(missing) ? missing : undefined;
 }
 
 /** A pod that has ended, or was taken away, has a next one; not without end. */
