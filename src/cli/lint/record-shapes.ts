@@ -1,5 +1,6 @@
 import type { Pipeline } from "../../api/pipeline.schema.ts";
 import type { Plan, PlanInput, PlanNode } from "../../engine/plan.ts";
+import { sourceSchema } from "../../engine/planner/source-schema.ts";
 import type { VariableType } from "../../expression/value-type.ts";
 
 /** Which fields a record may have, by their paths; below the last name of a path anything may be. Undefined: anything. */
@@ -15,7 +16,10 @@ const PATH = /^\s*(event|left|right)\.([A-Za-z_][A-Za-z0-9_.]*)\s*$/;
 export function recordShapes({ nodes: specs }: Pipeline, { nodes }: Plan): ShapeOf {
   const shapes = new Map<string, Shape>();
   const shapeOf: ShapeOf = ({ node, output }) => shapes.get(`${node}.${output}`);
-  for (const { name, schema } of specs) if (schema !== undefined) shapes.set(`${name}.out`, namesOf(schema));
+  for (const spec of specs) {
+    const schema = sourceSchema(spec);
+    if (schema !== undefined) shapes.set(`${spec.name}.out`, namesOf(schema));
+  }
   for (const node of nodes) {
     const given = inputShape(node, shapeOf);
     shapes.set(`${node.name}.out`, resultOf(node, given, shapeOf));

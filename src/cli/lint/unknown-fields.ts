@@ -1,6 +1,7 @@
 import type { Pipeline } from "../../api/pipeline.schema.ts";
 import type { Plan, PlanNode, PlanSink } from "../../engine/plan.ts";
 import { typeOfExpression } from "../../engine/planner/expressions.ts";
+import { sourceSchema } from "../../engine/planner/source-schema.ts";
 import type { WeirError } from "../../errors.ts";
 import type { VariableType } from "../../expression/value-type.ts";
 import type { Warning } from "./job-warnings.ts";
@@ -27,11 +28,12 @@ interface Read {
 }
 
 function ofSources({ nodes }: Pipeline): Warning[] {
-  return nodes.flatMap(({ name, schema, eventTime, partitionedBy }) =>
-    schema === undefined
-      ? []
-      : unknown(name, { texts: [eventTime?.field ?? null, partitionedBy ?? null], variables: { event: schema } }),
-  );
+  return nodes.flatMap((node) => {
+    const { name, eventTime, partitionedBy } = node;
+    const schema = sourceSchema(node);
+    if (schema === undefined) return [];
+    return unknown(name, { texts: [eventTime?.field ?? null, partitionedBy ?? null], variables: { event: schema } });
+  });
 }
 
 const ofSink = (sink: PlanSink, shapeOf: ShapeOf): Warning[] =>
