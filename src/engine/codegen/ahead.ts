@@ -102,7 +102,7 @@ export function aheadFunction(chain: AheadWriter, source: ChainStart): string {
   const eventTime = eventTimeSource(source, fields.slot);
   return `function ahead${chain.index(source.node)}(batch) {
   const n = batch.n, b = batch.buf, off = batch.off, len = batch.len, times = batch.ts, split = batch.split;
-  let p = 0, r = 0, w = 0, ob = o.bytes;
+  let p = 0, r = 0, w = 0;
   for (let i = 0; i < n; i++) {
     const start = off[i], end = start + len[i];
     let ts = times[i], problem;

@@ -1,3 +1,5 @@
+import { MAX_DIGITS, writeDigits } from "../json/write-value.ts";
+
 const OPENING = 91;
 const CLOSING = 93;
 const COMMA = 44;
@@ -24,6 +26,15 @@ export class BlockKeys {
     to++;
     for (let i = start; i < end; i++) bytes[to++] = b[i] as number;
     this.at = to;
+  }
+
+  /** The same of an `isPlainInt`. */
+  plainInt(from: number, value: number): void {
+    const to = this.at;
+    if (to + MAX_DIGITS + 2 > this.bytes.length) this.grow(to + MAX_DIGITS + 2);
+    const { bytes } = this;
+    bytes[to] = to === from ? OPENING : COMMA;
+    this.at = writeDigits(bytes, to + 1, value);
   }
 
   /** Ends the list; where its bytes end. */

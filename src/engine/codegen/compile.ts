@@ -13,6 +13,7 @@ import {
   scanValue,
   skipSpace,
 } from "../json/scan.ts";
+import { isPlainInt } from "../json/write-value.ts";
 import { own } from "../accumulators/accumulator.ts";
 import { isRank } from "../accumulators/top-list.ts";
 import type { Batch } from "../batch.ts";
@@ -190,6 +191,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
     endOfName,
     isMultiple,
     isRank,
+    isPlainInt,
     isWithinDoubles,
     kindWithin,
     murmur2,

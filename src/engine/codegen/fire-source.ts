@@ -25,7 +25,7 @@ export function fireSource(chain: ChainWriter, node: WindowNode | KeyedAggregate
   return `function fire${w}(bucket, entry, split, end) {
   const b = bucket.keys, s = bucket.keyAt[entry], e = bucket.keyAt[entry + 1], t = kindWithin(b, s, e);
   const cells = bucket.cells, at = entry * ${layout.cells}, ts = ${byEnd ? "end - 1" : "end"};
-  let v = U, w = 0, ob = o.bytes;
+  let v = U, w = 0;
   ${windowed && merges(node) ? overflowTest(node, w).join("\n") : ""}
   ${chain.readers(node.name, "out", built)}
 }`;
@@ -68,5 +68,5 @@ function result({ fn, at }: CellSlot, node: WindowNode | KeyedAggregateNode, { t
   if (isText(fn)) return leaf(`R.held(${JSON.stringify(fn)}, ${held})`);
   const cell = `cells[at + ${at}]`;
   const value = fn === "avg" ? `${cell} / cells[at + ${at + 1}]` : cell;
-  return leaf(`R.finite(${value})`);
+  return { ...leaf(`R.finite(${value})`), numeric: value };
 }

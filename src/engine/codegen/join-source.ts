@@ -89,7 +89,7 @@ export function pairSource(chain: ChainWriter, node: PairNode): string {
   ]);
   return `function pair${w}(left, right, split, ts) {
   const lb = left.bytes, rb = right.bytes;
-  let b = lb, start = left.start, end = left.end, p = 0, r = 0, w = 0, ob = o.bytes;
+  let b = lb, start = left.start, end = left.end, p = 0, r = 0, w = 0;
   ${left.declared()}
   ${right.declared()}
   ${sideSource(left, "left")}

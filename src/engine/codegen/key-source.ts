@@ -3,6 +3,7 @@ import { textOfPath } from "../../expression/references.ts";
 import { plainPath } from "../planner/field-path.ts";
 import type { At, ChainWriter, Fail } from "./chain.ts";
 import { VARIABLES } from "./emit-expression.ts";
+import type { Leaf } from "./shape.ts";
 
 /** Variables of a key's bytes. */
 export interface KeyNames {
@@ -51,21 +52,30 @@ export function keySource(
   };
 }
 
-/** A list of fields: its bytes are theirs, where all of them are canonical JSON already. */
+/** A list of fields: its bytes are theirs, where all of them are canonical JSON already, or plain integers. */
 function listSource(
   chain: ChainWriter,
   key: string,
   { at, keys }: { at: At; keys: KeyNames },
 ): ((general: string) => string) | undefined {
-  const slots = listedFields(key)?.map((field) => chain.copied(field, at)?.slot);
-  if (slots === undefined || !slots.every((slot) => slot !== undefined)) return undefined;
-  const canonical = slots.map(({ type }) => `(${type} === 1 || ${type} === 3)`).join(" && ");
-  const puts = slots.map(({ buffer, start, end }) => `R.list.item(0, ${buffer}, ${start}, ${end});`);
-  return (general) => `if (${canonical}) {
+  const items = listedFields(key)?.map((field) => itemSource(chain.copied(field, at)));
+  if (items === undefined || !items.every((item) => item !== undefined)) return undefined;
+  return (general) => `if (${items.map(({ quick }) => quick).join(" && ")}) {
   R.list.begin();
-  ${puts.join("\n  ")}
+  ${items.map(({ put }) => put).join("\n  ")}
   ${keys.start} = 0; ${keys.end} = R.list.end(); ${keys.buffer} = R.list.bytes;
 } else { ${general} }`;
+}
+
+/** One item of such a list: the condition under which it is quick, and how it is put. */
+function itemSource(leaf: Leaf | undefined): { quick: string; put: string } | undefined {
+  if (leaf?.slot !== undefined) {
+    const { buffer, start, end, type } = leaf.slot;
+    return { quick: `(${type} === 1 || ${type} === 3)`, put: `R.list.item(0, ${buffer}, ${start}, ${end});` };
+  }
+  const number = leaf?.number === true ? leaf.js : leaf?.numeric;
+  if (number === undefined) return undefined;
+  return { quick: `isPlainInt(${number})`, put: `R.list.plainInt(0, ${number});` };
 }
 
 /** The expressions of `[event.a, event.b]`; undefined for anything else. */

@@ -40,7 +40,7 @@ function failedSource(chain: ChainWriter, node: LookupNode): string {
     node.onError === "Fail" ? `throw R.unanswered(${JSON.stringify(node.name)}, R.recordAt(ts), problem);` : dead;
   return `function failed${q}(left, problem, split, ts) {
   const b = left.bytes, start = left.start, end = left.end;
-  let p = 0, r = 0, w = 0, ob = o.bytes;
+  let p = 0, r = 0, w = 0;
   C${q}.errors++;
   ${fields.declared()}
   ${sideSource(fields, "left")}

@@ -37,7 +37,7 @@ export function emitSource(chain: ChainWriter, node: KeyedProcessNode): string {
   const at: At = { ...valueAt("m"), where: "R.resultAt(ts)" };
   return `W${w}.emit = function emit${w}(output, m, ts, split) {
   const b = R.key;
-  let w = 0, ob = o.bytes;
+  let w = 0;
   switch (output) {\n${outputsSource(chain, node, at)}\n}
 };`;
 }

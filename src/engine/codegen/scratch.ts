@@ -6,9 +6,12 @@ const LONGEST_NUMBER = 16;
 /** Below this a loop is faster than a call into the runtime. */
 const SHORT = 48;
 
+const viewOf = ({ buffer, byteOffset, length }: Buffer): DataView => new DataView(buffer, byteOffset, length);
+
 /** The buffer in which a chain writes one outgoing record (or key) at a time; the sink copies it. */
 export class Scratch {
   bytes: Buffer = Buffer.allocUnsafeSlow(4096);
+  view = viewOf(this.bytes);
   at = 0;
 
   /** Makes room for n bytes and returns where they go. */
@@ -19,6 +22,7 @@ export class Scratch {
       const bigger = Buffer.allocUnsafeSlow(Math.max(this.at, this.bytes.length * 2));
       this.bytes.copy(bigger, 0, 0, from);
       this.bytes = bigger;
+      this.view = viewOf(bigger);
     }
     return from;
   }

@@ -27,6 +27,8 @@ export interface Leaf {
   readonly slot: Slot | undefined;
   /** A number that may be printed without looking at its type. */
   readonly number: boolean;
+  /** JavaScript expression of a number that it is; not finite, where it is null. */
+  readonly numeric?: string;
   /** JavaScript expression of its JSON text, where that is what is held; undefined of that is null. */
   readonly json?: string;
   /** JavaScript condition under which the field is there at all; always, where there is none. */

@@ -43,7 +43,7 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart, sought: r
 ${loop.declared}
 function source${n}(batch) {
   const n = batch.n, rows = batch.rows, off = batch.off, len = batch.len, times = batch.ts, split = batch.split;
-  let newest = -Infinity, b = batch.buf, p = 0, r = 0, w = 0, ob = o.bytes;
+  let newest = -Infinity, b = batch.buf, p = 0, r = 0, w = 0;
   ${decoded ? `if (rows === undefined) L${n}.begin(batch);` : ""}
   ${loop.head}
     let start = -1, end = -1, row, ts = times[i], problem;

@@ -76,7 +76,7 @@ export function topRowSource(chain: ChainWriter, node: TopNode): string {
   const at: At = { shape: { kind: "built", root }, raw: undefined, where: "R.resultAt(ts)" };
   return `function top${w}(bucket, entry, split, row) {
   const b = bucket.keys, s = bucket.keyAt[entry], e = bucket.keyAt[entry + 1], t = kindWithin(b, s, e), ts = row.ts;
-  let v = U, m = U, w = 0, ob = o.bytes;
+  let v = U, m = U, w = 0;
   ${chain.readers(node.name, "out", at)}
 }`;
 }

@@ -72,9 +72,11 @@ export class Bucket {
     this.marks = new Uint16Array(capacity);
   }
 
-  /** For the next one of its kind, which will probably be like it. */
+  /** For the next one of its kind, which will probably be like it, or have an eighth more. */
   get filled(): BucketRoom {
-    return { keys: Math.max(this.n, LITTLE.keys), bytes: Math.max(this.keyAt[this.n] as number, LITTLE.bytes) };
+    const { n } = this;
+    const bytes = this.keyAt[n] as number;
+    return { keys: Math.max(n + (n >> 3), LITTLE.keys), bytes: Math.max(bytes + (bytes >> 3), LITTLE.bytes) };
   }
 
   /** Of its arrays, but the least ones. */
