@@ -1,3 +1,4 @@
+import { SCALAR_STYLE } from "js-yaml";
 import type { PipelineNode } from "../../api/pipeline.schema.ts";
 import type { Problem } from "../../api/problem.ts";
 import { textOf } from "../../yaml/find-place.ts";
@@ -52,7 +53,7 @@ export function unquotedValues({ file, root }: LocatedObject): Problem[] {
   const found: Problem[] = [];
   const visit = ({ node, path, keys }: Place): void => {
     const text = textOf(node, file.text) ?? "";
-    if (Object.hasOwn(BOOLEAN, text.toLowerCase()) && !isQuoted(file.text, node.start)) {
+    if (Object.hasOwn(BOOLEAN, text.toLowerCase()) && isBare(node)) {
       const message = `kubectl reads the value ${text} as ${BOOLEAN[text.toLowerCase()]}; quote it: "${text}"`;
       found.push({ code: "SPEC_INVALID", path, keys, message });
     }
@@ -67,6 +68,9 @@ export function unquotedValues({ file, root }: LocatedObject): Problem[] {
   visit({ node: root, path: "", keys: [] });
   return found;
 }
+
+/** Neither in quotes nor in a block, here or where an alias points to, and not said to be a text by a tag. */
+const isBare = ({ scalar }: PlaceNode): boolean => scalar?.style === SCALAR_STYLE.PLAIN && scalar.tagStart < 0;
 
 /** A quoted key is found behind its quote. */
 const isQuoted = (text: string, at: number | undefined): boolean =>
