@@ -1,6 +1,7 @@
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
 import type { CellLayout } from "../windows/cells.ts";
 import { EntryWriter, readChunk, STATE_VERSION } from "../windows/entry-codec.ts";
+import type { DecodedEntry } from "../windows/entry-codec.ts";
 import type { NaiveEntry, NaiveRecord } from "./naive-entry.ts";
 import { readEntry, writeEntry } from "./naive-entry.ts";
 
@@ -85,13 +86,17 @@ export abstract class NaiveState<Shard> implements KeyedNode {
 
   restore(index: number, chunks: readonly Buffer[]): void {
     const shard = this.open(index);
-    const add = (decoded: Parameters<Parameters<typeof readChunk>[2]>[0]): void => {
+    const add = (decoded: DecodedEntry): void => {
       const entry = readEntry(decoded);
       for (const { order } of this.layout.slots)
         if (order >= 0) this.arrivals = Math.max(this.arrivals, entry.cells[order] as number);
       this.load(shard.held, { end: decoded.end, entry });
     };
-    for (const chunk of chunks) shard.floor = Math.max(shard.floor, readChunk(chunk, this.layout, add));
+    for (const chunk of chunks) shard.floor = Math.max(shard.floor, this.readSaved(chunk, chunks, add));
+  }
+
+  protected readSaved(chunk: Buffer, _all: readonly Buffer[], each: (entry: DecodedEntry) => void): number {
+    return readChunk(chunk, this.layout, each);
   }
 
   size(): number {

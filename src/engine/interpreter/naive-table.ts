@@ -1,7 +1,8 @@
 import { TRIGGER, WRITTEN_AT } from "../keyed-state/keyed-table.ts";
 import type { TableOptions } from "../keyed-state/keyed-table.ts";
-import { passedBoundary, resultAt } from "../keyed-state/timed-table.ts";
+import { lastWatermark, passedBoundary, readTimed, resultAt } from "../keyed-state/timed-table.ts";
 import type { PlanTrigger } from "../plan.ts";
+import type { DecodedEntry } from "../windows/entry-codec.ts";
 import { fold, newEntry, requireSums } from "./naive-entry.ts";
 import type { NaiveEntry, NaiveRecord } from "./naive-entry.ts";
 import { NaiveState } from "./naive-state.ts";
@@ -102,6 +103,12 @@ export class NaiveTable extends NaiveState<Entries> {
         fire({ entry, window: [], ts: end - 1, where: `of the result at ${end}` }, index);
       }
     }
+  }
+
+  protected override readSaved(chunk: Buffer, all: readonly Buffer[], each: (entry: DecodedEntry) => void): number {
+    const { trigger, layout } = this;
+    if (trigger.type !== "time") return super.readSaved(chunk, all, each);
+    return readTimed(chunk, { layout, everyMs: trigger.everyMs, savedAt: lastWatermark(all) }, each);
   }
 
   protected saved(held: Entries, now: number): readonly Saved[] {

@@ -239,9 +239,13 @@ export class KeyedTable implements KeyedNode {
     requireRestorable(this.node, { index, isOwned: this.owned.has(index), stateVersion });
     const shard = this.open(index);
     for (const chunk of chunks) {
-      const floor = readChunk(chunk, this.layout, (entry) => this.add(shard, entry));
+      const floor = this.readSaved(chunk, (entry) => this.add(shard, entry));
       shard.floor = Math.max(shard.floor, floor);
     }
+  }
+
+  protected readSaved(chunk: Buffer, each: (entry: DecodedEntry) => void): number {
+    return readChunk(chunk, this.layout, each);
   }
 
   /** Of several forms of an entry the last one counts; a key that came back after it was gone is the last to have arrived. */

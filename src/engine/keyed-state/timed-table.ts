@@ -1,4 +1,6 @@
 import type { CellLayout } from "../windows/cells.ts";
+import { readChunk } from "../windows/entry-codec.ts";
+import type { DecodedEntry } from "../windows/entry-codec.ts";
 import type { Fire } from "../windows/window-state.ts";
 import { KeyedTable, TRIGGER, WRITTEN_AT } from "./keyed-table.ts";
 import type { KeyedShard, TableOptions } from "./keyed-table.ts";
@@ -19,6 +21,8 @@ interface Waiting {
 export class TimedTable extends KeyedTable {
   private readonly everyMs: number;
   private readonly waiting: (Waiting | undefined)[] = [];
+  /** Of the shard that is restored: the watermark at its checkpoint. */
+  private savedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: TableOptions, everyMs: number) {
     super(options);
@@ -72,8 +76,13 @@ export class TimedTable extends KeyedTable {
   }
 
   override restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
+    this.savedAt = lastWatermark(chunks);
     super.restore(index, chunks, stateVersion);
     this.waiting[index] = undefined;
+  }
+
+  protected override readSaved(chunk: Buffer, each: (entry: DecodedEntry) => void): number {
+    return readTimed(chunk, { layout: this.layout, everyMs: this.everyMs, savedAt: this.savedAt }, each);
   }
 }
 
@@ -86,6 +95,26 @@ function waitingIn(bucket: TableBucket, layout: CellLayout): number[] {
 
 const turnOf = ({ cells }: TableBucket, layout: CellLayout, e: number): number =>
   cells[e * layout.cells + TRIGGER] as number;
+
+/** The watermark at the newest of a shard's chunks; the end of the input is the last. */
+export const lastWatermark = (chunks: readonly Buffer[]): number =>
+  chunks.reduce((last, chunk) => Math.max(last, chunk.readDoubleLE(0)), Number.NEGATIVE_INFINITY);
+
+/**
+ * As `readChunk`. What waited for its result when a part was written was given since, if the checkpoint is of a time after
+ * that: where the key was then forgotten, no later part tells of it.
+ */
+export function readTimed(
+  chunk: Buffer,
+  of: { readonly layout: CellLayout; readonly everyMs: number; readonly savedAt: number },
+  each: (entry: DecodedEntry) => void,
+): number {
+  const wasGiven = passedBoundary(of.everyMs, chunk.readDoubleLE(0)) < passedBoundary(of.everyMs, of.savedAt);
+  return readChunk(chunk, of.layout, (entry) => {
+    if (wasGiven) entry.cells[TRIGGER] = 0;
+    each(entry);
+  });
+}
 
 /** A key that is there, and whose result is still to be given. */
 export const isWaiting = (cells: Float64Array, at: number): boolean =>

@@ -187,7 +187,7 @@ export class RocksTable implements KeyedNode {
     const writes = new PackedWrites();
     const { cells: cellCount, texts: textCount } = this.layout;
     for (const chunk of chunks) {
-      const floor = readChunk(chunk, this.layout, (entry) => {
+      const floor = this.readSaved(chunk, (entry) => {
         const { key, cells, texts } = entry;
         // Of several forms of an entry the last one counts.
         if (Number.isNaN(cells[WRITTEN_AT] as number)) return writes.delete(shard.bucket.prefix, key);
@@ -200,6 +200,10 @@ export class RocksTable implements KeyedNode {
     }
     this.store.isCold(shard.bucket);
     this.known += this.count(shard);
+  }
+
+  protected readSaved(chunk: Buffer, each: (entry: DecodedEntry) => void): number {
+    return readChunk(chunk, this.layout, each);
   }
 
   /** An entry was read from a checkpoint; a later form of it may follow. */

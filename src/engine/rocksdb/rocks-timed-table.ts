@@ -1,6 +1,6 @@
 import { TRIGGER, WRITTEN_AT } from "../keyed-state/keyed-table.ts";
 import type { TableOptions } from "../keyed-state/keyed-table.ts";
-import { isWaiting, passedBoundary, resultAt } from "../keyed-state/timed-table.ts";
+import { isWaiting, lastWatermark, passedBoundary, readTimed, resultAt } from "../keyed-state/timed-table.ts";
 import type { DecodedEntry } from "../windows/entry-codec.ts";
 import type { Fire } from "../windows/window-state.ts";
 import type { RocksState, StoredPair } from "./database.ts";
@@ -23,6 +23,8 @@ export class RocksTimedTable extends RocksTable {
   private readonly turns: number[] = [];
   /** Entries that were read from checkpoints: of an entry that was read twice the first place is not its own any more. */
   private read = 0;
+  /** Of the shard that is restored: the watermark at its checkpoint. */
+  private savedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: TableOptions, state: RocksState, everyMs: number) {
     super(options, state, true);
@@ -36,6 +38,15 @@ export class RocksTimedTable extends RocksTable {
     this.turns[shardIndex] = turn;
     bucket.cells[e * this.layout.cells + TRIGGER] = turn;
     this.note(placeOf(shardIndex, turn, 0), bucket.keys.subarray(bucket.keyAt[e], bucket.keyAt[e + 1]));
+  }
+
+  override restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
+    this.savedAt = lastWatermark(chunks);
+    super.restore(index, chunks, stateVersion);
+  }
+
+  protected override readSaved(chunk: Buffer, each: (entry: DecodedEntry) => void): number {
+    return readTimed(chunk, { layout: this.layout, everyMs: this.everyMs, savedAt: this.savedAt }, each);
   }
 
   protected override restored(shardIndex: number, { key, cells }: DecodedEntry): void {
