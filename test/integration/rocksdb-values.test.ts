@@ -9,7 +9,7 @@ import type { ValueCodec } from "../../src/engine/rocksdb/stored-map.ts";
 import { StoredTimers } from "../../src/engine/rocksdb/stored-timers.ts";
 import { ValueStore } from "../../src/engine/rocksdb/value-store.ts";
 import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
-import { backendRigs, send } from "../builders/backend-rig.ts";
+import { backendRigs, send, stateOf } from "../builders/backend-rig.ts";
 import type { Event } from "../builders/backend-rig.ts";
 import { random } from "../builders/random.ts";
 import type { Random } from "../builders/random.ts";
@@ -163,6 +163,26 @@ describe("sessions in RocksDB", () => {
     expect(sum.written).toBeGreaterThan(1_000_000);
     program.advanceWatermark("events", 20_000);
     expect(take()).toHaveLength(200);
+  });
+
+  it("whose values only grow are written at checkpoints: what they have become is known then", () => {
+    const { startOn, take } = rig({
+      keyBy: "event.k",
+      window: { session: { gap: "10s" } },
+      aggregate: { kinds: "countDistinct(event.v)" },
+    });
+    const sum = { written: 0, read: 0 };
+    const program = startOn({ rocks: counted(sum, 100_000) });
+    for (let round = 0; round < 5; round++) {
+      send(
+        program,
+        Array.from({ length: 200 }, (_, i) => ({ k: `key-${i % 10}`, ts: 1, v: `${round}-${i}-${"x".repeat(200)}` })),
+      );
+      stateOf(program).beginSnapshot().release();
+    }
+    expect([sum.written > 100_000, sum.read > 100_000]).toEqual([true, true]);
+    program.advanceWatermark("events", 20_000);
+    expect(take().map(({ kinds }) => kinds)).toEqual(Array.from({ length: 10 }, () => 100));
   });
 });
 

@@ -54,7 +54,7 @@ export class RocksSessions extends Sessions<StoredShard> {
     this.memory = state.cacheBytes - timerBytes;
     // What is changed from here on is to be written again.
     const written = (): number => this.snapshots.epoch++;
-    // What an accumulator takes is known when it is written.
+    // What an accumulator takes is known when it is written: at the next checkpoint, if not before.
     this.late = this.layout.accumulators.every((kind) => kind === undefined);
     this.values = new ValueStore(database, this.memory, { written, late: this.late });
     this.timers = new StoredTimers(database, Buffer.of(TIMER), timerBytes);
@@ -200,15 +200,13 @@ export class RocksSessions extends Sessions<StoredShard> {
     this.values.fetch();
   }
 
-  /** What was not written stays as it is: it is copied before it changes. */
+  /** What was not written stays as it is: it is copied before it changes. Accumulators are written, to know what they take. */
   beginSnapshot(): KeyedSnapshot {
-    const { of } = this.values.barrier();
+    const { of } = this.late ? this.values.barrier() : this.values.snapshot();
     const held = new Map<number, AtBarrier>();
     for (const { index, floor, stored } of this.owned.values())
       held.set(index, { of, watermark: Math.max(this.watermark, floor), unwritten: stored.unwritten() });
-    this.snapshots.epoch++;
-    this.begun++;
-    this.values.cacheBytes = this.memory - Math.min(this.memory / 2, this.values.bytes);
+    if (this.late) this.hold();
     return {
       chunks: (shard) => {
         const at = held.get(shard);
@@ -217,9 +215,19 @@ export class RocksSessions extends Sessions<StoredShard> {
       release: () => {
         of.release();
         held.clear();
-        if (--this.begun === 0) this.values.cacheBytes = this.memory;
+        if (this.late) this.letGo();
       },
     };
+  }
+
+  private hold(): void {
+    this.snapshots.epoch++;
+    this.begun++;
+    this.values.cacheBytes = this.memory - Math.min(this.memory / 2, this.values.bytes);
+  }
+
+  private letGo(): void {
+    if (--this.begun === 0) this.values.cacheBytes = this.memory;
   }
 
   restore(index: number, saved: readonly Buffer[], stateVersion: number): void {
