@@ -3,6 +3,7 @@ import { compile } from "../../src/engine/codegen/compile.ts";
 import { interpret } from "../../src/engine/interpreter/interpret.ts";
 import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
 import type { KeyedNode, Program } from "../../src/engine/program.ts";
+import type { Database, RocksState } from "../../src/engine/rocksdb/database.ts";
 import { NO_TEXT, PackedWrites } from "../../src/engine/rocksdb/packed-writes.ts";
 import { increments } from "../builders/backend-rig.ts";
 import { batchOf } from "../builders/memory-batch.ts";
@@ -23,7 +24,7 @@ interface Side {
 }
 
 /** The same job with its state in RocksDB, in memory, and interpreted; each has what it gave. */
-function sidesOf(ttl: number, cacheBytes: number): Side[] {
+function sidesOf(ttl: number, cacheBytes: number, open = (): RocksState => rocks.state({ cacheBytes })): Side[] {
   const aggregate = { n: "count()", sum: "sum(event.v)", some: "collect(event.v, 3)", kinds: "countDistinct(event.v)" };
   const window = { global: { trigger: { every: "10ms" } } };
   const of = ttl === 0 ? {} : { ttl: `${ttl}ms` };
@@ -45,7 +46,7 @@ function sidesOf(ttl: number, cacheBytes: number): Side[] {
       take: () => written.splice(0).map(({ value }) => JSON.parse(value) as unknown),
     };
   };
-  return [side((p, o) => compile(p, { ...o, rocks: rocks.state({ cacheBytes }) })), side(compile), side(interpret)];
+  return [side((p, o) => compile(p, { ...o, rocks: open() })), side(compile), side(interpret)];
 }
 
 const records = (r: Random, watermark: number): Sent[] =>
@@ -208,6 +209,34 @@ it("gives no result again that was given after an older part of a checkpoint, th
   const row = { n: 1, sum: 3, some: [3], kinds: 1 };
   const once = { given: [expect.objectContaining(row)], again: [], last: [expect.objectContaining(row)] };
   expect(found).toEqual([once, once, once]);
+});
+
+it("deletes no ranges of keys when time passes: the more there are, the longer each reading of the database takes", () => {
+  let ranges = 0;
+  const counting = (): RocksState => {
+    const state = rocks.state({ cacheBytes: 0 });
+    const open = (node: string): Database => {
+      const database = state.open(node);
+      const remove = database.remove.bind(database);
+      database.remove = (prefix) => {
+        ranges++;
+        remove(prefix);
+      };
+      return database;
+    };
+    return { ...state, open };
+  };
+  const [{ start, take }] = sidesOf(0, 0, counting) as [Side];
+  const program = start();
+  const given = Array.from({ length: 20 }, (_, turn) => {
+    const wait = turn % 2 === 0 ? 8 : 1;
+    const sent = Array.from({ length: wait }, (__, i) => JSON.stringify({ k: `key-${i}`, ts: turn * 10, v: 1 }));
+    program.inputs.get("events")?.process(batchOf(sent));
+    program.advanceWatermark("events", turn * 10 + 9);
+    return take().length;
+  });
+  expect(given).toEqual(Array.from({ length: 20 }, (_, turn) => (turn % 2 === 0 ? 8 : 1)));
+  expect(ranges).toBe(0);
 });
 
 it("gives and forgets keys by time as memory and the interpreter do, whatever the time to live, over checkpoints", () => {

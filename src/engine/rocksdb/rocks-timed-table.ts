@@ -21,7 +21,7 @@ export class RocksTimedTable extends RocksTable {
   private readonly writes = new PackedWrites(1024);
   /** By shard: what the last key that waits has in its trigger's cell. */
   private readonly turns: number[] = [];
-  /** Entries that were read from checkpoints: of an entry that was read twice the first place is not its own any more. */
+  /** Entries that were read from checkpoints, by which their places differ: of one that was read twice the first place is not its own any more. */
   private read = 0;
   /** Of the shard that is restored: the watermark at its checkpoint. */
   private savedAt = Number.NEGATIVE_INFINITY;
@@ -74,13 +74,24 @@ export class RocksTimedTable extends RocksTable {
 
   private giveChanged(shard: TableShard, boundary: number, fire: Fire): void {
     const { database } = this.store;
+    const last = this.turns[shard.index] ?? 0;
+    if (last === 0) return;
     database.write(this.writes);
     this.turns[shard.index] = 0;
     const prefix = shardPrefix(WAITING, shard.index);
     database.withSnapshot((snapshot) => {
-      for (const part of snapshot.pairs(prefix, { bytes: READ_BYTES })) this.give(shard, [...part], { boundary, fire });
+      for (const part of snapshot.pairs(prefix, { bytes: READ_BYTES })) {
+        const pairs = Array.from(part).filter(({ key }) => turnOf(key) <= last);
+        if (pairs.length === 0) break;
+        this.give(shard, pairs, { boundary, fire });
+        this.deleteRead(prefix, pairs);
+      }
     });
-    database.remove(prefix);
+  }
+
+  /** The others are written over by those that wait next: the more ranges a database deletes, the longer each reading takes. */
+  private deleteRead(prefix: Buffer, pairs: readonly StoredPair[]): void {
+    for (const { key } of pairs) if (readOf(key) > 0) this.writes.delete(prefix, wholeOf(key));
   }
 
   private give(shard: TableShard, pairs: readonly StoredPair[], of: { boundary: number; fire: Fire }): void {
@@ -93,8 +104,7 @@ export class RocksTimedTable extends RocksTable {
     this.store.fetch();
     for (const [i, key] of keys.entries()) {
       this.tell(key, 0, key.length);
-      const turn = (pairs[i] as StoredPair).key.readUInt32BE(0);
-      this.giveEntry(shard, this.find(shard), { turn, ...of });
+      this.giveEntry(shard, this.find(shard), { turn: turnOf((pairs[i] as StoredPair).key), ...of });
     }
     this.store.forgetAhead();
   }
@@ -111,6 +121,10 @@ export class RocksTimedTable extends RocksTable {
     fire(bucket, e, index, resultAt(this.everyMs, boundary, bucket.cells[at + WRITTEN_AT] as number));
   }
 }
+
+/** Of a place, behind its prefix. */
+const turnOf = (place: Buffer): number => place.readUInt32BE(0);
+const readOf = (place: Buffer): number => place.readUInt32BE(4);
 
 function placeOf(shardIndex: number, turn: number, read: number): Buffer {
   const place = Buffer.alloc(TURN_AT + 8);
