@@ -113,6 +113,30 @@ describe("the deletion of a job whose workers had topics between them", () => {
     expect(told(world, "TopicsDeleted")).toHaveLength(1);
   });
 
+  it("deletes them by the plan of the workers that were there where the spec is refused by now", () => {
+    const world = launched();
+    world.spec = lifecycleSpec();
+    world.refusal = { reason: "InvalidPipeline", message: "a newer version takes it no more" };
+    remove(world);
+    world.settle(20);
+    expect(told(world, "TopicsDeleted")).toHaveLength(1);
+  });
+
+  it("does not say that they are deleted where neither the spec nor what ran last knows their Kafka any more", () => {
+    const world = launched();
+    world.spec = lifecycleSpec({ exchanges: [], launchHash: "without" });
+    world.generation++;
+    world.settle(30);
+    expect(world.status).toMatchObject({ state: "RUNNING", epoch: 2 });
+    remove(world);
+    world.settle(20);
+    expect(world.released).toBe(true);
+    expect(told(world, "TopicsDeleted")).toEqual([]);
+    expect(told(world, "TopicsRemain")[0]).toMatch(
+      /--bootstrap-server BROKER .*the spec does not say any more where they are/,
+    );
+  });
+
   it("copies the plan of the workers that were there, and takes the generation of their topics", () => {
     const world = launched();
     const { exchange } = world.plans.get(1) ?? {};

@@ -1,7 +1,7 @@
 import type { JobOperation } from "../../api/streaming-job-status.schema.ts";
 import type { Draft } from "../draft.ts";
 import { act, overdue, targetOf, tell, wakeAt } from "../draft.ts";
-import type { PodView } from "../input.ts";
+import type { LifecycleSpec, PodView } from "../input.ts";
 import { nextEpoch } from "../launch.ts";
 import { standing } from "../slots.ts";
 import { hasTopics, leaveTopics, topicsPod, troubleWithTopics } from "../topics.ts";
@@ -42,13 +42,18 @@ export function deleteTopics(context: StepContext): StepResult {
 
 /** What another attempt would not change. */
 function obstacle({ draft, operation, spec }: StepContext, pod: PodView | undefined): string | undefined {
-  const { plans } = draft.input.observed;
   if (forced(draft)) return "the deletion is forced";
-  if (plans.length === 0 && spec.exchanges.length === 0) return "the spec does not say any more where they are";
+  if (spec.exchanges.length === 0 && isAsSpecified(draft, spec)) return "the spec does not say any more where they are";
   if (standing(draft).some((p) => p.epoch !== targetOf(operation).epoch)) return "a worker of the job does not end";
   if (overdue(draft, operation)) return troubleWithTopics(draft, operation) ?? "they were not deleted in time";
   if (pod?.exit?.failure?.restartable === false) return pod.exit.failure.message;
   return neverThere(draft, pod);
+}
+
+/** What would be copied, or planned anew, is what the spec says; one that is refused has no plan that could say it. */
+function isAsSpecified({ memory, input }: Draft, spec: LifecycleSpec): boolean {
+  const { observed, refusal } = input;
+  return observed.plans.length === 0 || (refusal === undefined && memory.launched?.hash === spec.launchHash);
 }
 
 /** A namespace that is being deleted takes no pod, and a Secret that went with the job does not come back. */
