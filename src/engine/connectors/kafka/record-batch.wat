@@ -87,7 +87,7 @@
       (then
         (local.set $byte (i32.load8_u offset=1 (local.get $p)))
         (if (i32.ge_u (local.get $byte) (i32.const 0x80))
-          (then (return (i32.wrap_i64 (call $zigzag (local.get $p) (i32.const 5))))))
+          (then (return (i32.wrap_i64 (call $zigzag (local.get $p) (i32.const 5) (i64.const 0xffff_ffff))))))
         (local.set $raw
           (i32.or (i32.and (local.get $raw) (i32.const 0x7f)) (i32.shl (local.get $byte) (i32.const 7))))
         (local.set $p (i32.add (local.get $p) (i32.const 1)))))
@@ -99,15 +99,15 @@
   (func $varlong (param $p i32) (result i64)
     (local $byte i32)
     (local.set $byte (i32.load8_u (local.get $p)))
-    (if (i32.ge_u (local.get $byte) (i32.const 0x80)) (then (return (call $zigzag (local.get $p) (i32.const 10)))))
+    (if (i32.ge_u (local.get $byte) (i32.const 0x80)) (then (return (call $zigzag (local.get $p) (i32.const 10) (i64.const -1)))))
     (global.set $behind (i32.add (local.get $p) (i32.const 1)))
     (i64.extend_i32_s
       (i32.xor
         (i32.shr_u (local.get $byte) (i32.const 1))
         (i32.sub (i32.const 0) (i32.and (local.get $byte) (i32.const 1))))))
 
-  ;; Of up to `most` bytes.
-  (func $zigzag (param $p i32) (param $most i32) (result i64)
+  ;; Of up to `most` bytes; of their bits, which may be more than its type has, those of the mask count.
+  (func $zigzag (param $p i32) (param $most i32) (param $mask i64) (result i64)
     (local $raw i64) (local $shift i64) (local $byte i64)
     (local.set $most (i32.add (local.get $p) (local.get $most)))
     (loop $more
@@ -123,6 +123,7 @@
           (br_if $more (i32.lt_u (local.get $p) (local.get $most)))
           (global.set $endless (i32.const 1)))))
     (global.set $behind (local.get $p))
+    (local.set $raw (i64.and (local.get $raw) (local.get $mask)))
     (i64.xor
       (i64.shr_u (local.get $raw) (i64.const 1))
       (i64.sub (i64.const 0) (i64.and (local.get $raw) (i64.const 1)))))
