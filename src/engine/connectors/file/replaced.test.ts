@@ -6,7 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connectorContext } from "../../../../test/builders/connector-context.ts";
 import { readFrom } from "../../../../test/builders/source-contract.ts";
 import type { Position, SourceReader } from "../connector.ts";
+import { plainReader } from "./line-reader.ts";
 import { fileSource } from "./source.ts";
+import { fileSplitReader } from "./split-reader.ts";
 
 let folder = "";
 beforeEach(async () => {
@@ -121,6 +123,39 @@ describe("a file that was replaced by a larger one of its name", () => {
     expect(await read(opened, 3)).toBe(lines("b", 3, 3));
     expect(opened.losses).toHaveLength(1);
     await opened.reader.close();
+  });
+
+  it("loses nothing that is written between the look at the old file's end and its new name", async () => {
+    const path = join(folder, "app.log");
+    await writeFile(path, lines("a", 10));
+    let rotated = false;
+    const reader = fileSplitReader({
+      split: { id: "app.log", index: 0 },
+      from: { offset: 0, line: 0 },
+      follow: true,
+      replaced: () => undefined,
+      open: async (offset) => {
+        const opened = await plainReader(path, offset);
+        const renamed = async (): Promise<boolean> => {
+          if (!rotated) {
+            rotated = true;
+            await appendFile(path, lines("a", 5, 10));
+            await rename(path, `${path}.1`);
+            await writeFile(path, lines("b", 3));
+          }
+          return await opened.renamed();
+        };
+        return { ...opened, renamed };
+      },
+    });
+    const found: string[] = [];
+    for (let fills = 0; fills < 4; fills++) {
+      await reader.fill();
+      const { buf, off, len, n = 0 } = reader.poll(0) ?? {};
+      for (let i = 0; i < n; i++) found.push(`${buf?.toString("utf8", off?.[i], (off?.[i] ?? 0) + (len?.[i] ?? 0))}\n`);
+    }
+    await reader.close();
+    expect(found.join("")).toBe(lines("a", 15) + lines("b", 3));
   });
 
   it("goes on where the link to a followed file leads to a newer copy of it, as in a mounted ConfigMap", async () => {

@@ -87,6 +87,9 @@ export function fileSplitReader({ split, from, follow, open, replaced }: SplitRe
     bytes ??= await begin(false);
     const found = await bytes.next();
     if (found !== undefined || !follow || !(await bytes.renamed())) return found;
+    // What was written between the look at its end and the new file.
+    const last = await bytes.next();
+    if (last !== undefined) return last;
     await bytes.close();
     bytes = undefined;
     bytes = await begin(true);
