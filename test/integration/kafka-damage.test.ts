@@ -1,7 +1,7 @@
 import { openSync, closeSync, readSync, writeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readBatchHeader } from "../../src/engine/connectors/kafka/record-batch.ts";
+import { readBatchHeader, type BatchHeader } from "../../src/engine/connectors/kafka/record-batch.ts";
 import { kafkaSource } from "../../src/engine/connectors/kafka/source.ts";
 import { connectorContext } from "../builders/connector-context.ts";
 import { readUntil } from "../builders/read-records.ts";
@@ -18,8 +18,15 @@ const BATCH = 400;
 const records = (first: number): KafkaRecord[] =>
   Array.from({ length: BATCH }, (_, i) => ({ key: null, value: `value ${first + i} `.repeat(20) }));
 
-/** Turns over a bit in a record of the batch with this number, in the broker's file, which its page cache serves. */
-function turnBit(topic: string, number: number): void {
+/** Where a bit is turned over, and which. */
+interface Damage {
+  readonly at: (header: BatchHeader) => number;
+  readonly bit: number;
+}
+const IN_A_RECORD: Damage = { at: ({ end }) => end - 100, bit: 4 };
+
+/** Turns over a bit of the batch with this number, in the broker's file, which its page cache serves; twice mends it. */
+function turnBit(topic: string, number: number, { at, bit }: Damage = IN_A_RECORD): void {
   const path = join(kafka.dataDir, `${topic}-0`, "00000000000000000000.log");
   const log = readFileSync(path);
   let header = readBatchHeader(log, 0, log.length);
@@ -27,8 +34,8 @@ function turnBit(topic: string, number: number): void {
   if (header === undefined) throw new Error(`${path} has no batch ${number}`);
   const file = openSync(path, "r+");
   const byte = Buffer.alloc(1);
-  readSync(file, byte, 0, 1, header.end - 100);
-  writeSync(file, Buffer.from([(byte[0] as number) ^ 4]), 0, 1, header.end - 100);
+  readSync(file, byte, 0, 1, at(header));
+  writeSync(file, Buffer.from([(byte[0] as number) ^ bit]), 0, 1, at(header));
   closeSync(file);
 }
 
@@ -64,5 +71,31 @@ describe("a batch that a broker's disk has damaged", () => {
     expect(all.map(({ place, value }) => ({ place, value }))).toEqual(
       expected.map(({ partition, offset, value }) => ({ place: `readings[${partition}]@${offset}`, value })),
     );
+  });
+
+  it.each<readonly [what: string, number: number, damage: Damage]>([
+    ["where it ends", BATCHES - 1, { at: ({ start }) => start + 23, bit: 64 }],
+    ["how long it is", 2, { at: ({ start }) => start + 11, bit: 4 }],
+  ])("so that it says wrongly %s is no end of the job, and no loss", async (what, number, damage) => {
+    const topic = what.replaceAll(" ", "-");
+    await kafka.createTopic(topic, 1);
+    for (let i = 0; i < BATCHES; i++) await kafka.produce({ topic }, records(i * BATCH));
+    const expected = await kafka.consumeAll(topic);
+    turnBit(topic, number, damage);
+    const context = connectorContext();
+    const config = { brokers: kafka.brokers, topics: [topic] };
+    const splits = await kafkaSource.splits(config, context.source);
+    const assigned = splits.map((split) => ({ split, position: undefined }));
+    const reader = await kafkaSource.open(config, assigned, context.source);
+    // What would be behind it is asked for before anybody has looked at it.
+    const said = (): string => context.problems.map((problem) => problem?.message).join();
+    if (number === BATCHES - 1) await expect.poll(said, { timeout: 120_000 }).toContain("OFFSET_OUT_OF_RANGE");
+    const before = await readUntil(reader, (found) => found.length >= number * BATCH);
+    await readUntil(reader, () => said().includes("fails its checksum"));
+    turnBit(topic, number, damage);
+    const after = await readUntil(reader, (found) => found.length >= (BATCHES - number) * BATCH);
+    await reader.close();
+    expect([...before, ...after].map(({ value }) => value)).toEqual(expected.map(({ value }) => value));
+    expect(context.losses).toEqual([]);
   });
 });

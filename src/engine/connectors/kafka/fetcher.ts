@@ -108,8 +108,10 @@ export function startFetcher(options: FetcherOptions): Fetcher {
   };
   const resetLost = async (): Promise<void> => {
     if (lost.size === 0) return;
-    const next = await options.outOfRange([...lost].map(([partition, { anew }]) => ({ partition, anew })));
-    for (const [p, { anew }] of lost) {
+    // Meanwhile other leaders' answers may tell of more.
+    const now = [...lost];
+    const next = await options.outOfRange(now.map(([partition, { anew }]) => ({ partition, anew })));
+    for (const [p, { anew }] of now) {
       if (anew !== undefined) {
         gone.add(p.fetchTopicId ?? "");
         p.fetchTopicId = anew;
@@ -117,8 +119,8 @@ export function startFetcher(options: FetcherOptions): Fetcher {
       p.fetchOffset = next.get(p.split.id) ?? 0;
       p.readableEnd = undefined;
       chunks.push(jumpTo(p, p.fetchOffset));
+      lost.delete(p);
     }
-    lost.clear();
     wake();
   };
   const keep = (p: Partition, fetched: FetchedPartition, { frame }: FetchResponse): number => {
@@ -140,6 +142,9 @@ export function startFetcher(options: FetcherOptions): Fetcher {
     served.set(p, ++turn);
     return 1;
   };
+  /** Damaged batches that wait to be read may say that they end anywhere. */
+  const isCertain = (p: Partition): boolean =>
+    p.fetchOffset === p.position || !chunks.some((chunk) => chunk.partition === p);
   const accept = (response: FetchResponse, asked: readonly Partition[], offsets: readonly number[]): number => {
     const problems: string[] = [];
     let kept = 0;
@@ -150,7 +155,7 @@ export function startFetcher(options: FetcherOptions): Fetcher {
       if (p === undefined || p.fetchOffset !== offsets[i] || lost.has(p)) continue;
       if (fetched.error === ErrorCode.None) kept += keep(p, fetched, response);
       else problems.push(`${p.split.id}: ${errorWithRight(fetched.error, `Read on topic ${p.topic}`)}`);
-      if (fetched.error === ErrorCode.OffsetOutOfRange) lost.set(p, {});
+      if (fetched.error === ErrorCode.OffsetOutOfRange && isCertain(p)) lost.set(p, {});
     }
     if (problems.length === 0) return kept;
     if (kept === 0) throw new Error(problems.join("; "));

@@ -1,5 +1,5 @@
 import type { Split } from "../connector.ts";
-import { WeirError } from "../../../errors.ts";
+import { isWeirError, WeirError } from "../../../errors.ts";
 import { abortedTransactions, type AbortedTransactions } from "./aborted.ts";
 import { decompress } from "./compression.ts";
 import type { FetchedPartition } from "./fetch-call.ts";
@@ -105,15 +105,19 @@ export function jumpTo(partition: Partition, offset: number): Chunk {
   };
 }
 
-/** The offset to go on from; undefined where there is no whole batch. Checksums are looked at when a batch is read. */
+/**
+ * The offset to go on from; undefined where there is no whole batch. Checksums are looked at when a batch is read: until then
+ * that offset may be one that no batch has, and what is no batch may be behind one whose length is damaged.
+ */
 export function endOfChunk(frame: Frame, fetched: FetchedPartition): number | undefined {
-  let next: number | undefined;
-  for (let at = fetched.from; ;) {
-    const header = readBatchHeader(frame.reader.buf, at, fetched.to);
-    if (header === undefined) return next;
-    next = header.nextOffset;
-    at = header.end;
+  const { buf } = frame.reader;
+  let last = readBatchHeader(buf, fetched.from, fetched.to);
+  try {
+    for (let next = last; next !== undefined; next = readBatchHeader(buf, next.end, fetched.to)) last = next;
+  } catch (error) {
+    if (!isWeirError(error)) throw error;
   }
+  return last?.nextOffset;
 }
 
 /**
