@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, it } from "vitest";
+import type { WeirError } from "../../errors.ts";
 import { systemTimers } from "../../kube/timers.ts";
 import type { PodView } from "../../lifecycle/input.ts";
 import { POD_PORT_ANNOTATION } from "../../local/kubelet/addresses.ts";
@@ -34,7 +35,7 @@ async function verifyingWorker(): Promise<number> {
 
 it("knows what a worker is about that answers too late, so that it can be given up", async () => {
   const port = await verifyingWorker();
-  const client = createWorkerClient({ term: () => 1, timeoutMs: 2_000 });
+  const client = createWorkerClient({ term: () => 1, timeoutMs: 1_000 });
   const registry = createWorkerRegistry({
     client,
     timers: systemTimers,
@@ -51,7 +52,12 @@ it("knows what a worker is about that answers too late, so that it can be given 
 
   const actor = { workers: client, registry } as unknown as Actor;
   const sealing = { kind: "SealSavepoint", pod: view.name, id: "s", uri: "file:///s", parts: [] } as const;
-  const done = perform(actor, { key: "n/j" } as Scene, sealing);
-  await expect(done).rejects.toMatchObject({ code: "WORKER_UNREACHABLE" });
-  await expect.poll(() => registry.connection("n/j", view.name)?.state.saving, { timeout: 60_000 }).toEqual(["s"]);
+  const codes: unknown[] = [];
+  // The next decision asks again, too; a busy machine may hold up the first call until it is too late.
+  const askedAgain = async (): Promise<readonly string[] | undefined> => {
+    await perform(actor, { key: "n/j" } as Scene, sealing).catch((e: WeirError) => codes.push(e.code));
+    return registry.connection("n/j", view.name)?.state.saving;
+  };
+  await expect.poll(askedAgain, { timeout: 60_000 }).toEqual(["s"]);
+  expect(new Set(codes)).toEqual(new Set(["WORKER_UNREACHABLE"]));
 });
