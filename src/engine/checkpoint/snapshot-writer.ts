@@ -26,20 +26,29 @@ interface CapturedNode {
   readonly snapshot: KeyedSnapshot;
 }
 
-/** The synchronous phase for keyed state. */
+/** The synchronous phase for keyed state. Where a node cannot, as its disk is full, nothing of the others is held either. */
 export function captureKeyed(nodes: readonly KeyedNode[]): CapturedNode[] {
   const kept = nodes.filter((node) => node.onlyOnItsWay !== true || node.shards().length > 0);
-  return kept.map((node) => ({
-    head: {
-      node: node.node,
-      stateVersion: node.stateVersion,
-      stateSignature: node.stateSignature,
-      watermark: saveWatermark(node.watermark),
-    },
-    shards: [...node.shards()].toSorted((a, b) => a - b),
-    snapshot: node.beginSnapshot(),
-  }));
+  const captured: CapturedNode[] = [];
+  try {
+    for (const node of kept) captured.push(capturedNode(node));
+  } catch (e) {
+    for (const { snapshot } of captured) snapshot.release();
+    throw e;
+  }
+  return captured;
 }
+
+const capturedNode = (node: KeyedNode): CapturedNode => ({
+  head: {
+    node: node.node,
+    stateVersion: node.stateVersion,
+    stateSignature: node.stateSignature,
+    watermark: saveWatermark(node.watermark),
+  },
+  shards: [...node.shards()].toSorted((a, b) => a - b),
+  snapshot: node.beginSnapshot(),
+});
 
 export function releaseCapture(capture: Capture): void {
   for (const node of capture.keyed) node.snapshot.release();

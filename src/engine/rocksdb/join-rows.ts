@@ -178,6 +178,7 @@ export class JoinRows {
   }
 
   snapshot(): RowsSnapshot {
+    const { number, of } = this.values.snapshot();
     const contents = new Map<StoredLog, LogContent>();
     for (const log of this.open.values()) {
       const { stored, tail } = log;
@@ -185,7 +186,6 @@ export class JoinRows {
       if (tail !== undefined && !this.held.has(tail)) this.held.set(tail, 0);
     }
     this.snapshots++;
-    const { number, of } = this.values.snapshot();
     return { number, of, contents, release: () => this.release(of) };
   }
 

@@ -26,14 +26,15 @@ export function takeBarrier(
 ): Barrier {
   if (slot.torn) throw new WeirError("WORKER_UNREACHABLE", "the slot has ended; its last checkpoint is what remains");
   const { tasks, program, sinks } = slot;
+  const capture: Capture = {
+    takenAt: clock.now(),
+    ...said,
+    sources: tasks.filter((t) => !t.broadcast).map((t) => t.state()),
+    keyed: captureKeyed(program.keyed),
+  };
   const flushed = Promise.all([...sinks].map(([node, writer]) => flush(node, writer, id)));
   return {
-    capture: {
-      takenAt: clock.now(),
-      ...said,
-      sources: tasks.filter((t) => !t.broadcast).map((t) => t.state()),
-      keyed: captureKeyed(program.keyed),
-    },
+    capture,
     flushed: flushed.then((handles) => handles.filter((h) => h !== undefined)),
   };
 }
