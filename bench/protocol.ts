@@ -37,15 +37,28 @@ export async function rowOf(bench: Bench, workload: Workload): Promise<Row> {
   const { peers, sizes, say } = bench;
   await writtenInput(bench, workload);
   const check = outputCheck(bench.kafka, workload, sizes.records);
-  const js = [await calibration(workload.input.topic)];
+  const j = (): Promise<number> => alone(peers, undefined, () => calibration(workload.input.topic));
+  const js = [await j()];
   const sides: (Measured | string)[] = [];
   for (const peer of peers) {
     const refusal = peer.refuses(workload);
     if (refusal !== undefined) say(`${workload.name} ${peer.name}: not yet (${refusal})`);
-    sides.push(refusal === undefined ? await sideOf(bench, workload, { peer, check }) : "not yet");
+    const side = (): Promise<Measured | string> => sideOf(bench, workload, { peer, check });
+    sides.push(refusal === undefined ? await alone(peers, peer, side) : "not yet");
   }
-  js.push(await calibration(workload.input.topic));
+  js.push(await j());
   return { workload, sides, j: median(js), load: load() };
+}
+
+/** An idle JVM still takes a core's caches, and now and then its time. */
+async function alone<T>(peers: readonly Peer[], measured: Peer | undefined, during: () => Promise<T>): Promise<T> {
+  const others = peers.filter((peer) => peer !== measured);
+  for (const peer of others) peer.pause();
+  try {
+    return await during();
+  } finally {
+    for (const peer of others) peer.resume();
+  }
 }
 
 /** A topic is written by the first workload that reads it. */

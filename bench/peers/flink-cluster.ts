@@ -17,6 +17,8 @@ export interface FlinkCluster {
   readonly gateway: string;
   readonly jobManager: GuardedProcess;
   readonly taskManager: GuardedProcess;
+  /** To all its processes. */
+  signal(signal: NodeJS.Signals): void;
   close(): Promise<void>;
 }
 
@@ -48,6 +50,9 @@ export async function startFlinkCluster(): Promise<FlinkCluster> {
   configure(folder, { rpc, rest, gateway });
   const java = javaOf(home, folder);
   const started: GuardedProcess[] = [];
+  const signal = (name: NodeJS.Signals): void => {
+    for (const process of started) process.kill(name);
+  };
   const close = async (): Promise<void> => {
     await Promise.all(started.map((process) => process.stop()));
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -65,7 +70,7 @@ export async function startFlinkCluster(): Promise<FlinkCluster> {
     await answers(started, `${jobs}/overview`, (o: { "slots-total": number }) => o["slots-total"] > 0);
     await answers(started, `${sql}/v1/info`, () => true);
     const [jobManager, taskManager] = started as [GuardedProcess, GuardedProcess];
-    return { version: basename(home), jobs, gateway: sql, jobManager, taskManager, close };
+    return { version: basename(home), jobs, gateway: sql, jobManager, taskManager, signal, close };
   } catch (e) {
     await close();
     throw e;

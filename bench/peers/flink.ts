@@ -24,6 +24,8 @@ export async function startFlink(runs: number): Promise<Peer> {
       const settings = { "execution.checkpointing.interval": `${CHECKPOINT_INTERVAL_MS} ms` };
       return measured(cluster, place.records, () => runStatements(cluster.gateway, onTopics(sql, place), settings));
     },
+    pause: () => cluster.signal("SIGSTOP"),
+    resume: () => cluster.signal("SIGCONT"),
     close: () => cluster.close(),
   };
 }

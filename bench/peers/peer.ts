@@ -12,6 +12,9 @@ export interface Peer {
   refuses(workload: Workload): string | undefined;
   /** Reads the whole input; resolves when everything that follows from it is in the output topic, committed. */
   run(workload: Workload, place: Place): Promise<Measured>;
+  /** Stops what it has running between its runs, so that others have the machine. */
+  pause(): void;
+  resume(): void;
   close(): Promise<void>;
 }
 

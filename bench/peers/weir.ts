@@ -39,6 +39,8 @@ export async function startWeir(runs: number): Promise<WeirPeer> {
         await open.close();
       }
     },
+    pause: () => undefined,
+    resume: () => undefined,
     close: () => rm(folder, { recursive: true, force: true }),
   };
 }
