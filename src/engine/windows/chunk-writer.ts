@@ -1,5 +1,9 @@
 /** What is encoded in one turn of the event loop: it must not take longer than a few milliseconds. */
 const CHUNK_BYTES = 256 * 1024;
+const FIRST_CHUNK_BYTES = 8 * 1024;
+/** The first chunks of a process are short: until V8 has compiled what writes them, an entry takes ten times as long. */
+let chunkBytes = FIRST_CHUNK_BYTES;
+
 /** Every chunk begins so: watermark of the shard (f64), number of what it holds (u32). Little endian. */
 export const CHUNK_HEADER = 12;
 
@@ -33,7 +37,7 @@ export class ChunkWriter {
   }
 
   full(): boolean {
-    return this.at >= CHUNK_BYTES;
+    return this.at >= chunkBytes;
   }
 
   /** Makes room for so many bytes more. */
@@ -68,6 +72,7 @@ export class ChunkWriter {
 
   /** The chunk so far; the writer goes on with a new one. */
   take(): Buffer {
+    if (this.full()) chunkBytes = Math.min(CHUNK_BYTES, chunkBytes * 2);
     const chunk = Buffer.allocUnsafeSlow(this.at);
     if (this.at > CHUNK_HEADER) this.buffer.copy(chunk, CHUNK_HEADER, CHUNK_HEADER, this.at);
     chunk.writeDoubleLE(this.watermark, 0);
