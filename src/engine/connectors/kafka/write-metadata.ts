@@ -1,15 +1,11 @@
-import { messageOf, WeirError } from "../../../errors.ts";
+import { messageOf } from "../../../errors.ts";
 import type { OutRecord, RecordHeader, SinkContext, SinkWriter } from "../connector.ts";
+import { leftOut, SHOWN } from "../left-out.ts";
 import { bytesOfValue } from "./bytes-as-json.ts";
 import { cutField } from "./cut-field.ts";
 
 /** A field of a record that says what of it is not its value. */
 type Metadata = Readonly<Record<string, unknown>>;
-
-const SHOWN = 200;
-/** A word about each of the first, and then about every so many. */
-const SPOKEN = 10;
-const EVERY = 1_000;
 
 /** A writer of records whose `field` is no part of their value, but their key, headers and timestamp. */
 export function withMetadata(
@@ -17,7 +13,7 @@ export function withMetadata(
   { topic, field }: { readonly topic: string; readonly field: string },
   ctx: SinkContext,
 ): SinkWriter {
-  let refused = 0;
+  const refused = leftOut(ctx);
 
   const described = (record: OutRecord): OutRecord => {
     const cut = record.end < record.start ? undefined : cutField(record.value, record, field);
@@ -38,12 +34,7 @@ export function withMetadata(
   const refuse = (record: OutRecord, error: unknown): void => {
     const shown = record.value.toString("utf8", record.start, Math.min(record.end, record.start + SHOWN));
     const message = `topic "${topic}" does not get a record: ${messageOf(error)}. The record: ${shown}`;
-    if (ctx.onError !== "Skip") {
-      const fix = `Correct the field "${field}" with map, or set onError: Skip on the sink`;
-      throw new WeirError("SINK_REFUSED", `Kafka: ${message}. ${fix}`, { cause: error });
-    }
-    refused++;
-    if (refused <= SPOKEN || refused % EVERY === 0) ctx.warn?.(`skipped: ${message}`);
+    refused.take(message, { fix: `Correct the field "${field}" with map`, cause: error, system: "Kafka" });
   };
   return {
     ...writer,
@@ -57,7 +48,7 @@ export function withMetadata(
       }
       writer.append(out);
     },
-    counters: () => ({ ...writer.counters(), refused }),
+    counters: () => ({ ...writer.counters(), refused: refused.count }),
   };
 }
 
