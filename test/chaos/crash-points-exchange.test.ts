@@ -4,9 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JobObject } from "../../src/controllers/weir-resources.ts";
 import { streamingJobs } from "../../src/controllers/weir-resources.ts";
 import { WeirError } from "../../src/errors.ts";
-import { fixedServer } from "../../src/kube/credentials.ts";
 import { pods } from "../../src/kube/resource.ts";
-import { startApiServer } from "../../src/local/api-server/start.ts";
 import { expectNoDifference, playEveryCrash } from "../builders/crash-points.ts";
 import {
   counted,
@@ -17,10 +15,9 @@ import {
   outputOf,
 } from "../builders/exchanged-story.ts";
 import { JOB } from "../builders/job-facts.ts";
-import { createObject, crdObjects } from "../servers/crd-objects.ts";
+import { startEmbeddedGround } from "../servers/embedded-ground.ts";
 import { startKafka, type KafkaServer } from "../servers/kafka.ts";
 import type { Ground } from "../servers/weir-ground.ts";
-import { startGround } from "../servers/weir-ground.ts";
 
 /** All scenarios are played at once. */
 const PLAYS = process.env["WEIR_LONG"] === "1" ? { sample: Infinity, atOnce: 3 } : { sample: 3, atOnce: 1 };
@@ -32,14 +29,9 @@ let ground: Ground;
 let end: () => Promise<void>;
 beforeAll(async () => {
   await new Promise<void>((listening) => void answers.listen(0, "127.0.0.1", listening));
-  const [api, started] = await Promise.all([startApiServer(), startKafka()]);
+  const [embedded, started] = await Promise.all([startEmbeddedGround(), startKafka()]);
   kafka = started;
-  for (const crd of crdObjects()) await createObject(api, crd);
-  ground = await startGround(fixedServer(api.url));
-  end = async () => {
-    await ground.stop();
-    await api.stop();
-  };
+  ({ ground, stop: end } = embedded);
 });
 afterAll(async () => {
   await end?.();

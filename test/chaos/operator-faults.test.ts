@@ -2,7 +2,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { streamingJobs } from "../../src/controllers/weir-resources.ts";
 import { fixedServer } from "../../src/kube/credentials.ts";
-import { startApiServer } from "../../src/local/api-server/start.ts";
 import type { Fault } from "../../src/local/faults/fault.ts";
 import type { FaultProxy } from "../../src/local/faults/proxy.ts";
 import { startFaultProxy } from "../../src/local/faults/proxy.ts";
@@ -12,15 +11,14 @@ import type { Act } from "../builders/crash-story.ts";
 import { JOB, jobFacts } from "../builders/job-facts.ts";
 import type { ReconcileRate } from "../builders/reconcile-rate.ts";
 import { watchReconciles } from "../builders/reconcile-rate.ts";
-import { createObject, crdObjects } from "../servers/crd-objects.ts";
+import { startEmbeddedGround, type EmbeddedGround } from "../servers/embedded-ground.ts";
 import type { Ground, Happenings } from "../servers/weir-ground.ts";
-import { startGround } from "../servers/weir-ground.ts";
 
 /** For what never comes: it is stable within a minute, which is printed. */
 const PATIENCE_MS = 180_000;
 const MOST_A_SECOND = 10;
 
-let api: Awaited<ReturnType<typeof startApiServer>>;
+let embedded: EmbeddedGround;
 let ground: Ground;
 let proxy: FaultProxy;
 let operator: RunningOperator;
@@ -29,20 +27,18 @@ let namespace = "";
 let happenings: Happenings;
 
 beforeAll(async () => {
-  api = await startApiServer();
-  for (const crd of crdObjects()) await createObject(api, crd);
-  ground = await startGround(fixedServer(api.url));
+  embedded = await startEmbeddedGround();
+  ({ ground } = embedded);
 });
 afterAll(async () => {
-  await ground.stop();
-  await api.stop();
+  await embedded.stop();
 });
 
 let count = 0;
 beforeEach(async () => {
   namespace = `faults-${++count}`;
   happenings = await ground.open(namespace);
-  proxy = await startFaultProxy(fixedServer(api.url));
+  proxy = await startFaultProxy(fixedServer(embedded.api.url));
   await startOperator();
   rate = watchReconciles(operator);
 });

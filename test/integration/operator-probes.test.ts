@@ -1,32 +1,26 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { streamingJobs } from "../../src/controllers/weir-resources.ts";
-import { fixedServer } from "../../src/kube/credentials.ts";
 import type { Lease } from "../../src/kube/leader-election.ts";
 import { microTime } from "../../src/kube/leader-election.ts";
 import { leases } from "../../src/kube/resource.ts";
 import type { Timers } from "../../src/kube/timers.ts";
 import { systemTimers } from "../../src/kube/timers.ts";
-import { startApiServer } from "../../src/local/api-server/start.ts";
 import type { OperatorOptions, RunningOperator } from "../../src/main/operator.ts";
 import { create, scaleTo, stop } from "../builders/crash-scenarios.ts";
 import { JOB, jobFacts } from "../builders/job-facts.ts";
-import { createObject, crdObjects } from "../servers/crd-objects.ts";
+import { startEmbeddedGround } from "../servers/embedded-ground.ts";
 import type { Ground } from "../servers/weir-ground.ts";
-import { startGround } from "../servers/weir-ground.ts";
 
-let api: Awaited<ReturnType<typeof startApiServer>>;
+let end: () => Promise<void>;
 let ground: Ground;
 const running: RunningOperator[] = [];
 
 beforeAll(async () => {
-  api = await startApiServer();
-  for (const crd of crdObjects()) await createObject(api, crd);
-  ground = await startGround(fixedServer(api.url));
+  ({ ground, stop: end } = await startEmbeddedGround());
 });
 afterAll(async () => {
   await Promise.all(running.map((operator) => operator.stop()));
-  await ground.stop();
-  await api.stop();
+  await end();
 });
 
 async function start(namespace: string, options: Partial<OperatorOptions> = {}): Promise<RunningOperator> {

@@ -1,31 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JobObject } from "../../src/controllers/weir-resources.ts";
 import { streamingJobs } from "../../src/controllers/weir-resources.ts";
-import { fixedServer } from "../../src/kube/credentials.ts";
 import type { KubeObject } from "../../src/kube/resource.ts";
 import { events, secrets } from "../../src/kube/resource.ts";
-import { startApiServer } from "../../src/local/api-server/start.ts";
 import { remove, rests, runs, scaleTo, stop } from "../builders/crash-scenarios.ts";
 import type { Act } from "../builders/crash-story.ts";
 import { createExchanged, failing, topicsBetween } from "../builders/exchanged-story.ts";
 import { JOB } from "../builders/job-facts.ts";
-import { createObject, crdObjects } from "../servers/crd-objects.ts";
+import { startEmbeddedGround } from "../servers/embedded-ground.ts";
 import { startKafka, type KafkaServer } from "../servers/kafka.ts";
 import type { Ground } from "../servers/weir-ground.ts";
-import { startGround } from "../servers/weir-ground.ts";
 
 let kafka: KafkaServer;
 let ground: Ground;
 let end: () => Promise<void>;
 beforeAll(async () => {
-  const [api, started] = await Promise.all([startApiServer(), startKafka()]);
+  const [embedded, started] = await Promise.all([startEmbeddedGround(), startKafka()]);
   kafka = started;
-  for (const crd of crdObjects()) await createObject(api, crd);
-  ground = await startGround(fixedServer(api.url));
-  end = async () => {
-    await ground.stop();
-    await api.stop();
-  };
+  ({ ground, stop: end } = embedded);
 });
 afterAll(async () => {
   await end?.();
