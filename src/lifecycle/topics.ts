@@ -6,9 +6,12 @@ import type { PodView } from "./input.ts";
 /** Whether workers of this job may have left topics that they kept for each other. */
 export function hasTopics({ memory, input }: Draft): boolean {
   // What an older version has launched did not note it.
-  const exchange = memory.launched?.exchange ?? memory.exchange;
-  return memory.topics ?? (exchange !== undefined && (input.spec?.exchanges.length ?? 0) > 0);
+  return memory.topics ?? (newestExchange(memory) !== undefined && (input.spec?.exchanges.length ?? 0) > 0);
 }
+
+/** Of what runs, or ran last. */
+export const newestExchange = ({ launched, exchange }: Draft["memory"]): Draft["memory"]["exchange"] =>
+  launched?.exchange ?? exchange;
 
 /** The pod that deletes them, in its newest attempt. */
 export function topicsPod({ input }: Draft, operation: JobOperation): PodView | undefined {

@@ -3,6 +3,7 @@ import { textOfPath } from "../../expression/references.ts";
 import { plainPath } from "../planner/field-path.ts";
 import type { At, ChainWriter, Fail } from "./chain.ts";
 import { VARIABLES } from "./emit-expression.ts";
+import { isCanonical } from "./shape.ts";
 import type { Leaf } from "./shape.ts";
 
 /** Variables of a key's bytes. */
@@ -46,9 +47,9 @@ export function keySource(
   return (fail) => {
     const general = `const ${k} = R.${anyValue ? "valueBytes" : "keyBytes"}(${value}); if (${k} !== undefined) ${fail(k)} ${keys.buffer} = R.key; ${keys.start} = 0; ${keys.end} = R.keyLength;`;
     if (slot === undefined) return listed === undefined ? general : listed(general);
-    const { buffer, start, end, type } = slot;
+    const { buffer, start, end } = slot;
     const own = `${keys.buffer} = ${buffer}; ${keys.start} = ${start}; ${keys.end} = ${end};`;
-    return `if (${type} === 1 || ${type} === 3) { ${own} } else { ${general} }`;
+    return `if ${isCanonical(slot)} { ${own} } else { ${general} }`;
   };
 }
 
@@ -70,8 +71,8 @@ function listSource(
 /** One item of such a list: the condition under which it is quick, and how it is put. */
 function itemSource(leaf: Leaf | undefined): { quick: string; put: string } | undefined {
   if (leaf?.slot !== undefined) {
-    const { buffer, start, end, type } = leaf.slot;
-    return { quick: `(${type} === 1 || ${type} === 3)`, put: `R.list.item(0, ${buffer}, ${start}, ${end});` };
+    const { buffer, start, end } = leaf.slot;
+    return { quick: isCanonical(leaf.slot), put: `R.list.item(0, ${buffer}, ${start}, ${end});` };
   }
   const number = leaf?.number === true ? leaf.js : leaf?.numeric;
   if (number === undefined) return undefined;

@@ -47,6 +47,9 @@ export interface Slot {
   readonly canonical?: true;
 }
 
+/** JavaScript condition under which a slot's bytes are those of a key: of a plain text or integer. */
+export const isCanonical = ({ type }: Slot): string => `(${type} === 1 || ${type} === 3)`;
+
 /** Names that the projector can compare as bytes; below any other name the value is decoded. */
 const PLAIN_NAME = /^[ !#-[\]-~]+$/;
 

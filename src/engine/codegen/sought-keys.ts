@@ -3,6 +3,7 @@ import type { ProgramGraph } from "../program-graph.ts";
 import { keyFields } from "./key-source.ts";
 import type { KeyNames } from "./key-source.ts";
 import type { ChainWriter } from "./chain.ts";
+import { isCanonical } from "./shape.ts";
 import type { ProjectedFields } from "./projected-fields.ts";
 
 /** So many records are decoded before the first of them is processed: their lines of the tables come into the cache together. */
@@ -67,7 +68,7 @@ export function seekSource(
   const { node, fields, isList } = sought;
   const { buffer, start, end, hash } = soughtNames(chain, sought, block);
   const slots = fields.map(slot);
-  const canonical = slots.map(({ type }) => `(${type} === 1 || ${type} === 3)`).join(" && ");
+  const canonical = slots.map(isCanonical).join(" && ");
   const items = slots.map((field) => `${block}.item(${start}, b, ${field.start}, ${field.end});`);
   const made = isList
     ? `${start} = ${block}.at; ${items.join(" ")} ${end} = ${block}.end();`

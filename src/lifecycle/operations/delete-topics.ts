@@ -4,7 +4,7 @@ import { act, overdue, targetOf, tell, wakeAt } from "../draft.ts";
 import type { LifecycleSpec, PodView } from "../input.ts";
 import { nextEpoch } from "../launch.ts";
 import { standing } from "../slots.ts";
-import { hasTopics, leaveTopics, topicsPod, troubleWithTopics } from "../topics.ts";
+import { hasTopics, leaveTopics, newestExchange, topicsPod, troubleWithTopics } from "../topics.ts";
 import { forced } from "./leave.ts";
 import type { StepContext, StepResult } from "./step.ts";
 
@@ -79,7 +79,7 @@ const hasEnded = (pod: PodView): boolean => pod.phase === "Failed" || pod.deleti
 function bringPod(draft: Draft, epoch: number, attempt: number): void {
   const { memory, status, input } = draft;
   const { plans } = input.observed;
-  const exchange = memory.launched?.exchange ?? memory.exchange;
+  const exchange = newestExchange(memory);
   if (!plans.includes(epoch)) {
     act(draft, {
       kind: "ApplyPlan",

@@ -4,6 +4,7 @@ import { newInstance, newMemory } from "../../webassembly.ts";
 import { recordBatchCode } from "./record-batch-code.ts";
 import {
   checksumHolds,
+  checksumOf,
   CRC_FROM,
   decodeRecords,
   malformed,
@@ -35,6 +36,12 @@ const BYTES = DATA + LONGEST + BEHIND;
 
 const PLACES = { cursor: CURSOR, off: OFF, len: LEN, keyOff: KEY_OFF, keyLen: KEY_LEN, ts: TS, offset: OFFSET };
 
+interface Held {
+  readonly header: BatchHeader;
+  readonly buf: Buffer;
+  readonly from: number;
+}
+
 /** Runs record-batch.wat on batches that it copies into its memory: what it reads then is in the processor's cache. */
 export class BatchDecoder {
   /** Of the records that were read last. */
@@ -44,7 +51,7 @@ export class BatchDecoder {
   private readonly fold: (from: number, to: number) => number;
   private readonly decode: (...args: readonly number[]) => number;
   /** Of the batch whose records are in the memory, and where they came from. */
-  private held: { readonly header: BatchHeader; readonly buf: Buffer; readonly from: number } | undefined;
+  private held: Held | undefined;
 
   constructor() {
     const memory = newMemory(BYTES);
@@ -69,20 +76,18 @@ export class BatchDecoder {
   holds(buf: Buffer, header: BatchHeader): boolean {
     const from = header.start + CRC_FROM;
     const length = header.end - from;
-    if (length > LONGEST) return checksumHolds(buf, header);
-    this.hold(header, buf, from, header.end);
-    return (
-      (length < FOLDED_FROM ? crc32c(buf.subarray(from, header.end)) : this.checksum(length)) ===
-      buf.readUInt32BE(header.start + 17)
-    );
+    if (length <= LONGEST) this.hold(header, buf, from, header.end);
+    if (length < FOLDED_FROM || length > LONGEST) return checksumHolds(buf, header);
+    return this.checksum(length) === checksumOf(buf, header);
   }
 
   /** As `decodeRecords`, into its own columns. */
   read(cursor: RecordCursor, n: number, limits: DecodeLimits): number {
     const { header, buf, at, end } = cursor;
     if (end - at > LONGEST) return decodeRecords(cursor, this.columns, n, limits);
-    if (this.held?.header !== header || this.held.buf !== buf) this.hold(header, buf, at, end);
-    const shift = (this.held?.from ?? at) - DATA;
+    const { held } = this;
+    const { from } = held?.header === header && held.buf === buf ? held : this.hold(header, buf, at, end);
+    const shift = from - DATA;
     const start = at - shift;
     this.cursor[0] = start;
     this.cursor[1] = cursor.left;
@@ -103,9 +108,10 @@ export class BatchDecoder {
     return to;
   }
 
-  private hold(header: BatchHeader, buf: Buffer, from: number, to: number): void {
+  private hold(header: BatchHeader, buf: Buffer, from: number, to: number): Held {
     buf.copy(this.bytes, DATA, from, to);
     this.held = { header, buf, from };
+    return this.held;
   }
 
   /** Of the bytes in the memory. A checksum begins as if the first four were others, which then are of no account. */

@@ -8,7 +8,7 @@ import { ErrorCode, errorWithRight } from "./error-codes.ts";
 import { fetchRecords, type FetchedPartition, type FetchResponse, type FetchSettings } from "./fetch-call.ts";
 import type { Frame } from "./frames.ts";
 import type { OutOfRange } from "./offset-reset.ts";
-import { endOfChunk, jumpTo, type Chunk, type Partition } from "./partition.ts";
+import { chunkOf, endOfChunk, jumpTo, type Chunk, type Partition } from "./partition.ts";
 import { topicId } from "./splits.ts";
 
 /** Keeps answers of all leaders ahead of the reader: a bounded number, whatever the network does. */
@@ -118,7 +118,7 @@ export function startFetcher(options: FetcherOptions): Fetcher {
       }
       p.fetchOffset = next.get(p.split.id) ?? 0;
       p.readableEnd = undefined;
-      chunks.push(jumpTo(p, p.fetchOffset));
+      chunks.push(jumpTo(p));
       lost.delete(p);
     }
     wake();
@@ -127,17 +127,7 @@ export function startFetcher(options: FetcherOptions): Fetcher {
     const next = endOfChunk(frame, fetched);
     p.readableEnd = fetched.readableEnd;
     if (next === undefined) return 0;
-    const { fetchOffset: asked, fetchTopicId } = p;
-    chunks.push({
-      partition: p,
-      frame,
-      fetched,
-      asked,
-      topicId: fetchTopicId,
-      at: fetched.from,
-      cursor: undefined,
-      damage: undefined,
-    });
+    chunks.push(chunkOf(p, frame, fetched));
     p.fetchOffset = next;
     served.set(p, ++turn);
     return 1;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { outRecord } from "../../../../test/builders/connector-context.ts";
 import { BatchDecoder } from "./batch-decoder.ts";
 import { BatchWriter, stamp } from "./batch-writer.ts";
-import { drainChunk, startPartition, type Chunk } from "./partition.ts";
+import { chunkOf, drainChunk, startPartition, type Chunk } from "./partition.ts";
 import { WireReader } from "./wire.ts";
 
 const RECORDS = 20;
@@ -15,16 +15,10 @@ function chunkFrom(offset: number): Chunk {
   const { bytes } = writer.seal();
   stamp(bytes, { id: 1n, epoch: 0 }, 0);
   const split = { id: "orders-0", index: 0 };
-  return {
-    partition: startPartition({ split, topic: "orders", number: 0, siblings: 1, topicId: undefined, offset }),
-    frame: { reader: new WireReader(bytes, 0), end: bytes.length, release: () => undefined },
-    fetched: { topic: "orders", partition: 0, error: 0, readableEnd: RECORDS, aborted: [], from: 0, to: bytes.length },
-    asked: offset,
-    topicId: undefined,
-    at: 0,
-    cursor: undefined,
-    damage: undefined,
-  };
+  const partition = startPartition({ split, topic: "orders", number: 0, siblings: 1, topicId: undefined, offset });
+  const frame = { reader: new WireReader(bytes, 0), end: bytes.length, release: () => undefined };
+  const place = { topic: "orders", partition: 0, from: 0, to: bytes.length };
+  return chunkOf(partition, frame, { ...place, error: 0, readableEnd: RECORDS, aborted: [] });
 }
 
 describe("a fetched chunk", () => {

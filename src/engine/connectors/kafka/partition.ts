@@ -89,20 +89,16 @@ const NOTHING: Omit<FetchedPartition, "topic" | "partition"> = {
   to: 0,
 };
 
-/** A chunk without records: when its turn comes, the partition's position is this offset. */
-export function jumpTo(partition: Partition, offset: number): Chunk {
+/** A chunk without records: when its turn comes, the partition's position is the offset to be asked for next. */
+export function jumpTo(partition: Partition): Chunk {
   const frame: Frame = { reader: new WireReader(Buffer.alloc(0), 0), end: 0, release: () => undefined };
-  const fetched = { ...NOTHING, topic: partition.topic, partition: partition.number };
-  return {
-    partition,
-    frame,
-    fetched,
-    asked: offset,
-    topicId: partition.fetchTopicId,
-    at: 0,
-    cursor: undefined,
-    damage: undefined,
-  };
+  return chunkOf(partition, frame, { ...NOTHING, topic: partition.topic, partition: partition.number });
+}
+
+/** An answer to what was asked for last; nothing of it has been read. */
+export function chunkOf(partition: Partition, frame: Frame, fetched: FetchedPartition): Chunk {
+  const { fetchOffset: asked, fetchTopicId: topicId } = partition;
+  return { partition, frame, fetched, asked, topicId, at: fetched.from, cursor: undefined, damage: undefined };
 }
 
 /**
