@@ -14,10 +14,10 @@ const MOST_BYTES = 32 * 1024;
 export const LONGEST = 1024 * 1024;
 const ROWS_BYTES = 128 * 1024;
 /** So many bytes behind the last record may be looked at. */
-const BEHIND = 32;
+const BEHIND = 96;
 
-/** What is where in the memory. */
-const ORDER = 0;
+/** What is where in the memory, behind what layout.wat puts there. */
+const ORDER = 96;
 const RECORDS = ORDER + MOST_LAYOUTS * 4;
 const LAYOUTS = RECORDS + MOST_RECORDS * 8;
 const ROWS = LAYOUTS + MOST_LAYOUTS * MOST_LAYOUT_BYTES;

@@ -33,7 +33,10 @@ const SLOT_INTS = 4;
 export const rowInts = (slots: number): number => (slots + 1) * SLOT_INTS;
 export const slotInts = (slot: number): number => (slot + 1) * SLOT_INTS;
 
-/** The bytes; a mask of those that count; the length; the kind; where in a row the value is told, in bytes. */
+/**
+ * The bytes; a mask of those that count; the length; the kind; how long the value was in the last record, and how often that
+ * was wrong; the same of what is behind its point; where in a row the value is told, in bytes.
+ */
 export const STEP_SIZE = 32;
 
 export function layoutBytes(steps: readonly Step[]): Uint8Array {
@@ -41,9 +44,9 @@ export function layoutBytes(steps: readonly Step[]): Uint8Array {
   for (const [i, { bytes, length, kind, slot }] of steps.entries()) {
     const at = i * STEP_SIZE;
     layout.set(bytes, at);
-    layout.writeInt32LE(2 ** bytes.length - 1, at + STEP_BYTES);
-    layout.writeInt32LE(length, at + STEP_BYTES + 4);
-    layout.writeInt32LE(kind, at + STEP_BYTES + 8);
+    layout.writeUInt16LE(2 ** bytes.length - 1, at + STEP_BYTES);
+    layout.writeUInt8(length, at + STEP_BYTES + 2);
+    layout.writeUInt8(kind, at + STEP_BYTES + 3);
     layout.writeInt32LE(slotInts(slot) * Int32Array.BYTES_PER_ELEMENT, at + STEP_BYTES + 12);
   }
   return layout;

@@ -56,6 +56,20 @@ describe("where sixteen bytes are looked at in one go", () => {
     expect(found(["a"], [`{"a":null,"b":1}`, ...ofWord])).toEqual(ofWord.map((text) => value(text, ["a"])));
   });
 
+  it("finds values whose lengths stay, change once, and change with every record", () => {
+    const texts = Array.from({ length: 30_000 }, (_, i) => {
+      const size = i < 10_000 ? 3 : i < 20_000 ? 40 : i % 70;
+      const digits = "7".repeat(1 + (size % 14));
+      return `{"t":"${"x".repeat(size)}","n":-${digits}.${digits},"e":"${"é".repeat(size)}","b":${i}}`;
+    });
+    const found = finderByShape([["t"], ["n"], ["e"], ["b"]])(recordsOf(lines(...texts)));
+    const wrong = found.slice(1).findIndex((values, i) => {
+      const { t, n, e, b } = JSON.parse(texts[i + 1] as string) as Record<string, unknown>;
+      return JSON.stringify(values) !== JSON.stringify([t, n, e, b]);
+    });
+    expect(wrong).toBe(-1);
+  });
+
   it.each(["01", "-", "-01", "1.", "1.e5", "1e", "1e+", ".5", "00.5", "tru", "nulL", "fals", "[1,]"])(
     "does not take %s for a value",
     (bad) => {

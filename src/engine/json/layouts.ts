@@ -7,6 +7,8 @@ import type { ProjectedField } from "./projector.ts";
 const TRIAL = 8192;
 /** Batches that are read without them where it does not. */
 const REST = 512;
+/** Records after which the lengths that changed too often to be guessed are guessed again. */
+const GUESSED = 8 * TRIAL;
 /** After so many of other shapes, and when all are known, */
 const TRIED = 16;
 /** one in so many takes the place of the one not seen for longest. */
@@ -30,6 +32,7 @@ export class Layouts {
   private resting = 0;
   private seen = 0;
   private missed = 0;
+  private guessed = 0;
 
   constructor(paths: readonly (readonly string[])[]) {
     this.fields = paths.map((path, slot) => ({ path, slot }));
@@ -44,6 +47,11 @@ export class Layouts {
     if (this.resting > 0) this.resting--;
     this.seen += batch.n;
     if (this.seen < TRIAL) return;
+    this.guessed += this.seen;
+    if (this.guessed >= GUESSED) {
+      this.guessed = 0;
+      this.known = [...this.scanner.inOrder(this.known)];
+    }
     if (this.missed * 2 > this.seen) {
       this.resting = REST;
       this.known = [];

@@ -9,7 +9,7 @@ export const ODD = -1;
 
 /** Kinds of value that a scan tells; `end * 16 + kind` in one number, so that a scan allocates nothing. */
 export const MISSING = 0;
-/** Printable ASCII without escapes: its bytes are its canonical JSON. */
+/** ASCII without escapes: its bytes are its canonical JSON. */
 export const PLAIN_STRING = 1;
 export const OTHER_STRING = 2;
 /** At most 15 digits, not −0: its bytes are its canonical JSON. */
@@ -34,7 +34,7 @@ const BACKSLASH = 92;
 
 /** 1 for the bytes of a plain string. */
 export const plain = Uint8Array.from({ length: 256 }, (_, c) =>
-  c >= 0x20 && c < 0x7f && c !== QUOTE && c !== BACKSLASH ? 1 : 0,
+  c >= 0x20 && c < 0x80 && c !== QUOTE && c !== BACKSLASH ? 1 : 0,
 );
 const escapable = Uint8Array.from({ length: 256 }, (_, c) => ('"\\/bfnrt'.includes(String.fromCharCode(c)) ? 1 : 0));
 
