@@ -29,3 +29,9 @@ export function batchOf(
     describe: (i) => `events[${split}]@${i}`,
   };
 }
+
+/** As a source uses it again: what a program has kept of it is other bytes then. */
+export function useAgain({ buf, off, len, key }: Batch): void {
+  buf.fill("#");
+  for (const places of [off, len, key?.off, key?.len]) places?.fill(0);
+}

@@ -8,7 +8,7 @@ import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
 import type { Program, ProgramOptions } from "../../src/engine/program.ts";
 import { isWeirError } from "../../src/errors.ts";
 import { hostileDocument } from "../builders/hostile-json.ts";
-import { batchOf } from "../builders/memory-batch.ts";
+import { batchOf, useAgain } from "../builders/memory-batch.ts";
 import { memorySink } from "../builders/memory-sink.ts";
 import { randomFunctions } from "../builders/random-function.ts";
 import { randomPipeline } from "../builders/random-pipeline.ts";
@@ -104,7 +104,9 @@ function readBatch(
   { r, node, seen }: { r: Random; node: string; seen: { savepoints: number } },
 ): boolean {
   const batch = randomBatch(r);
-  if (fails(sides, (program) => program.inputs.get(node)?.process(batch))) return true;
+  const failed = fails(sides, (program) => program.inputs.get(node)?.process(batch));
+  useAgain(batch);
+  if (failed) return true;
   if (r.chance(0.7)) return false;
   seen.savepoints++;
   return passOn(sides, Infinity) || savepoint(sides, { r, node });
@@ -147,6 +149,7 @@ function savepoint(sides: readonly Side[], { r, node }: { r: Random; node: strin
   );
   const meanwhile = r.chance(0.5) ? randomBatch(r) : batchOf([]);
   const failed = fails(sides, (program) => program.inputs.get(node)?.process(meanwhile));
+  useAgain(meanwhile);
   const saved = open.map((nodes) =>
     nodes.map(({ keyed, snapshot, shards }) => {
       const chunks = new Map(shards.map((s) => [s, [...snapshot.chunks(s)]]));

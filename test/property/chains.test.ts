@@ -10,7 +10,7 @@ import type { Batch, Row } from "../../src/engine/batch.ts";
 import { answersOf } from "../builders/given-answers.ts";
 import type { GivenAnswers } from "../builders/given-answers.ts";
 import { hostileDocument } from "../builders/hostile-json.ts";
-import { batchOf, rowBatch } from "../builders/memory-batch.ts";
+import { batchOf, rowBatch, useAgain } from "../builders/memory-batch.ts";
 import { memorySink } from "../builders/memory-sink.ts";
 import type { Written } from "../builders/memory-sink.ts";
 import { randomFunctions } from "../builders/random-function.ts";
@@ -108,6 +108,7 @@ function readBatch({ generated, oracle }: Sides, { r, node, seen }: { r: Random;
   const batch = randomBatch(r);
   seen.records += batch.n;
   const failed = both(generated, oracle, (program) => program.inputs.get(node)?.process(batch));
+  useAgain(batch);
   same(generated, oracle);
   if (failed || passOn(generated, oracle, r.below(6))) return true;
   expect(generated.program.inputs.get(node)?.maxEventTime).toBe(oracle.program.inputs.get(node)?.maxEventTime);
@@ -191,6 +192,7 @@ function checkpoint(generated: Side, oracle: Side, { r, node }: { r: Random; nod
   );
   const more = r.chance(0.5) ? randomBatch(r) : late;
   const failed = both(generated, oracle, (program) => program.inputs.get(node)?.process(more));
+  useAgain(more);
   const saved = open.map((nodes) =>
     nodes.map(({ node: keyed, snapshot, shards }) => {
       const chunks = new Map(shards.map((s) => [s, [...snapshot.chunks(s)]]));

@@ -1,5 +1,5 @@
 import type { Batch } from "../batch.ts";
-import { newInstance, newMemory } from "../webassembly.ts";
+import { newInstance, newMemory, type Memory } from "../webassembly.ts";
 import { layoutCode } from "./layout-code.ts";
 import { rowInts } from "./layout.ts";
 import { MOST_LAYOUT_BYTES } from "./learn-layout.ts";
@@ -13,21 +13,22 @@ const MOST_BYTES = 32 * 1024;
 /** A record may be longer, but not than this. */
 export const LONGEST = 1024 * 1024;
 const ROWS_BYTES = 128 * 1024;
-/** So many bytes behind the last record may be looked at. */
-const BEHIND = 96;
+/** Behind the last record is a zero, and so many bytes may be looked at. */
+export const BEHIND = 96;
 
 /** What is where in the memory, behind what layout.wat puts there. */
 const ORDER = 96;
 const RECORDS = ORDER + MOST_LAYOUTS * 4;
 const LAYOUTS = RECORDS + MOST_RECORDS * 8;
 const ROWS = LAYOUTS + MOST_LAYOUTS * MOST_LAYOUT_BYTES;
-const DATA = ROWS + ROWS_BYTES;
+/** Here the records that are copied begin; in a memory that others put records into they may lie anywhere behind it. */
+export const DATA = ROWS + ROWS_BYTES;
 const BYTES = DATA + LONGEST + BEHIND;
 
 /** Those of a batch. */
 export type Records = Pick<Batch, "buf" | "off" | "len" | "n">;
 
-/** Runs layout.wat on records that it copies into its memory. */
+/** Runs layout.wat on records that lie in its memory, or that it copies into one of its own. */
 export class LayoutScanner {
   /** Of the records of the last scan: rowInts for each. */
   readonly rows: Int32Array;
@@ -36,8 +37,7 @@ export class LayoutScanner {
   private readonly run: (n: number, known: number, width: number, shift: number) => void;
   private held: readonly Uint8Array[] = [];
 
-  constructor() {
-    const memory = newMemory(BYTES);
+  constructor(memory: Memory = newMemory(BYTES)) {
     const bytes = new Uint8Array(memory.buffer);
     const exports = newInstance(layoutCode, {
       json: { memory, records: RECORDS, layouts: ORDER, rows: ROWS, scanValue: (p: number) => scanValue(bytes, p, 1) },
@@ -62,9 +62,10 @@ export class LayoutScanner {
     const most = Math.min(records.n, from + room);
     if (layouts.length === 0) return this.none(most, from, width);
     if (layouts !== this.held) this.hold(layouts);
-    const to = this.take(records, from, most);
+    const isHere = records.buf.buffer === this.bytes.buffer;
+    const to = isHere ? this.list(records, from, most) : this.take(records, from, most);
     if (to === from) return this.none(from + 1, from, width);
-    this.run(to - from, layouts.length, width * 4, (records.off[from] as number) - DATA);
+    this.run(to - from, layouts.length, width * 4, isHere ? 0 : (records.off[from] as number) - DATA);
     return to;
   }
 
@@ -80,6 +81,17 @@ export class LayoutScanner {
       this.bytes.set(layout, at);
       this.numbers[ORDER / 4 + i] = at;
     }
+  }
+
+  /** Records that lie in the memory. */
+  private list({ off, len }: Records, from: number, to: number): number {
+    const { numbers } = this;
+    for (let i = from, at = RECORDS / 4; i < to; i++, at += 2) {
+      const start = off[i] as number;
+      numbers[at] = start;
+      numbers[at + 1] = start + (len[i] as number);
+    }
+    return to;
   }
 
   /** Copies records up to the first that is too far, or does not lie behind those before. */

@@ -1,7 +1,8 @@
-import { LayoutScanner, LONGEST, MOST_LAYOUTS } from "./layout-scanner.ts";
-import type { Records } from "./layout-scanner.ts";
+import { LONGEST, MOST_LAYOUTS } from "./layout-scanner.ts";
+import type { LayoutScanner, Records } from "./layout-scanner.ts";
 import { learnLayout, MOST_SLOTS } from "./learn-layout.ts";
 import type { ProjectedField } from "./projector.ts";
+import { scannerOf } from "./record-memory.ts";
 
 /** So many records are looked at before it is judged whether knowing shapes pays. */
 const TRIAL = 8192;
@@ -16,17 +17,14 @@ const REPLACED = 256;
 
 const NONE: Records = { buf: Buffer.alloc(0), off: new Int32Array(0), len: new Int32Array(0), n: 0 };
 
-/** One for all sources, whose batches come one after the other: address space for a memory of WebAssembly is gigabytes. */
-let shared: LayoutScanner | undefined;
-
 /** The shapes of one source's records, learned as they come. */
 export class Layouts {
   /** Of records `first` to `next` of the batch: where the fields are, if the shape is known. layout.ts says how. */
-  readonly rows: Int32Array;
+  rows: Int32Array = NONE.off;
   first = 0;
   next = 0;
   private readonly fields: readonly ProjectedField[];
-  private readonly scanner: LayoutScanner;
+  private scanner: LayoutScanner | undefined;
   private known: readonly Uint8Array[] = [];
   private batch = NONE;
   private resting = 0;
@@ -36,13 +34,13 @@ export class Layouts {
 
   constructor(paths: readonly (readonly string[])[]) {
     this.fields = paths.map((path, slot) => ({ path, slot }));
-    this.scanner = shared ??= new LayoutScanner();
-    this.rows = this.scanner.rows;
   }
 
   /** The next records are these. */
   begin(batch: Records): void {
     this.batch = batch;
+    this.scanner = scannerOf(batch.buf);
+    this.rows = this.scanner.rows;
     this.first = this.next = 0;
     if (this.resting > 0) this.resting--;
     this.seen += batch.n;
@@ -61,6 +59,7 @@ export class Layouts {
 
   /** Looks at record i, which is not before `next`, and some behind it. */
   scan(i: number): void {
+    if (this.scanner === undefined) return;
     this.first = i;
     this.next = this.scanner.scan(this.known, this.batch, i, this.fields.length);
   }
@@ -70,7 +69,7 @@ export class Layouts {
     if (this.resting > 0 || this.fields.length > MOST_SLOTS) return;
     this.missed++;
     const { scanner, batch } = this;
-    if ((batch.len[i] as number) > LONGEST) return;
+    if (scanner === undefined || (batch.len[i] as number) > LONGEST) return;
     const isFull = this.known.length === MOST_LAYOUTS;
     if ((isFull || this.missed > TRIED) && this.missed % REPLACED !== 0) return;
     const start = batch.off[i] as number;

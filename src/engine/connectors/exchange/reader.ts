@@ -94,11 +94,11 @@ export function readExchange({ exchange, starts, cluster, ctx, checkpointed }: R
   const readOn = (): boolean => {
     for (let chunk = fetcher.chunks[0]; chunk !== undefined; chunk = fetcher.chunks[0]) {
       const drained = drainChunk(chunk, decoder, LIMITS);
-      if (drained.n > 0) {
+      if (drained > 0) {
         next = 0;
-        n = drained.n;
+        n = drained;
         from = chunk.partition;
-        batch.buf = key.buf = drained.buf;
+        batch.buf = key.buf = decoder.buf;
         return true;
       }
       fetcher.done();

@@ -1,6 +1,8 @@
 import { crc32c } from "@node-rs/crc32";
 import { MAX_BATCH_RECORDS } from "../../batch.ts";
-import { newInstance, newMemory } from "../../webassembly.ts";
+import { BEHIND } from "../../json/layout-scanner.ts";
+import { recordMemory } from "../../json/record-memory.ts";
+import { newInstance } from "../../webassembly.ts";
 import { recordBatchCode } from "./record-batch-code.ts";
 import {
   checksumHolds,
@@ -14,14 +16,12 @@ import {
   type RecordCursor,
 } from "./record-batch.ts";
 
-/** A longer batch is checked and read where it lies. */
+/** Room for batches. A longer one is checked and read where it lies. */
 const LONGEST = 1024 * 1024;
 /** The checksum of fewer bytes takes no longer than to fold them. */
 const FOLDED_FROM = 16 * 1024;
-/** So many bytes behind a batch may be looked at. */
-const BEHIND = 64;
 
-/** What is where in the memory. */
+/** What is where in the memory, behind what belongs to the scanner of records. */
 const CURSOR = 0;
 const OFF = CURSOR + 16;
 const LEN = OFF + MAX_BATCH_RECORDS * 4;
@@ -34,30 +34,55 @@ const REST = WINDOW + 26_976;
 const DATA = REST + 5_312;
 const BYTES = DATA + LONGEST + BEHIND;
 
-const PLACES = { cursor: CURSOR, off: OFF, len: LEN, keyOff: KEY_OFF, keyLen: KEY_LEN, ts: TS, offset: OFFSET };
-
+/** Bytes of a batch in the memory. */
 interface Held {
   readonly header: BatchHeader;
+  /** Where they came from, and what of it they are. */
   readonly buf: Buffer;
   readonly from: number;
+  readonly to: number;
+  readonly place: number;
 }
 
-/** Runs record-batch.wat on batches that it copies into its memory: what it reads then is in the processor's cache. */
+/**
+ * Runs record-batch.wat on batches that it copies into its memory: what it reads then is in the processor's cache, and so it is for
+ * those who get the records, which lie there until others are read.
+ */
 export class BatchDecoder {
   /** Of the records that were read last. */
   readonly columns: RecordColumns;
+  /** Where they lie. */
+  buf: Buffer;
   private readonly bytes: Buffer;
+  private readonly data: number;
+  private readonly rest: number;
   private readonly cursor: Int32Array;
   private readonly fold: (from: number, to: number) => number;
   private readonly decode: (...args: readonly number[]) => number;
-  /** Of the batch whose records are in the memory, and where they came from. */
+  /** The batch that came into the memory last. */
   private held: Held | undefined;
+  /** End of the records in the memory that may still be needed. */
+  private top: number;
 
   constructor() {
-    const memory = newMemory(BYTES);
-    const exports = newInstance(recordBatchCode, { kafka: { memory, ...PLACES, window: WINDOW, rest: REST } });
-    const ints = (at: number): Int32Array => new Int32Array(memory.buffer, at, MAX_BATCH_RECORDS);
-    const floats = (at: number): Float64Array => new Float64Array(memory.buffer, at, MAX_BATCH_RECORDS);
+    const { memory, from } = recordMemory(BYTES);
+    const at = (place: number): number => from + place;
+    const exports = newInstance(recordBatchCode, {
+      kafka: {
+        memory,
+        cursor: at(CURSOR),
+        off: at(OFF),
+        len: at(LEN),
+        keyOff: at(KEY_OFF),
+        keyLen: at(KEY_LEN),
+        ts: at(TS),
+        offset: at(OFFSET),
+        window: at(WINDOW),
+        rest: at(REST),
+      },
+    });
+    const ints = (place: number): Int32Array => new Int32Array(memory.buffer, at(place), MAX_BATCH_RECORDS);
+    const floats = (place: number): Float64Array => new Float64Array(memory.buffer, at(place), MAX_BATCH_RECORDS);
     this.columns = {
       off: ints(OFF),
       len: ints(LEN),
@@ -66,37 +91,59 @@ export class BatchDecoder {
       ts: floats(TS),
       offset: floats(OFFSET),
     };
-    this.bytes = Buffer.from(memory.buffer);
-    this.cursor = new Int32Array(memory.buffer, CURSOR, 2);
+    this.buf = this.bytes = Buffer.from(memory.buffer);
+    this.cursor = new Int32Array(memory.buffer, at(CURSOR), 2);
     this.fold = exports["fold"] as typeof this.fold;
     this.decode = exports["decode"] as typeof this.decode;
+    this.data = this.top = at(DATA);
+    this.rest = at(REST);
+  }
+
+  /** Nobody needs the records any more that were read before. */
+  clear(): void {
+    this.top = this.data;
+  }
+
+  /** Whether so many bytes come behind what is in the memory. */
+  hasRoom(bytes: number): boolean {
+    return this.top + bytes <= this.data + LONGEST;
   }
 
   /** As `checksumHolds`. */
   holds(buf: Buffer, header: BatchHeader): boolean {
     const from = header.start + CRC_FROM;
     const length = header.end - from;
-    if (length <= LONGEST) this.hold(header, buf, from, header.end);
-    if (length < FOLDED_FROM || length > LONGEST) return checksumHolds(buf, header);
-    return this.checksum(length) === checksumOf(buf, header);
+    if (length < FOLDED_FROM || !this.hasRoom(length)) return checksumHolds(buf, header);
+    const { place } = this.hold({ header, buf, at: from, end: header.end });
+    return this.checksum(place, length) === checksumOf(buf, header);
   }
 
-  /** As `decodeRecords`, into its own columns. */
+  /** Whether these records can be read behind the `n` that were: all of a batch lie in one buffer. */
+  takes(cursor: RecordCursor, n: number): boolean {
+    if (n === 0) return true;
+    const bytes = cursor.end - cursor.at;
+    if (bytes > LONGEST) return this.buf === cursor.buf;
+    return this.buf === this.bytes && (this.heldOf(cursor) !== undefined || this.hasRoom(bytes));
+  }
+
+  /** As `decodeRecords`, into its own columns; the places are those in `buf`. */
   read(cursor: RecordCursor, n: number, limits: DecodeLimits): number {
     const { header, buf, at, end } = cursor;
-    if (end - at > LONGEST) return decodeRecords(cursor, this.columns, n, limits);
-    const { held } = this;
-    const { from } = held?.header === header && held.buf === buf ? held : this.hold(header, buf, at, end);
-    const shift = from - DATA;
-    const start = at - shift;
-    this.cursor[0] = start;
+    if (end - at > LONGEST) {
+      this.buf = buf;
+      return decodeRecords(cursor, this.columns, n, limits);
+    }
+    const held = this.heldOf(cursor) ?? this.hold(cursor);
+    const shift = held.from - held.place;
+    this.buf = this.bytes;
+    this.top = Math.max(this.top, held.place + held.to - held.from + 1);
+    this.cursor[0] = at - shift;
     this.cursor[1] = cursor.left;
     const to = this.decode(
       end - shift,
       n,
       Math.min(limits.maxRecords, MAX_BATCH_RECORDS),
-      Math.min(0x7fff_ffff, start + limits.maxBytes),
-      shift,
+      Math.min(0x7fff_ffff, at - shift + limits.maxBytes),
       header.baseTimestamp,
       header.baseOffset,
       limits.fromOffset,
@@ -108,19 +155,29 @@ export class BatchDecoder {
     return to;
   }
 
-  private hold(header: BatchHeader, buf: Buffer, from: number, to: number): Held {
-    buf.copy(this.bytes, DATA, from, to);
-    this.held = { header, buf, from };
+  private heldOf({ header, buf, at }: RecordCursor): Held | undefined {
+    const { held } = this;
+    return held?.header === header && held.buf === buf && held.from <= at ? held : undefined;
+  }
+
+  /** Copies them behind what is in the memory. Behind them is a zero, where scans end. */
+  private hold({ header, buf, at, end }: Pick<RecordCursor, "header" | "buf" | "at" | "end">): Held {
+    if (!this.hasRoom(end - at)) this.clear();
+    const place = this.top;
+    buf.copy(this.bytes, place, at, end);
+    this.bytes[place + end - at] = 0;
+    this.held = { header, buf, from: at, to: end, place };
     return this.held;
   }
 
-  /** Of the bytes in the memory. A checksum begins as if the first four were others, which then are of no account. */
-  private checksum(length: number): number {
-    invert(this.bytes, DATA);
-    const left = this.fold(DATA, DATA + length);
-    invert(this.bytes, DATA);
-    invert(this.bytes, REST);
-    return crc32c(this.bytes.subarray(REST, REST + left));
+  /** Of the bytes there. A checksum begins as if the first four were others, which then are of no account. */
+  private checksum(place: number, length: number): number {
+    const { bytes, rest } = this;
+    invert(bytes, place);
+    const left = this.fold(place, place + length);
+    invert(bytes, place);
+    invert(bytes, rest);
+    return crc32c(bytes.subarray(rest, rest + left));
   }
 }
 

@@ -28,7 +28,7 @@ describe("a fetched chunk", () => {
     const { columns } = decoder;
     const read: number[] = [];
     for (;;) {
-      const { n } = drainChunk(chunk, decoder, LIMITS);
+      const n = drainChunk(chunk, decoder, LIMITS);
       if (n === 0) break;
       for (let i = 0; i < n; i++) read.push(columns.offset[i] as number);
       expect(chunk.partition.position).toBe((read.at(-1) as number) + 1);

@@ -116,25 +116,25 @@ export function endOfChunk(frame: Frame, fetched: FetchedPartition): number | un
   return last?.nextOffset;
 }
 
+/** No batch is added to so many records: what is read at a time then stays in the processor's cache. */
+const ENOUGH = 256;
+
 /**
- * Decodes up to the limits into the decoder's columns, all from one buffer. Returns the number of records and that buffer;
- * zero when the chunk has nothing more, or is damaged. Moves the partition's position.
+ * Decodes up to the limits into the decoder's columns and buffer. Returns the number of records; zero when the chunk has nothing
+ * more, or is damaged. Moves the partition's position.
  */
 export function drainChunk(
   chunk: Chunk,
   decoder: BatchDecoder,
   limits: { readonly maxRecords: number; readonly maxBytes: number },
-): { n: number; buf: Buffer } {
+): number {
   const { partition } = chunk;
   const { columns } = decoder;
   let n = 0;
   let bytes = 0;
-  let buf = chunk.frame.reader.buf;
   while (n < limits.maxRecords && bytes < limits.maxBytes) {
-    const cursor = chunk.cursor ?? nextCursor(chunk, decoder);
-    if (cursor === undefined) break;
-    if (n > 0 && cursor.buf !== buf) break;
-    buf = cursor.buf;
+    const cursor = chunk.cursor ?? (n < ENOUGH ? nextCursor(chunk, decoder, n) : undefined);
+    if (cursor === undefined || !decoder.takes(cursor, n)) break;
     const from = cursor.at;
     n = decoder.read(cursor, n, {
       fromOffset: partition.position,
@@ -151,11 +151,11 @@ export function drainChunk(
     }
   }
   if (n > 0) partition.lastTimestamp = columns.ts[n - 1];
-  return { n, buf };
+  return n;
 }
 
-/** The next batch with records for us; steps over control batches and aborted transactions. */
-function nextCursor(chunk: Chunk, decoder: BatchDecoder): RecordCursor | undefined {
+/** The next batch with records for us, if it can be added to n of them; steps over control batches and aborted transactions. */
+function nextCursor(chunk: Chunk, decoder: BatchDecoder, n: number): RecordCursor | undefined {
   const { partition, frame, fetched } = chunk;
   const { buf } = frame.reader;
   if (chunk.at === fetched.from) {
@@ -165,9 +165,10 @@ function nextCursor(chunk: Chunk, decoder: BatchDecoder): RecordCursor | undefin
     partition.topicId = chunk.topicId;
     partition.aborted.learn(fetched.aborted);
   }
+  if (n === 0) decoder.clear();
   for (;;) {
     const header = readBatchHeader(buf, chunk.at, fetched.to);
-    if (header === undefined) return undefined;
+    if (header === undefined || (n > 0 && !decoder.hasRoom(header.end - header.start))) return undefined;
     if (!decoder.holds(buf, header)) {
       chunk.damage = new Error(
         `${partition.split.id}: the batch at offset ${header.baseOffset} fails its checksum; look at the disk of its broker and at the network to it`,

@@ -76,15 +76,14 @@ export function readPartitions({ source, starts, cluster, ctx, refreshMs }: Read
       for (;;) {
         const chunk = fetcher.chunks[0];
         if (chunk === undefined) return undefined;
-        const { n, buf } = drainChunk(chunk, decoder, LIMITS);
+        const n = drainChunk(chunk, decoder, LIMITS);
         if (n === 0) {
           fetcher.done();
           continue;
         }
         batch.n = n;
-        batch.buf = buf;
+        batch.buf = key.buf = decoder.buf;
         batch.split = chunk.partition.split.index;
-        key.buf = buf;
         from = chunk.partition;
         metadata?.addTo(batch, from);
         return batch;

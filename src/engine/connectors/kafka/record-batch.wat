@@ -24,10 +24,9 @@
   (global $endless (mut i32) (i32.const 0))
 
   ;; Reads records into the columns behind the first n, until there are `most` of them or a place is behind `until`; how many
-  ;; there are then, or -1 if they do not add up. `shift` is added to places: those in the buffer are told. Records before
-  ;; `from` are left out.
+  ;; there are then, or -1 if they do not add up. Records before `from` are left out.
   (func (export "decode")
-    (param $end i32) (param $n i32) (param $most i32) (param $until i32) (param $shift i32)
+    (param $end i32) (param $n i32) (param $most i32) (param $until i32)
     (param $baseTs f64) (param $baseOffset f64) (param $from f64) (result i32)
     (local $at i32) (local $left i32) (local $next i32) (local $length i32) (local $ts8 f64) (local $position f64)
     (local $keyLen4 i32) (local $key i32) (local $valueLen i32) (local $value i32) (local $n4 i32) (local $n8 i32)
@@ -67,9 +66,9 @@
         (br_if $record (f64.lt (local.get $position) (local.get $from)))
         (local.set $n4 (i32.shl (local.get $n) (i32.const 2)))
         (local.set $n8 (i32.shl (local.get $n) (i32.const 3)))
-        (i32.store (i32.add (global.get $off) (local.get $n4)) (i32.add (local.get $value) (local.get $shift)))
+        (i32.store (i32.add (global.get $off) (local.get $n4)) (local.get $value))
         (i32.store (i32.add (global.get $len) (local.get $n4)) (local.get $valueLen))
-        (i32.store (i32.add (global.get $keyOff) (local.get $n4)) (i32.add (local.get $key) (local.get $shift)))
+        (i32.store (i32.add (global.get $keyOff) (local.get $n4)) (local.get $key))
         (i32.store (i32.add (global.get $keyLen) (local.get $n4)) (local.get $keyLen4))
         (f64.store (i32.add (global.get $ts) (local.get $n8)) (local.get $ts8))
         (f64.store (i32.add (global.get $offset) (local.get $n8)) (local.get $position))
