@@ -94,7 +94,8 @@ function processing(window: Window): Found[] {
 /** Beyond it, sums with times are no whole numbers any more. */
 const LONGEST = "876000h";
 
-function longerThanNothing(field: string, text: string): Found[] {
+/** What is wrong with a time that something lives or lasts. */
+export function longerThanNothing(field: string, text: string): Found[] {
   const ms = parseDuration(text);
   if (ms === 0) return [[field, "must be longer than 0"]];
   return ms > parseDuration(LONGEST) ? [[field, `must not be longer than ${LONGEST}, a hundred years`]] : [];

@@ -162,10 +162,15 @@ const refused: Readonly<Record<string, Refused>> = {
     reason: "InvalidSpec",
     says: ["spec.state.memoryLimit: is for backend RocksDB"],
   },
-  "a time to live for all state": {
-    spec: { state: { ttl: "1h" } },
+  "state that lives no time": {
+    spec: { state: { ttl: "0s" } },
+    reason: "InvalidSpec",
+    says: ["spec.state.ttl: must be longer than 0"],
+  },
+  "savepoints by a schedule": {
+    spec: { savepoint: { schedule: "0 0 * * *" } },
     reason: "NotImplemented",
-    says: ["spec.state.ttl: this version does not expire state by age"],
+    says: ["spec.savepoint.schedule: this version takes savepoints on request"],
   },
 };
 
@@ -208,9 +213,9 @@ describe("a spec that a condition refuses", () => {
 
   it("is told in an Event, and in the columns of kubectl get", async () => {
     const columns = await cluster.kubectl(["get", "sj", "newcomer", "-o", "wide"]);
-    expect(columns.stdout).toMatch(/CREATED +False .*NotImplemented +spec\.state\.ttl/);
+    expect(columns.stdout).toMatch(/CREATED +False .*NotImplemented +spec\.savepoint\.schedule/);
     const described = async (): Promise<string> => (await cluster.kubectl(["describe", "sj", "newcomer"])).stdout;
-    await expect.poll(described, { timeout: 60_000 }).toMatch(/Warning +NotImplemented .*spec\.state\.ttl/);
+    await expect.poll(described, { timeout: 60_000 }).toMatch(/Warning +NotImplemented .*spec\.savepoint\.schedule/);
   });
 
   it("is forgotten as soon as a good one comes: the new job starts, the running one never stopped", async () => {

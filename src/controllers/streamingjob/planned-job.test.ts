@@ -29,6 +29,22 @@ describe("a planned job", () => {
     expect(Object.fromEntries(hashes)).toMatchObject(launchHashes);
   });
 
+  it("keeps keys for as long as state.ttl says, and starts anew from a savepoint when that changes", () => {
+    const pipeline = {
+      nodes: [
+        { name: "events", source: { datagen: {} } },
+        { name: "once", from: ["events"], keyBy: "event.tenant", dedup: {} },
+        { name: "out", from: ["once"], sink: { blackhole: {} } },
+      ],
+    };
+    const day = planned({ pipeline, state: { ttl: "24h" } });
+    expect(day.plan?.nodes).toMatchObject([{ name: "once", ttlMs: 24 * 3_600_000 }]);
+    const none = planned({ pipeline });
+    expect(none.plan?.nodes).toMatchObject([{ name: "once", ttlMs: 0 }]);
+    expect(day.spec?.launchHash).not.toBe(none.spec?.launchHash);
+    expect(planned({ pipeline, state: { ttl: "0" } }).refusal?.message).toContain("spec.state.ttl: must be longer");
+  });
+
   it("is refused with the words of the check that failed, and can still be read", () => {
     const { refusal, spec } = planned({ slo: { recoverWithin: "10m" } });
     expect(refusal?.reason).toBe("NotImplemented");

@@ -62,8 +62,8 @@ function planOf(own: StreamingJobSpec, effective: EffectiveSpec): Pick<PlannedJo
       specProblem("pipeline", "is missing"),
     ]);
   try {
-    const { parameters, maxParallelism, checkpoint } = effective;
-    const options = { parameters, maxParallelism, delivery: checkpoint.delivery };
+    const { parameters, maxParallelism, checkpoint, state } = effective;
+    const options = { parameters, maxParallelism, delivery: checkpoint.delivery, stateTtl: state.ttl };
     const { plan, errors } = checkedPlan(own.pipeline, options);
     const [error] = errors;
     if (error === undefined) return { plan, refusal: undefined, problems: [] };

@@ -23,6 +23,7 @@ import type { KnownNode } from "./key-types.ts";
 import { planHash } from "./plan-hash.ts";
 import { refuseUnsuitable } from "./sink-rules.ts";
 import { refuseHidden, sourceSchema } from "./source-schema.ts";
+import { withStateTtl } from "./state-ttl.ts";
 import { streamGraph } from "./stream-graph.ts";
 import type { GraphNode, StreamGraph } from "./stream-graph.ts";
 
@@ -31,6 +32,8 @@ export interface PlanOptions {
   readonly maxParallelism: number;
   /** What sinks promise that say nothing themselves; at least once without it. */
   readonly delivery?: Delivery;
+  /** How long keys are kept of which no node and no window says when they end: a duration. */
+  readonly stateTtl?: string | undefined;
 }
 
 /**
@@ -54,7 +57,7 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
   refuseUnsound(pipeline);
   const errors: WeirError[] = [];
   const report = (error: WeirError): void => void errors.push(error);
-  const graph = streamGraph(pipeline.nodes);
+  const graph = streamGraph(pipeline.nodes.map((node) => withStateTtl(node, options.stateTtl)));
   const { parameters, delivery = "AtLeastOnce" } = options;
   const context = { pipeline, parameters, delivery };
   const each = <T>(nodes: readonly GraphNode[], plan: (node: GraphNode) => T): T[] =>
