@@ -67,10 +67,17 @@ function kept({ state, timers, watermark }: KeyedContext): unknown {
   return { value, list: list.get(), n: [list.size, map.size], map: map.entries(), times, watermark: String(watermark) };
 }
 
+const SUMS = {
+  initial: { sum: 0, n: 0 },
+  add: (kept: { sum: number; n: number }, value: number) => ({ sum: kept.sum + value, n: kept.n + 1 }),
+  result: ({ sum, n }: { sum: number; n: number }) => [sum, sum / n],
+};
+
 function stateStep(r: Random, subject: unknown, { state, emit, key }: KeyedContext): void {
   const value = state.value<unknown>("value");
   const list = state.list<unknown>("list");
   const map = state.map<unknown>("map");
+  const sums = state.aggregating("sums", SUMS);
   const steps = [
     () => value.set(typeof value.get() === "number" ? (value.get() as number) + 1 : 1),
     () => value.set(subject),
@@ -82,6 +89,9 @@ function stateStep(r: Random, subject: unknown, { state, emit, key }: KeyedConte
     () => map.set(r.pick(NAMES), subject),
     () => map.delete(r.pick(NAMES)),
     () => map.clear(),
+    () => sums.add(r.below(10)),
+    () => sums.clear(),
+    () => emit({ sums: sums.get() ?? null }),
     () => emit({ value: value.get() ?? null, list: list.get(), map: map.entries() }),
     () => state.list("value").get(),
   ] as const;

@@ -31,6 +31,7 @@ export interface KeyedContext<Out = unknown, Key = unknown> extends RecordContex
     value<T>(name: string): ValueState<T>;
     list<T>(name: string): ListState<T>;
     map<T>(name: string): MapState<T>;
+    aggregating<In, Kept, Out = Kept>(name: string, how: Aggregator<In, Kept, Out>): AggregatingState<In, Out>;
   };
   readonly timers: Timers;
 }
@@ -62,6 +63,23 @@ export interface MapState<T> {
   /** In the order in which the names were set first. */
   entries(): [name: string, value: T][];
   clear(): void;
+}
+
+/** Takes values in one by one and keeps what they come to, as a value of that name: `state.value(name)` is the same state. */
+export interface AggregatingState<In, Out> {
+  /** Undefined before the first value. */
+  get(): Out | undefined;
+  add(value: In): void;
+  clear(): void;
+}
+
+/** What values come to: `{initial: 0, add: (sum, n) => sum + n}`. */
+export interface Aggregator<In, Kept, Out = Kept> {
+  readonly initial: Kept;
+  /** Gives what is kept from now on. */
+  add(kept: Kept, value: In): Kept;
+  /** What `get` gives; without it what is kept. */
+  result?(kept: Kept): Out;
 }
 
 /** Timers of event time, by name: each stands at one time, and setting it again moves it. */

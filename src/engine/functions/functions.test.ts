@@ -219,6 +219,48 @@ describe("state of a key", () => {
     ]);
   });
 
+  it("adds values up as its aggregator says, from a beginning that is not shared, and over a restart", () => {
+    const mean = {
+      initial: [0, 0] as [sum: number, n: number],
+      add: (kept: [number, number], value: number): [number, number] => {
+        kept[0] += value; // what it is given is its own
+        kept[1]++;
+        return kept;
+      },
+      result: ([sum, n]: [number, number]) => sum / n,
+    };
+    const f = onEach((event, { state, emit }) => {
+      const average = state.aggregating("mean", mean);
+      const most = state.aggregating("most", { initial: null as number | null, add: (_, v: number) => v });
+      if (event.v === "clear") average.clear();
+      else {
+        average.add(Number(event.v));
+        most.add(Number(event.v));
+      }
+      emit([average.get() ?? "none", state.value("mean").get() ?? "none", most.get()]);
+      if (event.v === 13) throw new RangeError("unlucky");
+    });
+    const nodes: PipelineNode[] = [{ ...(keyed[0] as PipelineNode), onError: "Skip" }, out];
+    const event = (k: string, v: unknown): Event => ({ ts: 1, k, v });
+    const first = records(event("a", 4), event("b", 1), event("a", 13), event("a", 8));
+    const later = records(event("a", 0), event("a", "clear"), event("b", 2));
+    expect(runFunctions(nodes, { exports: { f } }, [first, "restart", later]).written["out"]).toEqual([
+      [4, [4, 1], 4],
+      [1, [1, 1], 1],
+      [6, [12, 2], 8],
+      [4, [12, 3], 0],
+      ["none", "none", 0],
+      [1.5, [3, 2], 2],
+    ]);
+  });
+
+  it("that an aggregator gives nothing for ends the job with the state's name", () => {
+    const f = onEach((_, { state }) =>
+      state.aggregating("n", { initial: 0, add: () => undefined as unknown as number }).add(1),
+    );
+    expect(runKeyed(f, records({ ts: 1, k: "a" })).failure).toContain('state "n" is undefined; it must be JSON');
+  });
+
   it("is forgotten when event time has come its ttl further than its last change", () => {
     const f = onEach((event, { state, emit }) => {
       const n = state.value<number>("n");

@@ -1,4 +1,5 @@
-import type { KeyedContext, ListState, MapState, Timers, ValueState } from "./author.ts";
+import type { AggregatingState, Aggregator, KeyedContext, ListState, MapState, Timers, ValueState } from "./author.ts";
+import { jsonCopy } from "./json-value.ts";
 import type { KeyCall } from "./key-call.ts";
 import { loaded, stored } from "./stored-value.ts";
 import type { ListField, MapField, Stored } from "./stored-value.ts";
@@ -12,6 +13,8 @@ export function stateAccess(call: KeyCall): KeyedContext["state"] {
     value: <T>(name: string) => values(name) as ValueState<T>,
     list: <T>(name: string) => lists(name) as ListState<T>,
     map: <T>(name: string) => maps(name) as MapState<T>,
+    aggregating: <In, Kept, Out>(name: string, how: Aggregator<In, Kept, Out>) =>
+      aggregatingState(values(name) as ValueState<Kept>, how),
   };
 }
 
@@ -47,6 +50,26 @@ function valueState(call: KeyCall, name: string): ValueState<unknown> {
     clear: () => {
       if (call.field(name, "value") !== undefined) call.replace(name, undefined);
     },
+  };
+}
+
+function aggregatingState<In, Kept, Out>(
+  kept: ValueState<Kept>,
+  how: Aggregator<In, Kept, Out>,
+): AggregatingState<In, Out> {
+  // A copy: a function may fill what it is given.
+  const initial = (): Kept => jsonCopy(how.initial, "what an aggregate begins with") as Kept;
+  return {
+    get: () => {
+      const held = kept.get();
+      if (held === undefined) return undefined;
+      return how.result === undefined ? (held as unknown as Out) : how.result(held);
+    },
+    add: (value) => {
+      const held = kept.get();
+      kept.set(how.add(held === undefined ? initial() : held, value));
+    },
+    clear: () => kept.clear(),
   };
 }
 
