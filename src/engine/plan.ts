@@ -90,9 +90,9 @@ export interface PlanExchange {
 
 export type Delivery = "AtLeastOnce" | "ExactlyOnce";
 
-/** A queue before a node. The node reads the buffer's output "out" in place of its inputs. */
+/** A queue before a node. The node reads the buffer's output "out" in place of its inputs; a join has one for each. */
 export interface PlanBuffer {
-  /** `<reader>~buffer`: no name of a user's. */
+  /** `<reader>~buffer`, before a join `<reader>~buffer-left` and `-right`: no names of a user's. */
   readonly node: string;
   readonly reader: string;
   readonly inputs: readonly PlanInput[];
@@ -101,6 +101,8 @@ export interface PlanBuffer {
   readonly strategy: BufferStrategy;
   /** With Latest before a keyed node: its key, of which only the newest record is kept. */
   readonly key: string | null;
+  /** What the record is called in the key of a join; else "event". */
+  readonly variable?: "left" | "right";
 }
 
 /** Full: the sources above wait; new records are dropped; the newest are kept; the job fails. */

@@ -124,7 +124,7 @@ function buffered(r: Random, nodes: readonly PipelineNode[]): PipelineNode[] {
   const limited = nodes.some((n) => n.rateLimit !== undefined);
   const strategies = limited ? LOSSY : ([...LOSSY, "Buffer", "Buffer", "Error"] as const);
   return nodes.map((node) =>
-    ["t0", "t1"].includes(node.name) || [node.source, node.join, node.broadcast].some((x) => x) || r.chance(0.85)
+    ["t0", "t1"].includes(node.name) || node.source !== undefined || r.chance(0.85)
       ? node
       : { ...node, buffer: { size: 1 + r.below(40), strategy: r.pick(strategies) } },
   );

@@ -12,11 +12,11 @@ rec.value = ${bytes}; rec.start = ${start}; rec.end = ${end}; rec.ts = ts; B${k}
 }
 
 /** A record whose key fails is nobody's successor: its node says what happens to it. */
-function keySource(chain: ChainWriter, { key }: PlanBuffer, at: At): string {
+function keySource(chain: ChainWriter, { key, variable }: PlanBuffer, at: At): string {
   const none = "rec.key = undefined; rec.keyEnd = -1;";
   if (key === null) return none;
   const k = `k${chain.id()}`;
   const declared = [k];
-  const value = chain.expression(key, at, declared);
+  const value = chain.expression(key, variable === undefined ? at : { ...at, variable }, declared);
   return `let ${declared.join(", ")}; ${none} ${k} = ${value}; if (!(${k} instanceof Failure)) R.recordKey(rec, ${k});`;
 }

@@ -13,6 +13,7 @@ import type { KeyedProcessNode } from "../functions/process-node.ts";
 import type { LookupQueue } from "../lookups/lookup-queue.ts";
 import { inPlanOrder, lookupQueues, programLookups } from "../lookups/program-lookup.ts";
 import { nodeCounters } from "../node-counters.ts";
+import type { Variable } from "../planner/field-path.ts";
 import { without } from "../record-fields.ts";
 import type { Keying, Plan, PlanBuffer, PlanNode, PlanSink } from "../plan.ts";
 import { ProcessingTime } from "../processing-time.ts";
@@ -41,6 +42,9 @@ import { startInput, type Start } from "./start-input.ts";
 
 const isAggregate = (node: PlanNode): node is AggregateNode =>
   node.kind === "windowAggregate" || node.kind === "keyedAggregate";
+
+/** What an expression calls its record; the planner has checked which it may. */
+const VARIABLES = { event: "dyn", left: "dyn", right: "dyn", params: "dyn" } as const;
 
 /** A join is pushed to from two sides. */
 const pushName = ({ name }: PlanNode, side: Side): string => `${name}/${side}`;
@@ -126,9 +130,9 @@ class Interpreter {
     return new KeyedProcess(node, { options: this.options, store: new NaiveFunctionState(node.ttlMs), counters });
   }
 
-  private expression(text: string): Expression {
-    const parsed = parseExpression(text);
-    return (event) => evaluate(parsed, { event, params: this.options.parameters });
+  private expression(text: string, variable: Variable = "event"): Expression {
+    const parsed = parseExpression(text, { variables: VARIABLES });
+    return (event) => evaluate(parsed, { [variable]: event, params: this.options.parameters });
   }
 
   private stage(name: string, onError: Stage["onError"]): Stage {
@@ -286,21 +290,20 @@ class Interpreter {
     const counters = this.counters.get(sink.node) as NodeCounters;
     const stage = this.stage(reader, sink.onError);
     const writer = this.options.sinks.get(sink.node) as SinkWriter;
-    const key = parseExpression(sink.key ?? "null");
+    const key = this.expression(sink.key ?? "null", variable);
     const text = anyValue ? canonicalJson : requireKey;
     return (event) => {
       counters.in++;
-      const bindings = { [variable]: event.value, params: this.options.parameters };
-      const found = guarded(stage, event, () => text(evaluate(key, bindings)));
+      const found = guarded(stage, event, () => text(key(event.value)));
       if (found === undefined) return;
       writer.append(outRecord(event, found.value));
       counters.out++;
     };
   }
 
-  private buffer({ node, key }: PlanBuffer): Push {
+  private buffer({ node, key, variable }: PlanBuffer): Push {
     const queue = this.buffers.get(node) as EdgeBuffer;
-    const keyOf = key === null ? undefined : this.expression(key);
+    const keyOf = key === null ? undefined : this.expression(key, variable);
     return (event) => queue.append(outRecord(event, keyOrNone(keyOf, event)), event.shard);
   }
 

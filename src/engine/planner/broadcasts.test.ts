@@ -54,7 +54,6 @@ describe("a broadcast", () => {
     ],
     ["a table that is not there", [{ ...priced, broadcast: { ...broadcast, from: "x" } }], 'there is no node "x"'],
     ["a cycle", [{ ...priced, broadcast: { ...broadcast, from: "priced" } }], "form a cycle"],
-    ["a buffer", [{ ...priced, buffer: {} }], "is a broadcast, before which no buffer can stand"],
     ["`event` in a key", [{ ...priced, broadcast: { ...broadcast, leftKey: "event.a" } }], 'node "priced"'],
   ])("with %s is refused with the reason", (_, nodes, message) => {
     expect(refusal(orders, rates, ...nodes, out)).toContain(message);

@@ -15,12 +15,13 @@ interface Readers {
 
 /** Puts the queues that nodes ask for between them and their inputs. */
 export function placeBuffers(graph: StreamGraph, { nodes, sinks }: Readers): Readers & { buffers: PlanBuffer[] } {
-  const buffers = graph.nodes.map(bufferOf).filter((b) => b !== undefined);
-  const byReader = new Map(buffers.map((b) => [b.reader, b]));
+  const buffers = graph.nodes.flatMap(buffersOf);
+  const byReader = Map.groupBy(buffers, (b) => b.reader);
   refuseLimitBehind(nodes, byReader);
   const behind = (reader: string, inputs: readonly PlanInput[]): readonly PlanInput[] => {
-    const buffer = byReader.get(reader);
-    return buffer === undefined ? inputs : [{ node: buffer.node, output: "out" }];
+    const own = byReader.get(reader) ?? [];
+    const unbuffered = inputs.filter((input) => !own.some((b) => b.inputs.includes(input)));
+    return [...own.map(({ node }) => ({ node, output: "out" })), ...unbuffered];
   };
   return {
     nodes: nodes.map((n) => ({ ...n, inputs: behind(n.name, n.inputs) })),
@@ -29,30 +30,41 @@ export function placeBuffers(graph: StreamGraph, { nodes, sinks }: Readers): Rea
   };
 }
 
-function bufferOf({ name, spec, inputs }: GraphNode): PlanBuffer | undefined {
-  if (spec.buffer === undefined) return undefined;
-  refusePlace(name, spec);
-  const { strategy = "Buffer" } = spec.buffer;
-  const keyBy = strategy === "Latest" ? spec.keyBy : undefined;
-  const { size = strategy === "Latest" && keyBy === undefined ? 1 : DEFAULT_SIZE } = spec.buffer;
-  const key = keyBy === undefined ? null : checkExpression({ name }, keyBy);
-  return { node: `${name}~buffer`, reader: name, inputs, size, strategy, key };
+function buffersOf({ name, spec, inputs }: GraphNode): PlanBuffer[] {
+  const { buffer, join, broadcast } = spec;
+  if (buffer === undefined) return [];
+  if (spec.source !== undefined)
+    throw new WeirError(
+      "PIPELINE_INVALID",
+      `node "${name}" is a source, before which no buffer can stand; give buffer to the nodes that read it`,
+    );
+  const own = { node: `${name}~buffer`, reader: name, strategy: buffer.strategy ?? "Buffer" } as const;
+  // The table of a broadcast is there before anything else is read.
+  const read = broadcast === undefined ? inputs : inputs.slice(0, -1);
+  if (join === undefined || join.lookup !== undefined) return [sized(buffer, { ...own, inputs: read }, spec.keyBy)];
+  return (["left", "right"] as const).map((variable, side) => {
+    const of = { ...own, node: `${own.node}-${variable}`, inputs: inputs.slice(side, side + 1), variable };
+    return sized(buffer, of, side === 0 ? join.leftKey : join.rightKey);
+  });
 }
 
-function refusePlace(name: string, { source, join, broadcast }: PipelineNode): void {
-  if (source === undefined && join === undefined && broadcast === undefined) return;
-  const kind = join === undefined ? "a broadcast" : "a join";
-  const [what, where] = source === undefined ? [kind, "that it reads"] : (["a source", "that read it"] as const);
-  const text = `node "${name}" is ${what}, before which no buffer can stand; give buffer to the nodes ${where}`;
-  throw new WeirError("PIPELINE_INVALID", text);
+function sized(
+  { size }: NonNullable<PipelineNode["buffer"]>,
+  own: Omit<PlanBuffer, "size" | "key">,
+  keyBy: string | undefined,
+): PlanBuffer {
+  const { strategy, reader: name, variable = "event" } = own;
+  const isKeyed = strategy === "Latest" && keyBy !== undefined;
+  const key = isKeyed ? checkExpression({ name, variables: { [variable]: "dyn" } }, keyBy) : null;
+  return { ...own, size: size ?? (strategy === "Latest" && !isKeyed ? 1 : DEFAULT_SIZE), key };
 }
 
 const losesNothing = (strategy: BufferStrategy): boolean => strategy === "Buffer" || strategy === "Error";
 
 /** A checkpoint empties the buffers that lose nothing, whatever stands behind them. */
-function refuseLimitBehind(nodes: readonly PlanNode[], buffers: ReadonlyMap<string, PlanBuffer>): void {
+function refuseLimitBehind(nodes: readonly PlanNode[], buffers: ReadonlyMap<string, readonly PlanBuffer[]>): void {
   const visit = (limit: string, name: string): void => {
-    const buffer = buffers.get(name);
+    const [buffer] = buffers.get(name) ?? [];
     if (buffer !== undefined) {
       if (!losesNothing(buffer.strategy)) return;
       const text = `node "${limit}" is a rateLimit behind the buffer of "${name}", which each checkpoint empties at once; put the rateLimit before the buffer, or take the strategy Drop or Latest`;

@@ -91,7 +91,6 @@ describe("a lookup", () => {
     ["a path without key", priced({ lookup: { connection: "cache", path: "a" } }), "path: needs {key}"],
     ["no time", priced({ lookup: { ...lookup, timeout: "0s" } }), "timeout: must be longer than 0"],
     ["`event` in the key", priced({ leftKey: "event.sku" }), 'node "priced"'],
-    ["a buffer", priced({}, { buffer: {} }), "before which no buffer can stand"],
     [
       "fewer parts of its key than columns",
       priced({ leftKey: "string(left.sku)", lookup: { ...lookup, keyColumns: ["sku", "size"] } }),

@@ -463,6 +463,37 @@ it("puts a buffer between a node and its inputs, and has none in the plan of a p
   expect(plan([events, out("events")])).not.toHaveProperty("buffers");
 });
 
+it("puts a buffer before each side of a join, of which Latest keeps the newest record of each key", () => {
+  const met = (buffer: PipelineNode["buffer"]): Plan => {
+    const join = { leftKey: "left.tenant", rightKey: "right.id", window: { size: "10s" } };
+    const others: PipelineNode = { ...events, name: "others" };
+    return plan([events, others, { name: "met", from: ["events", "others"], join, buffer }, out("met")]);
+  };
+  const common = { reader: "met", strategy: "Latest", size: 16_384 };
+  const left = { ...common, node: "met~buffer-left", inputs: [{ node: "events", output: "out" }] };
+  const right = { ...common, node: "met~buffer-right", inputs: [{ node: "others", output: "out" }] };
+  const latest = met({ strategy: "Latest" });
+  expect(latest.buffers).toEqual([
+    { ...left, key: "left.tenant", variable: "left" },
+    { ...right, key: "right.id", variable: "right" },
+  ]);
+  expect(latest.nodes[0]?.inputs.map((i) => i.node)).toEqual([left.node, right.node]);
+  expect(met({ size: 5 }).buffers).toMatchObject([{ key: null, size: 5 }, { key: null }]);
+});
+
+it("puts a buffer before what a broadcast meets with its table, and before a lookup", () => {
+  const tables: PipelineNode = { name: "tables", source: { datagen: {} } };
+  const broadcast = { from: "tables", leftKey: "left.a", rightKey: "right.a" };
+  const met = plan([events, tables, { name: "met", from: ["events"], broadcast, buffer: {} }, out("met")]);
+  expect(met.buffers).toMatchObject([{ node: "met~buffer", inputs: [{ node: "events" }], key: null }]);
+  expect(met.nodes[0]?.inputs.map((i) => i.node)).toEqual(["met~buffer", "tables"]);
+  const join = { lookup: { connection: "cache", path: "row:{key}" }, leftKey: "left.a" };
+  const asked = plan([events, { name: "asked", from: ["events"], join, buffer: {} }, out("asked")], {
+    connections: [{ name: "cache", redis: { host: "cache" } }],
+  });
+  expect(asked.nodes[0]?.inputs).toEqual([{ node: "asked~buffer", output: "out" }]);
+});
+
 it("explains the stream graph, the chains and the physical plan", () => {
   const text = explain(plan([events, { name: "w", from: ["events"], ...window }, out("w")]));
   expect(text).toContain("w: tumbling window of 10000 ms by event.tenant: n = count(), max = max(event.lag) ← events");

@@ -65,9 +65,9 @@ function slowSink(): { connectors: ConnectorRegistry; open: () => void; taken: (
   };
 }
 
-async function run(buffer: NonNullable<PipelineNode["buffer"]>, sink = slowSink()) {
+async function run(buffer: NonNullable<PipelineNode["buffer"]>, sink = slowSink(), plan = planOf(buffer)) {
   const uri = `file://${folder}/state`;
-  const slot = await runSlot({ plan: planOf(buffer), connectors: sink.connectors, uri, build: compile });
+  const slot = await runSlot({ plan, connectors: sink.connectors, uri, build: compile });
   running.push(slot);
   const edge = (): { buffered: number; dropped: number; backpressure: boolean } | undefined =>
     slot.measure().edges?.find((e) => e.node === "slow");
@@ -128,5 +128,24 @@ describe("a slow sink behind a buffer", () => {
     await expect.poll(() => slot.measure().totalIn).toBe(RECORDS);
     await slot.stop("Checkpoint", false);
     expect(sink.taken()).toBe(500);
+  });
+});
+
+describe("a join behind buffers", () => {
+  it("has one for each of its inputs, which are one figure", async () => {
+    const source = { datagen: { splits: 1, count: RECORDS, backlog: RECORDS } };
+    const join = { leftKey: "left.tenant", rightKey: "right.tenant" };
+    const nodes: PipelineNode[] = [
+      { name: "events", source },
+      { name: "others", source },
+      { name: "slow", from: ["events", "others"], join, buffer: { size: 20, strategy: "Drop" } },
+      { name: "pairs", from: ["slow"], sink: { stdout: {} } },
+    ];
+    const plan = planPipeline({ nodes }, { parameters: {}, maxParallelism: 4 });
+    const { slot, sink, edge } = await run({}, slowSink(), plan);
+    await expect.poll(() => slot.measure().totalIn).toBe(2 * RECORDS);
+    expect(edge()).toEqual({ node: "slow", buffered: 40, dropped: 2 * RECORDS - 40, backpressure: true });
+    sink.open();
+    await expect(slot.done).resolves.toBe("finished");
   });
 });

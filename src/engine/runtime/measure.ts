@@ -73,8 +73,11 @@ function edgesOf(program: Program, sinks: Measured["sinks"]): EdgeMetrics[] {
   const edges = new Map<string, EdgeMetrics>();
   for (const [node, sink] of sinks) edges.set(node, { node, buffered: 0, dropped: 0, backpressure: sink.saturated() });
   for (const { plan, pending, dropped } of program.buffers) {
-    const backpressure = pending >= plan.size || edges.get(plan.reader)?.backpressure === true;
-    edges.set(plan.reader, { node: plan.reader, buffered: pending, dropped, backpressure });
+    const { reader: node } = plan;
+    // A join has two, and a sink is full by itself.
+    const other = edges.get(node) ?? { node, buffered: 0, dropped: 0, backpressure: false };
+    const backpressure = pending >= plan.size || other.backpressure;
+    edges.set(node, { node, buffered: other.buffered + pending, dropped: other.dropped + dropped, backpressure });
   }
   return [...edges.values()];
 }
