@@ -111,6 +111,23 @@ spec: {pipeline: {nodes: [{name: in, source: {datagen: {}}}, {name: out, from: [
     expect(code).toBe(2);
   });
 
+  it("writes JUnit's XML: a suite for each file, a case for each finding that counts", async () => {
+    const file = join(folder, "lint.xml");
+    const report = async (...args: string[]): Promise<string> => {
+      await weir("lint", fixture("graph"), fixture("warnings"), ...args, "--junit", file);
+      return readFileSync(file, "utf8").replaceAll(`${fixtures}/`, "");
+    };
+    const xml = await report();
+    const [, tests, failures] = /^<\?xml[^>]+>\n<testsuites tests="(\d+)" failures="(\d+)"/.exec(xml) ?? [];
+    expect(Number(tests)).toBe(Number(failures) + 1);
+    expect(xml).toContain('<testcase name="10:31 PIPELINE_INVALID" classname="graph.yaml" file="graph.yaml" line="10"');
+    expect(xml).toContain('<failure message="no connection is called &quot;mian&quot; in spec.pipeline.connections');
+    expect(xml).toContain('<testcase name="nothing found" classname="warnings.yaml" file="warnings.yaml" line="1"');
+    const strict = await report("--strict");
+    expect(strict).not.toContain("nothing found");
+    expect(strict).toMatch(/<testcase name="\d+:\d+ state-grows" classname="warnings.yaml"/);
+  });
+
   it("says that a folder has no manifests", async () => {
     const { code, err } = await weir("lint", mkdtempSync(join(folder, "empty-")));
     expect(err).toMatch(/empty-\w+ has no \.yaml, \.yml or \.json file/);

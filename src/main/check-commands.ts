@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { type Command, EXIT, UsageError } from "../cli/command.ts";
+import { lintJunit } from "../cli/lint/junit.ts";
 import { lint, tell } from "../cli/lint/lint.ts";
 import { readFiles } from "../cli/lint/read-files.ts";
 import { junit } from "../cli/pipeline-test/junit.ts";
@@ -16,16 +17,18 @@ const lintCommand: Command = {
   summary:
     "Says what the operator would refuse in these files, what may not be meant, and which tests of pipelines do not hold.\n" +
     "Exit code 0: no error; 1: errors, or warnings with --strict; 2: wrong usage, or a file that cannot be read.",
-  usage: "FILE|FOLDER|-… [-o text|json] [--strict]",
+  usage: "FILE|FOLDER|-… [-o text|json] [--strict] [--junit FILE]",
   run: async (args, io) => {
-    const options = { ...OUTPUT, strict: { type: "boolean" } } as const;
+    const options = { ...OUTPUT, strict: { type: "boolean" }, junit: { type: "string" } } as const;
     const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options });
     const asJson = isJson(values.output);
-    const report = await lint(await readFiles(positionals, () => text(process.stdin)), admit);
+    const files = await readFiles(positionals, () => text(process.stdin));
+    const report = await lint(files, admit);
     if (asJson) io.out(JSON.stringify(report, undefined, 2));
     else tell(report, io);
-    const fails = report.findings.some((f) => f.severity === "error" || values.strict === true);
-    return fails ? EXIT.failed : EXIT.ok;
+    const counting = report.findings.filter((f) => f.severity === "error" || values.strict === true);
+    if (values.junit !== undefined) await writeFile(values.junit, lintJunit(files, counting));
+    return counting.length > 0 ? EXIT.failed : EXIT.ok;
   },
 };
 
