@@ -7,6 +7,7 @@ import type { Delivery } from "../../src/engine/plan.ts";
 import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
 import type { RunningSlot } from "../../src/engine/runtime/slot.ts";
 import { runSlot } from "../builders/running-slot.ts";
+import { javaProduce } from "../servers/kafka-java.ts";
 import { startKafka, type KafkaRecord, type KafkaServer } from "../servers/kafka.ts";
 import type { ConsumedRecord } from "../servers/kafka-reading.ts";
 
@@ -28,6 +29,8 @@ const BUILDS = [
 let topics = 0;
 
 interface Job {
+  /** That is read, and has its records. */
+  readonly topic?: string;
   /** From "events" to "out". */
   readonly nodes?: readonly PipelineNode[];
   /** What "out" reads, where it is not the last of them. */
@@ -42,6 +45,12 @@ interface Job {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
+async function filledTopic(topic: string, records: readonly KafkaRecord[]): Promise<string> {
+  await kafka.createTopic(topic, 1);
+  await kafka.produce({ topic }, records);
+  return topic;
+}
+
 /** Writes the records, runs them through a job, and gives what another client then reads. */
 async function through(records: readonly KafkaRecord[], expected: number, job: Job): Promise<ConsumedRecord[]> {
   const {
@@ -50,15 +59,13 @@ async function through(records: readonly KafkaRecord[], expected: number, job: J
     sink,
     delivery = "AtLeastOnce",
     build = compile,
-    settings = {},
     onError = "Fail",
   } = job;
   const { last = nodes.at(-1)?.name ?? "events", sourceOnError = "Fail" } = job;
   const n = topics++;
-  const [input, output] = [`in-${n}`, `out-${n}`];
-  await kafka.createTopic(input, 1);
-  await kafka.createTopic(output, 1, settings);
-  await kafka.produce({ topic: input }, records);
+  const input = job.topic ?? (await filledTopic(`in-${n}`, records));
+  const output = `out-${n}`;
+  await kafka.createTopic(output, 1, job.settings);
   const pipeline: Pipeline = {
     connections: [{ name: "main", kafka: { brokers: [...kafka.brokers] } }],
     nodes: [
@@ -182,6 +189,35 @@ describe("the metadata of Kafka records", () => {
       { key: "1", value: '{"id":1}', timestamp: 1_700_000_000_001, headers: headersOf(1) },
       { key: "2", value: '{"id":2}', timestamp: 1_700_000_000_002, headers: headersOf(2) },
       { key: "3", value: "", timestamp: 1_700_000_000_003, tombstone: true, headers: headersOf(3) },
+    ]);
+  });
+
+  it("has a list where a record has several headers of one name, and writes each of a list", async () => {
+    const [topic, value] = ["repeated", '{"id":1}'];
+    await kafka.createTopic(topic, 1);
+    const headerList = [
+      ["via", "a"],
+      ["trace", "t1"],
+      ["via", "b"],
+      ["via", "a"],
+    ] as const;
+    await javaProduce(kafka.brokers[0] ?? "", topic, ["none"], [{ key: "k", value, timestamp: 1, headerList }]);
+    const nodes: PipelineNode[] = [
+      {
+        name: "last",
+        from: ["events"],
+        filter: "event.kafka.headers.via[2] == 'a' && event.kafka.headers.trace == 't1'",
+      },
+    ];
+    const headers = { trace: "['t2', null, 't3']", codec: "[]" };
+    const [found] = await through([], 1, { topic, nodes, sink: { metadata: "kafka", headers } });
+    expect(found?.headers).toEqual([
+      ["via", "a"],
+      ["via", "b"],
+      ["via", "a"],
+      ["trace", "t2"],
+      ["trace", ""],
+      ["trace", "t3"],
     ]);
   });
 

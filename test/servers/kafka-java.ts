@@ -16,12 +16,17 @@ export interface JavaRecord {
   readonly value: string | null;
 }
 
+/** A record whose headers may be several of one name. */
+export interface JavaInput extends KafkaRecord {
+  readonly headerList?: readonly (readonly [name: string, value: string])[];
+}
+
 /** Writes the records once with each codec, by the Java producer. */
 export async function javaProduce(
   broker: string,
   topic: string,
   codecs: readonly string[],
-  records: readonly KafkaRecord[],
+  records: readonly JavaInput[],
 ): Promise<void> {
   await java(["produce", broker, topic, ...codecs], records.map((record) => `${JSON.stringify(record)}\n`).join(""));
 }
@@ -47,8 +52,10 @@ export interface Sequences {
   readonly outOfOrder: number;
 }
 
-export async function javaSequences(broker: string, topic: string): Promise<Sequences> {
-  return JSON.parse(await java(["sequences", broker, topic], "")) as Sequences;
+/** `header`: that each record must have, with its number. */
+export async function javaSequences(broker: string, topic: string, header?: string): Promise<Sequences> {
+  const args = ["sequences", broker, topic, ...(header === undefined ? [] : [header])];
+  return JSON.parse(await java(args, "")) as Sequences;
 }
 
 async function java(args: readonly string[], input: string): Promise<string> {

@@ -23,8 +23,8 @@ import org.apache.kafka.common.serialization.StringSerializer;
 /**
  * Kafka's own Java code as a second opinion on record batches, run from its source beside the broker's jars:
  * "produce BROKERS TOPIC CODEC…" writes the records of standard input, one JSON line each, once with each codec;
- * "sequences BROKERS TOPIC" reads what is committed and counts, over values {"key", "n"} that number each key's records from 1,
- * what is lost, double and out of order; "dump FILE…" prints the records of a broker's log files with the codec of their batches, checksums verified.
+ * "sequences BROKERS TOPIC [HEADER]" reads what is committed and counts, over values {"key", "n"} that number each key's records from 1,
+ * what is lost, double and out of order, and looks for n in the header; "dump FILE…" prints the records of a broker's log files with the codec of their batches, checksums verified.
  */
 public class Records {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -32,7 +32,7 @@ public class Records {
   public static void main(String[] args) throws Exception {
     List<String> rest = List.of(args).subList(1, args.length);
     if (args[0].equals("produce")) produce(rest.get(0), rest.get(1), rest.subList(2, rest.size()));
-    else if (args[0].equals("sequences")) sequences(rest.get(0), rest.get(1));
+    else if (args[0].equals("sequences")) sequences(rest.get(0), rest.get(1), rest.size() > 2 ? rest.get(2) : null);
     else for (String file : rest) dump(new File(file));
   }
 
@@ -45,13 +45,14 @@ public class Records {
           JsonNode node = JSON.readTree(line);
           var record = new ProducerRecord<>(topic, null, node.get("timestamp").asLong(), node.get("key").textValue(), node.get("value").textValue());
           record.headers().add("codec", codec.getBytes());
+          for (JsonNode header : node.path("headerList")) record.headers().add(header.get(0).textValue(), header.get(1).textValue().getBytes());
           producer.send(record);
         }
       }
     }
   }
 
-  private static void sequences(String brokers, String topic) throws Exception {
+  private static void sequences(String brokers, String topic, String header) throws Exception {
     Map<String, Object> config = Map.of("bootstrap.servers", brokers, "isolation.level", "read_committed", "auto.offset.reset", "earliest");
     Map<String, BitSet> seen = new HashMap<>();
     Map<String, Integer> last = new HashMap<>();
@@ -68,6 +69,7 @@ public class Records {
           int n = value.get("n").intValue();
           records++;
           if (!key.equals(record.key())) throw new IllegalStateException("key " + record.key() + " of " + record.value());
+          if (header != null && !new String(record.headers().lastHeader(header).value()).equals(String.valueOf(n))) throw new IllegalStateException("headers of " + record.value());
           if (seen.computeIfAbsent(key, k -> new BitSet()).get(n)) duplicated++;
           seen.get(key).set(n);
           if (n < last.getOrDefault(key, -1)) outOfOrder++;

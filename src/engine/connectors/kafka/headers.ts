@@ -37,7 +37,7 @@ function within(buf: Buffer, end: number): number {
 
 const LONGEST_VARINT = 5;
 
-export function encodeHeaders(headers: ReadonlyMap<string, Buffer | null>): Buffer {
+export function encodeHeaders(headers: Iterable<readonly [name: string, value: Buffer | null]>): Buffer {
   const all = [...headers].map(([name, value]) => ({ name: Buffer.from(name), value }));
   const size = all.reduce((sum, { name, value }) => sum + name.length + (value?.length ?? 0) + 2 * LONGEST_VARINT, 0);
   const buf = Buffer.allocUnsafe(size + LONGEST_VARINT);
@@ -51,10 +51,12 @@ export function encodeHeaders(headers: ReadonlyMap<string, Buffer | null>): Buff
   return buf.subarray(0, at);
 }
 
-/** The record with its headers as bytes. Of several of one name the last counts; null is a header without a value. */
+/** The record with its headers as bytes. A list is several headers of one name; null is a header without a value. */
 export function withHeaderBytes(record: OutRecord): KafkaRecord {
   const { headers } = record;
   if (headers === undefined || headers.length === 0) return record;
-  const bytes = new Map(headers.map(([name, value]) => [name, bytesOfValue(value)]));
+  const bytes = headers.flatMap(([name, value]) =>
+    (Array.isArray(value) ? (value as unknown[]) : [value]).map((each) => [name, bytesOfValue(each)] as const),
+  );
   return { ...record, headerBytes: encodeHeaders(bytes) };
 }

@@ -80,11 +80,20 @@ export function metadataReader(field: string, columns: RecordColumns): MetadataR
   };
 }
 
-/** Of two headers of one name the last counts. */
+/** Several headers of one name are a list. */
 function headersText(buf: Buffer, at: number): string {
   if (buf[at] === 0) return "{}";
-  const named = new Map(readHeaders(buf, at).headers);
-  return `{${[...named].map(([name, value]) => `${JSON.stringify(name)}:${jsonOfBytes(value)}`).join(",")}}`;
+  const named = new Map<string, string[]>();
+  for (const [name, value] of readHeaders(buf, at).headers) {
+    const text = jsonOfBytes(value);
+    const others = named.get(name);
+    if (others === undefined) named.set(name, [text]);
+    else others.push(text);
+  }
+  const fields = [...named].map(
+    ([name, values]) => `${JSON.stringify(name)}:${values.length === 1 ? values[0] : `[${values.join(",")}]`}`,
+  );
+  return `{${fields.join(",")}}`;
 }
 
 const isSpace = (c: number | undefined): boolean => c === 32 || c === 10 || c === 13 || c === 9;

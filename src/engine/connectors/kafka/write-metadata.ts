@@ -27,7 +27,7 @@ export function withMetadata(
       ...value,
       ...(record.keyEnd < 0 ? keyOf(metadata) : {}),
       ...(isTombstone(metadata) ? { start: 0, end: -1 } : {}),
-      headers: [...headersOf(metadata), ...(record.headers ?? [])],
+      headers: besides(headersOf(metadata), record.headers ?? []),
       ts: timeOf(metadata) ?? record.ts,
     };
   };
@@ -56,6 +56,13 @@ function headersOf({ headers }: Metadata): readonly RecordHeader[] {
   if (headers === undefined || headers === null) return [];
   if (typeof headers !== "object" || Array.isArray(headers)) throw new TypeError("headers must be an object");
   return Object.entries(headers);
+}
+
+/** The sink's own headers, behind those of other names. */
+function besides(others: readonly RecordHeader[], own: readonly RecordHeader[]): readonly RecordHeader[] {
+  if (own.length === 0) return others;
+  const names = new Set(own.map(([name]) => name));
+  return [...others.filter(([name]) => !names.has(name)), ...own];
 }
 
 function timeOf({ timestamp }: Metadata): number | undefined {
