@@ -43,7 +43,9 @@ const rightsOf = (job: string): Readonly<Record<string, Right>> => ({
   source: right("Read", TOPIC, "in", LITERAL),
   sink: right("Write", TOPIC, "out", LITERAL),
   "sink's marker": right("Read", TOPIC, "out", LITERAL),
-  groups: right("Read", GROUP, "weir."),
+  progress: right("Read", GROUP, `weir.default.${job}.events`, LITERAL),
+  // Its lineage is called like the job.
+  markers: right("Read", GROUP, `weir.${job}.`),
   transactions: right("Write", TRANSACTIONAL_ID, "weir."),
   create: right("Create", TOPIC, `weir.default.${job}.`),
   read: right("Read", TOPIC, `weir.default.${job}.`),
@@ -55,7 +57,8 @@ const rightsOf = (job: string): Readonly<Record<string, Right>> => ({
 const LACKING: readonly (readonly [string, RegExp])[] = [
   ["source", /allow the user (Describe|Read) on topic in$/m],
   ["sink", /allow the user (Describe|Write) on (the )?topic/],
-  ["groups", /allow the user Read on group weir\./],
+  ["progress", /shows no progress.*allow the user Read on group weir\.default\.lacks-progress\.events/],
+  ["markers", /allow the user Read on group weir\.lacks-markers\./],
   ["transactions", /allow the user Write on transactional id weir\./],
   ["create", /allow the user Create on topic weir\.default\.lacks-create\.counted\.g1.*that begin with weir\./],
   ["read", /allow the user Read on topic weir\.default\.lacks-read\.counted\.g1/],
@@ -170,7 +173,10 @@ async function launch(user: string): Promise<{ said: string[]; started: Promise<
       checkpoint: { intervalMs: 200, timeoutMs: 60_000 },
       secret: secretsOf(user),
       start: { job: user, lineage: user, exchange: { generation: 1, owner: "uid1" } },
-      listener: { problem: (problem) => void (problem !== undefined && said.push(problem.message)) },
+      listener: {
+        problem: (problem) => void (problem !== undefined && said.push(problem.message)),
+        warning: (text) => void said.push(text),
+      },
     });
     running.push(made);
     made.done.catch((e: unknown) => said.push(String(e)));

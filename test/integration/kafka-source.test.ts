@@ -1,3 +1,4 @@
+import { Consumer } from "@platformatic/kafka";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Position, SourceReader } from "../../src/engine/connectors/connector.ts";
 import type { KafkaSourceConfig } from "../../src/engine/connectors/kafka/config.ts";
@@ -184,6 +185,30 @@ describe("the Kafka source", () => {
       )
       .toEqual(new Map([...reader.positions()].map(([id, position]) => [id, position["offset"]])));
     await reader.close();
+  });
+});
+
+describe("the progress of the Kafka source", () => {
+  it("is missing in a group that others consume in, and that is said once", async () => {
+    const name = await topic(1);
+    await kafka.produce({ topic: name }, records(10));
+    const other = new Consumer({ clientId: "other", groupId: "taken", bootstrapBrokers: [...kafka.brokers] });
+    const stream = await other.consume({ topics: [name], autocommit: false });
+    const reader = await open({ topics: [name], groupId: "taken" });
+    await readUntil(reader, (r) => r.length >= 10);
+    const said: string[] = [];
+    const commit = async (): Promise<readonly string[]> => {
+      await reader.checkpointed?.(reader.positions()).catch((e: unknown) => said.push(String(e)));
+      return said;
+    };
+    await expect
+      .poll(commit, { timeout: 60_000 })
+      .toEqual([expect.stringMatching(/group taken: other consumers are its members; give the source a groupId/)]);
+    await commit();
+    expect(said).toHaveLength(1);
+    await reader.close();
+    await stream.close();
+    await other.close(true);
   });
 });
 
