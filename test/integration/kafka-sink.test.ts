@@ -2,7 +2,7 @@ import { compatibilityPartitioner } from "@platformatic/kafka";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SinkWriter } from "../../src/engine/connectors/connector.ts";
 import type { KafkaSinkConfig } from "../../src/engine/connectors/kafka/config.ts";
-import { kafkaSink } from "../../src/engine/connectors/kafka/sink.ts";
+import { kafkaSink, kafkaSinkWith } from "../../src/engine/connectors/kafka/sink.ts";
 import { connectorContext, outRecord } from "../builders/connector-context.ts";
 import { sinkContract } from "../builders/sink-contract.ts";
 import { freePorts } from "../servers/free-ports.ts";
@@ -46,6 +46,10 @@ sinkContract(
   },
 );
 
+/** Where Kafka's own partitioner puts a key. */
+const partitionOf = (key: string, partitions: number): number =>
+  (compatibilityPartitioner({ topic: "", value: Buffer.alloc(0) }, Buffer.from(key)) >>> 0) % partitions;
+
 describe("the Kafka sink", () => {
   it.each(["None", "Gzip", "Zstd"] as const)(
     "writes %s batches that another client reads, in order, each key where Kafka's own partitioner puts it",
@@ -60,11 +64,9 @@ describe("the Kafka sink", () => {
       for (const { key, value, timestamp } of sent) writer.append(outRecord(key, value, timestamp));
       await writer.flush();
       await writer.close();
-      const partitionOf = (key: string): number =>
-        (compatibilityPartitioner({ topic: name, value: Buffer.alloc(0) }, Buffer.from(key)) >>> 0) % 5;
       const expected = [0, 1, 2, 3, 4].flatMap((partition) =>
         sent
-          .filter((r) => partitionOf(r.key) === partition)
+          .filter((r) => partitionOf(r.key, 5) === partition)
           .map((r, offset) => ({ topic: name, partition, offset, ...r })),
       );
       expect(await kafka.consumeAll(name)).toEqual(expected);
@@ -84,6 +86,37 @@ describe("the Kafka sink", () => {
     );
     expect(new Set(all.map((r) => r.partition)).size).toBe(3);
     expect(all.every((r) => r.key === null)).toBe(true);
+  });
+
+  it("writes to partitions that are added, from one of the next checkpoints on", async () => {
+    const name = await topic(2);
+    const context = connectorContext().sink;
+    const writer = await kafkaSinkWith({ refreshMs: 100 }).open({ brokers: kafka.brokers, topic: name }, context);
+    const keys = Array.from({ length: 100 }, (_, i) => `key-${i}`);
+    const round = async (n: number): Promise<void> => {
+      for (const key of keys) writer.append(outRecord(key, `${n}`, 1));
+      await writer.flush();
+    };
+    await round(0);
+    await kafka.addPartitions(name, 5);
+    let rounds = 0;
+    const written = async (): Promise<number> => {
+      await round(++rounds);
+      return (await kafka.endOffsets(name))[4] ?? 0;
+    };
+    await expect.poll(written, { timeout: 60_000 }).toBeGreaterThan(0);
+    await writer.close();
+    const found = await kafka.consumeAll(name);
+    for (const [n, partitions] of [
+      [0, 2],
+      [rounds, 5],
+    ] as const) {
+      const places = found.filter(({ value }) => value === `${n}`).map(({ key, partition }) => [key, partition]);
+      expect(new Map(places as [string, number][])).toEqual(
+        new Map(keys.map((key) => [key, partitionOf(key, partitions)])),
+      );
+    }
+    expect(found).toHaveLength((rounds + 1) * keys.length);
   });
 
   it("sends without a flush when the linger time is over", async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SinkContext, SinkWriter, Writing } from "../../src/engine/connectors/connector.ts";
 import { openConnection } from "../../src/engine/connectors/kafka/connection.ts";
-import { kafkaSink } from "../../src/engine/connectors/kafka/sink.ts";
+import { kafkaSink, kafkaSinkWith } from "../../src/engine/connectors/kafka/sink.ts";
 import { addOffsets, commitOffsetIn } from "../../src/engine/connectors/kafka/transaction-calls.ts";
 import { connectorContext, outRecord } from "../builders/connector-context.ts";
 import { startKafka, type KafkaServer } from "../servers/kafka.ts";
@@ -68,6 +68,39 @@ describe("the Kafka sink with ExactlyOnce", () => {
     await shown(values, ["a", "b"]);
     await checkpoint(writer, 2);
     await shown(values, ["a", "b", "c"]);
+    await writer.close();
+  });
+
+  it("writes to partitions that are added in the transactions of the checkpoints behind", async () => {
+    const { topic, values } = await line(1);
+    const context = { ...connectorContext().sink, lineage: topic, delivery: "ExactlyOnce" as const };
+    const sink = kafkaSinkWith({ refreshMs: 100 });
+    const writer = (await sink.open({ brokers: kafka.brokers, topic }, context)) as Transactional;
+    await writer.committed(OWN, 0);
+    await kafka.addPartitions(topic, 4);
+    const sent: string[] = [];
+    const some = (n: number): void => {
+      const named = Array.from({ length: 20 }, (_, i) => `${n}-${i}`);
+      append(writer, ...named);
+      sent.push(...named);
+    };
+    let n = 0;
+    const grown = async (): Promise<boolean> => {
+      some(++n);
+      await checkpoint(writer, n);
+      return (await kafka.endOffsets(topic)).every((end) => end > 0);
+    };
+    some(0);
+    await expect.poll(grown, { timeout: 60_000 }).toBe(true);
+    some(++n);
+    const handle = await preCommit(writer, n);
+    const [open, before] = [sent.slice(-20), sent.slice(0, -20)];
+    append(writer, "behind");
+    await shown(values, before.toSorted());
+    await writer.commit(n, handle);
+    await shown(values, [...before, ...open].toSorted());
+    await checkpoint(writer, n + 1);
+    await shown(values, [...sent, "behind"].toSorted());
     await writer.close();
   });
 

@@ -29,6 +29,9 @@ const SILENCE_MS = 30_000;
 /** A login is renewed, by a new connection, when this much of its life is over. */
 const LOGIN_SHARE = 0.8;
 
+/** How often readers and writers look for partitions that were added. */
+export const REFRESH_MS = 30_000;
+
 export function openCluster(config: KafkaConnectionConfig, ctx: ConnectorContext): Cluster {
   const { brokers } = config;
   const ending = new AbortController();

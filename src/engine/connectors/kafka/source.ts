@@ -1,11 +1,9 @@
 import type { SourceFactory } from "../connector.ts";
-import { openCluster, untilReached } from "./cluster.ts";
+import { openCluster, REFRESH_MS, untilReached } from "./cluster.ts";
 import type { KafkaSourceConfig } from "./config.ts";
 import { readPartitions } from "./reader.ts";
 import { splitsOf } from "./splits.ts";
 import { startOffsets } from "./start-offsets.ts";
-
-const REFRESH_MS = 30_000;
 
 /** Reads Kafka topics; a split is a partition. With one topic its index is the partition's number: the shard of its keys. */
 export function kafkaSourceWith({ refreshMs }: { readonly refreshMs: number }): SourceFactory {

@@ -2,8 +2,9 @@ import { parseDuration } from "../../../api/duration.ts";
 import { parseQuantity } from "../../../api/quantity.ts";
 import { murmur2, shardOf } from "../../windows/murmur2.ts";
 import type { OutRecord, SinkContext, SinkWriter } from "../connector.ts";
+import { addedLanes } from "./added-lanes.ts";
 import { withHeaderBytes } from "./headers.ts";
-import { openCluster, untilReached, type Cluster } from "./cluster.ts";
+import { openCluster, REFRESH_MS, untilReached, type Cluster } from "./cluster.ts";
 import { compressionOf } from "./compression.ts";
 import type { KafkaSinkConfig } from "./config.ts";
 import { holdings, type Holdings } from "./holdings.ts";
@@ -35,11 +36,13 @@ export interface TopicWriter {
 export interface TopicWriterOptions {
   readonly config: KafkaSinkConfig;
   readonly context: SinkContext;
-  /** Of Weir's own topics: sees to it that it is there. */
+  /** Of Weir's own topics: sees to it that it is there. Nobody else may change these. */
   readonly create?: (cluster: Cluster) => Promise<void>;
+  readonly refreshMs?: number;
 }
 
-export async function openTopicWriter({ config, context, create }: TopicWriterOptions): Promise<TopicWriter> {
+export async function openTopicWriter(options: TopicWriterOptions): Promise<TopicWriter> {
+  const { config, context, create, refreshMs = REFRESH_MS } = options;
   const { topic } = config;
   const compression = compressionOf(config.compression ?? "None");
   const closing = new AbortController();
@@ -71,7 +74,14 @@ export async function openTopicWriter({ config, context, create }: TopicWriterOp
       onProgress: hold.progress,
     });
     const seal = (lane: Lane): void => hold.take(lane.seal(compression));
-    const plain = writer({ lanes, producer, hold, batching, seal }, () => closing.abort());
+    const added =
+      create === undefined ? addedLanes({ cluster, topic, lanes, refreshMs, signal: ctx.signal }) : undefined;
+    const grow = (): void => {
+      // From a barrier to its commit they wait like the others.
+      const limit = lanes.some((lane) => lane.limit !== Infinity) ? 0 : Infinity;
+      for (const lane of added?.take() ?? []) lanes.push(Object.assign(lane, { limit }));
+    };
+    const plain = writer({ lanes, producer, hold, batching, seal, grow }, () => closing.abort());
     if (transactions === undefined) return plain;
     return { ...plain, sink: transactional(plain.sink, { lanes, producer, transactions }) };
   } catch (error) {
@@ -96,9 +106,11 @@ interface WriterParts {
   readonly hold: Holdings;
   readonly batching: Batching;
   readonly seal: (lane: Lane) => void;
+  /** Takes on lanes of partitions that were added. */
+  readonly grow: () => void;
 }
 
-function writer({ lanes, producer, hold, batching, seal }: WriterParts, close: () => void): TopicWriter {
+function writer({ lanes, producer, hold, batching, seal, grow }: WriterParts, close: () => void): TopicWriter {
   let drained = (): void => undefined;
   let wasSaturated = false;
   let timer: NodeJS.Timeout | undefined;
@@ -170,6 +182,8 @@ function writer({ lanes, producer, hold, batching, seal }: WriterParts, close: (
       if (failure !== undefined) return Promise.reject(failure);
       for (const lane of lanes) seal(lane);
       const targets = lanes.map((lane) => lane.sealed);
+      // At a barrier: a key's records go to another partition between two checkpoints, and between two transactions.
+      grow();
       if (lanes.every((lane, i) => lane.acknowledged >= (targets[i] ?? 0))) return Promise.resolve();
       return new Promise<void>((resolve, reject) => {
         flushes.push({ targets, resolve, reject });
