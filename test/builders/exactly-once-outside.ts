@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PlanSink } from "../../src/engine/plan.ts";
 import { startDatabase, type DatabaseKind } from "../servers/databases.ts";
+import { startKafka } from "../servers/kafka.ts";
 import { BUCKET, startS3 } from "../servers/s3.ts";
 import { filesBelow } from "./files-below.ts";
 
@@ -47,6 +48,25 @@ export async function databaseOutside(kind: DatabaseKind): Promise<Outside> {
   };
 }
 
+/** What is committed of one topic for each place. */
+export async function kafkaOutside(): Promise<Outside> {
+  const server = await startKafka();
+  return {
+    secret: () => undefined,
+    close: () => server.close(),
+    place: async (topic) => {
+      await server.createTopic(topic, 2);
+      return {
+        sinks: [{ connector: "kafka", config: { brokers: server.brokers, topic }, delivery }],
+        count: async () => {
+          const found = await server.consumeAll(topic, { isolation: "committed" });
+          return [{ total: found.length, various: new Set(found.map(({ value }) => value)).size }];
+        },
+      };
+    },
+  };
+}
+
 export async function folderOutside(): Promise<Outside> {
   const root = await mkdtemp(join(tmpdir(), "weir-parts-"));
   return {
@@ -77,6 +97,22 @@ export async function bucketOutside(): Promise<Outside> {
         // The store keeps objects as files.
         count: () => Promise.resolve(prefixes.map((prefix) => countFolder(join(server.folderOf(BUCKET), prefix)))),
       });
+    },
+  };
+}
+
+/** Sinks of a system that decides what counts, and such as follow it, in one job. */
+export async function together(...parts: readonly Promise<Outside>[]): Promise<Outside> {
+  const outsides = await Promise.all(parts);
+  return {
+    secret: (name, key) => outsides.map((outside) => outside.secret(name, key)).find((value) => value !== undefined),
+    close: async () => void (await Promise.all(outsides.map((outside) => outside.close()))),
+    place: async (name) => {
+      const places = await Promise.all(outsides.map((outside) => outside.place(name)));
+      return {
+        sinks: places.flatMap(({ sinks }) => sinks),
+        count: async () => (await Promise.all(places.map((place) => place.count()))).flat(),
+      };
     },
   };
 }

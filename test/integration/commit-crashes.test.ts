@@ -7,11 +7,19 @@ import type { PlanSink } from "../../src/engine/plan.ts";
 import type { RunningSlot } from "../../src/engine/runtime/slot.ts";
 import { countingPlan } from "../builders/counting-program.ts";
 import { CRASH_POINTS, crasher, type CrashPoint, type Crasher } from "../builders/crashing-sinks.ts";
-import { bucketOutside, databaseOutside, folderOutside, type Outside } from "../builders/exactly-once-outside.ts";
+import {
+  bucketOutside,
+  databaseOutside,
+  folderOutside,
+  kafkaOutside,
+  together,
+  type Outside,
+} from "../builders/exactly-once-outside.ts";
 import { random, type Random } from "../builders/random.ts";
 import { runSlot, type SlotSetting } from "../builders/running-slot.ts";
 
-const SEEDS = process.env["WEIR_LONG"] === "1" ? 25 : 2;
+const LONG = process.env["WEIR_LONG"] === "1";
+const SEEDS = LONG ? 25 : 2;
 const RECORDS = 12_000;
 const datagen = { splits: 4, rate: 0, count: RECORDS };
 
@@ -63,6 +71,10 @@ async function live(setting: SlotSetting, crash: Crasher, { point, by }: { point
 
 /** One sink has no other commit beside it. */
 const alone = CRASH_POINTS.filter((point) => point !== "after one of two commits");
+/** Where it matters that one decides and others follow. */
+const mixed: readonly CrashPoint[] = LONG
+  ? CRASH_POINTS
+  : ["after the manifest", "after one of two commits", "in recovery"];
 const outsides: readonly {
   readonly name: string;
   readonly points: readonly CrashPoint[];
@@ -72,6 +84,16 @@ const outsides: readonly {
   { name: "mysql", points: alone, start: () => databaseOutside("mysql") },
   { name: "two folders", points: CRASH_POINTS, start: folderOutside },
   { name: "two prefixes of a bucket", points: CRASH_POINTS, start: bucketOutside },
+  {
+    name: "postgres, which two folders follow",
+    points: mixed,
+    start: () => together(databaseOutside("postgres"), folderOutside()),
+  },
+  {
+    name: "kafka, which two prefixes of a bucket follow",
+    points: mixed,
+    start: () => together(kafkaOutside(), bucketOutside()),
+  },
 ];
 
 describe.each(outsides)("a job that writes exactly once into $name", ({ name, points, start }) => {
