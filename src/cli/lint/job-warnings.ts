@@ -1,5 +1,6 @@
 import { effectiveSpec } from "../../api/effective-spec.ts";
 import { inputOf, readsOf, outputsOf } from "../../api/graph-check.ts";
+import { isTimedJoin } from "../../api/join-check.ts";
 import type { Pipeline } from "../../api/pipeline.schema.ts";
 import type { StreamingJobSpec } from "../../api/streaming-job.schema.ts";
 import type { Problem } from "../../api/problem.ts";
@@ -41,7 +42,7 @@ export function jobWarnings(spec: Job, plan: Plan): Warning[] {
     ...fieldsNamedEvent(spec.pipeline),
     ...tooParallel(spec, plan),
     ...volatileState(spec, plan),
-    ...growingState(spec.pipeline),
+    ...growingState(spec),
   ];
 }
 
@@ -144,13 +145,19 @@ function volatileState(spec: Job, plan: Plan): Warning[] {
   return [{ code: "state-not-durable", path: "spec.checkpoint.storage.uri", message }];
 }
 
-function growingState({ nodes }: Pipeline): Warning[] {
-  return nodes.flatMap((node): Warning[] => {
-    const forEver =
-      (node.dedup !== undefined && node.dedup.ttl === undefined && "dedup") ||
-      (node.distinct !== undefined && node.distinct.ttl === undefined && "distinct");
-    if (forEver === false) return [];
-    const message = "keeps every key for ever: its state grows with each new one; set ttl";
-    return [{ code: "state-grows", path: at(node.name, forEver), message }];
+function growingState({ pipeline, state }: Job): Warning[] {
+  if (state?.ttl !== undefined) return [];
+  return pipeline.nodes.flatMap(({ name, dedup, distinct, join, ttl }): Warning[] => {
+    const grows = (field: string, what: string): Warning[] => [
+      {
+        code: "state-grows",
+        path: at(name, field),
+        message: `keeps every ${what} for ever: its state grows with each new one; set ttl, or spec.state.ttl`,
+      },
+    ];
+    if (dedup !== undefined && dedup.ttl === undefined) return grows("dedup", "key");
+    if (distinct !== undefined && distinct.ttl === undefined) return grows("distinct", "key");
+    const isUnbounded = join !== undefined && join.lookup === undefined && !isTimedJoin(join);
+    return isUnbounded && ttl === undefined ? grows("join", "record of both sides") : [];
   });
 }
