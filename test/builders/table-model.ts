@@ -9,11 +9,13 @@ export interface Sent {
 export interface TableModel {
   send(record: Sent): object[];
   advance(to: number): object[];
+  /** The job goes on with another time to live. What is forgotten by then stays so. */
+  live(ttl: number): void;
 }
 
 /** Records of each key since it was last forgotten. */
 class Remembered {
-  private readonly ttl: number;
+  private ttl: number;
   private readonly keys = new Map<string, { at: number; records: Sent[] }>();
   watermark = -Infinity;
 
@@ -23,8 +25,16 @@ class Remembered {
 
   of(k: string): Sent[] {
     const held = this.keys.get(k);
-    if (held === undefined || (this.ttl > 0 && held.at + this.ttl <= this.watermark)) return [];
-    return held.records;
+    return held === undefined || this.isForgotten(held.at) ? [] : held.records;
+  }
+
+  private isForgotten(at: number): boolean {
+    return this.ttl > 0 && at + this.ttl <= this.watermark;
+  }
+
+  live(ttl: number, waits: ReadonlyMap<string, unknown> = new Map()): void {
+    for (const [k, { at }] of this.keys) if (this.isForgotten(at) && !waits.has(k)) this.keys.delete(k);
+    this.ttl = ttl;
   }
 
   write({ k, ts }: Sent, records: Sent[]): void {
@@ -54,6 +64,7 @@ function aggregate(ttl: number, give: (n: number) => boolean, fill = false): Tab
       held.watermark = to;
       return [];
     },
+    live: (other) => held.live(other),
   };
 }
 
@@ -76,6 +87,7 @@ function byTime(ttl: number, every: number): TableModel {
       if (passed) changed.clear();
       return rows;
     },
+    live: (other) => held.live(other, changed),
   };
 }
 
@@ -92,6 +104,7 @@ function dedup(ttl: number, keyOf: (record: Sent) => string): TableModel {
       held.watermark = to;
       return [];
     },
+    live: (other) => held.live(other),
   };
 }
 
@@ -110,6 +123,7 @@ function top(ttl: number, size: number, sign: number): TableModel {
       held.watermark = to;
       return [];
     },
+    live: (other) => held.live(other),
   };
 }
 

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
 import { compile } from "../../src/engine/codegen/compile.ts";
+import type { Plan } from "../../src/engine/plan.ts";
 import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
 import type { Program } from "../../src/engine/program.ts";
 import { batchOf } from "../builders/memory-batch.ts";
@@ -16,26 +17,31 @@ const SHARDS = 3;
 
 type Models = Readonly<Record<string, TableModel>>;
 
-it("are what a list of all records says, whatever is forgotten, wherever a restore or rescale falls", () => {
-  const seen = { rows: 0, restores: 0 };
+it("are what a list of all records says, whatever is forgotten, wherever a restore, a rescale or another time to live falls", () => {
+  const seen = { rows: 0, restores: 0, lives: 0 };
   for (let seed = 1; seed <= RUNS; seed++) {
     const r = random(seed);
-    const ttl = r.chance(0.3) ? 0 : 1 + r.below(60);
-    const counts = run(r, ttl, seed);
+    const counts = run(r, seed);
     seen.rows += counts.rows;
     seen.restores += counts.restores;
+    seen.lives += counts.lives;
   }
   console.log(`keyed tables: ${RUNS} runs, ${JSON.stringify(seen)}, 0 differences`);
   expect(seen.rows).toBeGreaterThan(RUNS * 20);
   expect(seen.restores).toBeGreaterThan(RUNS);
+  expect(seen.lives).toBeGreaterThan(RUNS / 2);
 });
 
-function run(r: Random, ttl: number, seed: number): { rows: number; restores: number } {
+/** In ms of event time; 0 is for ever. */
+const timeToLive = (r: Random): number => (r.chance(0.3) ? 0 : 1 + r.below(60));
+
+function run(r: Random, seed: number): { rows: number; restores: number; lives: number } {
+  let ttl = timeToLive(r);
   const models: Models = tableModels(ttl);
-  const { start, take } = engine(ttl, Object.keys(models));
-  let programs = [start()];
+  const { start, take } = engine(Object.keys(models));
+  let programs = [start(ttl)];
   let watermark = 0;
-  const counts = { rows: 0, restores: 0 };
+  const counts = { rows: 0, restores: 0, lives: 0 };
   for (let turn = 0; turn < 10; turn++) {
     const expected = send(r, programs, { models, watermark, turn });
     watermark += r.below(25);
@@ -48,7 +54,15 @@ function run(r: Random, ttl: number, seed: number): { rows: number; restores: nu
     }
     if (!r.chance(0.3)) continue;
     counts.restores++;
-    programs = restarted(programs, Array.from({ length: 1 + r.below(3) }, start));
+    if (r.chance(0.5)) {
+      counts.lives++;
+      ttl = timeToLive(r);
+      for (const model of Object.values(models)) model.live(ttl);
+    }
+    programs = restarted(
+      programs,
+      Array.from({ length: 1 + r.below(3) }, () => start(ttl)),
+    );
     for (const program of programs) program.advanceWatermark("events", watermark);
   }
   return counts;
@@ -76,7 +90,7 @@ function send(
   return new Map(Object.entries(of.models).map(([name, model]) => [name, records.flatMap((x) => model.send(x))]));
 }
 
-function engine(ttlMs: number, names: readonly string[]) {
+function planOf(ttlMs: number, names: readonly string[]): Plan {
   const ttl = ttlMs === 0 ? {} : { ttl: `${ttlMs}ms` };
   const from = ["events"];
   const aggregate = { n: "count()", sum: "sum(event.v)", some: "collect(event.v, 3)", kinds: "countDistinct(event.v)" };
@@ -93,16 +107,19 @@ function engine(ttlMs: number, names: readonly string[]) {
     { name: "lowest", ...keyed, topN: { size: 2, by: "event.v", order: "Ascending" } },
     ...names.map((name) => ({ name: `${name}-out`, from: [name], sink: { blackhole: {} } })),
   ];
-  const sinks = new Map(names.map((name) => [`${name}-out`, memorySink()]));
   const plan = planPipeline({ nodes }, { parameters: {}, maxParallelism: 8 });
   // Shards by hash would meet in one worker; here keys are in one split each, so any number may share them.
-  const declared = {
+  return {
     ...plan,
     nodes: plan.nodes.map((n) => ("keying" in n ? { ...n, keying: "declared" as const } : n)),
   };
+}
+
+function engine(names: readonly string[]) {
+  const sinks = new Map(names.map((name) => [`${name}-out`, memorySink()]));
   const writers = new Map([...sinks].map(([name, { writer }]) => [name, writer]));
   return {
-    start: () => compile(declared, { slot: 0, slots: 1, parameters: {}, sinks: writers }),
+    start: (ttlMs: number) => compile(planOf(ttlMs, names), { slot: 0, slots: 1, parameters: {}, sinks: writers }),
     take: (name: string) =>
       (sinks.get(`${name}-out`)?.written.splice(0) ?? []).map(({ value }) => JSON.parse(value) as object),
   };
