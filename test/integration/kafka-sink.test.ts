@@ -192,3 +192,54 @@ describe("the Kafka sink", () => {
     expect(await kafka.consumeAll("later")).toHaveLength(1);
   });
 });
+
+describe.each(["AtLeastOnce", "ExactlyOnce"] as const)(
+  "a topic that is deleted while it is written to, %s,",
+  (delivery) => {
+    async function deleted(partitions: number) {
+      const name = await topic(partitions);
+      const context = connectorContext();
+      const own = { ...context, sink: { ...context.sink, lineage: name, delivery } };
+      const writer = await open({ topic: name }, own);
+      await writer.committed?.({ epoch: 1, slot: 0 }, 0);
+      let n = 0;
+      const checkpoint = async (): Promise<void> => {
+        n++;
+        for (let i = 0; i < 30; i++) writer.append(outRecord(`key-${i}`, `${n}`, 1));
+        const [, handle] = await Promise.all([writer.flush(), writer.prepare?.(n)]);
+        await writer.commit?.(n, handle);
+      };
+      await checkpoint();
+      await kafka.deleteTopic(name);
+      await expect.poll(() => kafka.topics(), { timeout: 60_000 }).not.toContain(name);
+      const waiting = checkpoint();
+      waiting.catch(() => undefined);
+      await context.reported((p) => p?.message.includes(`topic "${name}" does not exist; create it`) === true);
+      return { name, writer, context, checkpoint, waiting };
+    }
+
+    it("is written to when it is there again", async () => {
+      const { name, writer, checkpoint, waiting, context } = await deleted(3);
+      await kafka.createTopic(name, 3);
+      await waiting;
+      await checkpoint();
+      const values = async (): Promise<string[]> => (await kafka.consumeAll(name)).map(({ value }) => value).toSorted();
+      await expect.poll(values, { timeout: 60_000 }).toEqual([...Array(30).fill("2"), ...Array(30).fill("3")]);
+      expect(context.problems.at(-1)).toBeUndefined();
+      await writer.close();
+    });
+
+    it("ends the worker, which starts anew, when it comes back with fewer partitions", async () => {
+      const { name, writer, waiting, context } = await deleted(3);
+      await kafka.createTopic(name, 1);
+      await expect(waiting).rejects.toMatchObject({
+        code: "SINK_UNREACHABLE",
+        retry: "Backoff",
+        message: expect.stringContaining(`topic "${name}" has 1 partitions, and had 3: it was created anew`) as string,
+      });
+      // Else the failure would be taken for a checkpoint that waits for Kafka.
+      expect(context.problems.at(-1)).toBeUndefined();
+      await writer.close();
+    });
+  },
+);

@@ -47,15 +47,19 @@ export async function identify(cluster: Cluster): Promise<ProducerIdentity> {
   return producer;
 }
 
-/** Looks up who leads which partition; a partition without a leader is an error of the call. */
-export async function findLeaders(cluster: Cluster, topic: string, lanes: readonly Lane[]): Promise<void> {
+/**
+ * Looks up who leads which partition; a partition without a leader is an error of the call. Gives how many partitions
+ * there are: fewer than lanes where the topic was created anew.
+ */
+export async function findLeaders(cluster: Cluster, topic: string, lanes: readonly Lane[]): Promise<number> {
   const metadata = await cluster.metadata([topic]);
-  for (const lane of lanes) {
-    const found = metadata.topics.get(topic)?.partitions[lane.partition];
-    const address = found === undefined ? undefined : metadata.brokers.get(found.leader);
+  const { partitions = [] } = metadata.topics.get(topic) ?? {};
+  for (const lane of lanes.slice(0, partitions.length)) {
+    const address = metadata.brokers.get(partitions[lane.partition]?.leader ?? -1);
     if (address === undefined) throw new Error(`${topic}-${lane.partition} has no leader now`);
     lane.leader = address;
   }
+  return partitions.length;
 }
 
 export function startProducer(options: ProducerOptions): Producer {
@@ -175,16 +179,24 @@ export function startProducer(options: ProducerOptions): Producer {
   const recover = async (): Promise<void> => {
     recovering = true;
     await pause(backOff(failures), ctx.signal);
-    await untilReached(ctx, "SINK_UNREACHABLE", async () => {
-      await findLeaders(cluster, topic, lanes);
-      if (!expired) return;
+    const partitions = await untilReached(ctx, "SINK_UNREACHABLE", async () => {
+      const count = await findLeaders(cluster, topic, lanes);
+      if (!expired) return count;
       const identity = await identify(cluster);
       // Batches on their way must not be numbered anew under the socket's hands.
       await Promise.allSettled(underWay);
       renew(identity);
+      return count;
     });
     recovering = false;
-    pump();
+    if (partitions < lanes.length) shrunk(partitions);
+    else pump();
+  };
+  /** Batches for the others can never be sent, and what was sent went with the topic. */
+  const shrunk = (partitions: number): void => {
+    ctx.report(undefined);
+    const problem = `topic "${topic}" has ${partitions} partitions, and had ${lanes.length}: it was created anew`;
+    fail(new WeirError("SINK_UNREACHABLE", `Kafka: ${problem}. The worker goes on from its last checkpoint`));
   };
   const renew = (identity: ProducerIdentity): void => {
     producer = identity;

@@ -48,6 +48,8 @@ const LOST: ReadonlySet<number> = new Set([
   ErrorCode.TransactionAbortable,
 ]);
 const FINAL: ReadonlySet<number> = new Set([...LOST, ErrorCode.InvalidTransactionTimeout]);
+/** Who writes to the topic looks for it, and says that it is missing. */
+const OF_TOPIC = ErrorCode.UnknownTopicOrPartition;
 
 export function transactionLost(id: string, problem: string): WeirError {
   return new WeirError(
@@ -162,7 +164,11 @@ interface Remote {
 
 /** One transactional id and its marker, as the brokers have them. */
 function remote(cluster: Cluster, ctx: SinkContext, id: string): Remote {
-  const transactions = coordinator(cluster, ctx, { key: id, kind: "transaction", final: FINAL });
+  const transactions = coordinator(cluster, ctx, {
+    key: id,
+    kind: "transaction",
+    final: new Set([...FINAL, OF_TOPIC]),
+  });
   const offsets = coordinator(cluster, ctx, { key: id, kind: "group", final: FINAL });
   const timeoutMs = ctx.commitWithinMs + SPARE_MS;
   const via =
@@ -170,6 +176,7 @@ function remote(cluster: Cluster, ctx: SinkContext, id: string): Remote {
     async (call) => {
       const { error } = await to.ask(async (connection) => ({ error: await call(connection) }));
       if (LOST.has(error)) throw transactionLost(id, errorName(error));
+      if (error === OF_TOPIC) throw new Error(`${id}: ${errorName(error)}`);
     };
   const transaction = via(transactions);
   const marker = async (stable: boolean): Promise<FoundMarker | undefined> => {
@@ -188,7 +195,11 @@ function remote(cluster: Cluster, ctx: SinkContext, id: string): Remote {
       const open = { id, producer };
       await transaction((c) => addOffsets(c, open, id));
       const offset = { group: id, topic, partition: 0, offset: marker.n ?? 0, metadata: JSON.stringify(marker) };
-      await via(offsets)((c) => commitOffsetIn(c, open, offset));
+      await via(offsets)(async (c) => {
+        const error = await commitOffsetIn(c, open, offset);
+        if (error === OF_TOPIC) throw new Error(`topic "${topic}", which keeps the marker, does not exist; create it`);
+        return error;
+      });
       await transaction((c) => endTransaction(c, open, "commit"));
     },
     marker: () => marker(true),
