@@ -399,4 +399,15 @@ describe("checkpoints by themselves", () => {
     await turns(50);
     expect(reports.length).toBe(last);
   });
+
+  it("leave minPause between the end of one and the beginning of the next, however short the interval", async () => {
+    const reports: CheckpointReport[] = [];
+    const checkpoint = { intervalMs: 1, minPauseMs: 60 };
+    const slot = await run({ checkpoint, listener: { checkpoint: (r) => reports.push(r) } });
+    await expect.poll(() => reports.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(4);
+    await slot.stop("Cancel", false);
+    const pauses = reports.slice(1, 4).map((r, i) => r.completedAt - r.durationMs - (reports[i]?.completedAt ?? 0));
+    // Timers count in whole milliseconds.
+    for (const pause of pauses) expect(pause).toBeGreaterThanOrEqual(checkpoint.minPauseMs - 2);
+  });
 });
