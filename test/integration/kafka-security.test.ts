@@ -124,6 +124,11 @@ describe("a secured connection", () => {
     await roundTrip({ ...at("SSL"), tls: { caRef, clientSecretRef: { name: "client" } } });
   });
 
+  it("takes any certificate where insecureSkipVerify says so, and is encrypted all the same", async () => {
+    const tls = { caSecretRef: { name: "other", key: "ca.crt" }, insecureSkipVerify: true };
+    await roundTrip({ ...at("SASL_SSL"), tls, sasl: sasl("ScramSha256") });
+  });
+
   it("renews its login before the broker ends it", async () => {
     const ctx = context();
     const cluster = openCluster({ ...at("SASL_PLAINTEXT"), sasl: sasl("ScramSha256") }, ctx.source);
