@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Admin } from "@platformatic/kafka";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { RestorePoint } from "../../src/api/worker-protocol.ts";
 import { completeSavepoint } from "../../src/engine/checkpoint/savepoint.ts";
@@ -44,12 +45,17 @@ interface Epoch {
 
 type Started = RunningSlot & { crash(): void };
 
-/** All slots of an epoch; those of them that did not die at their start. */
-async function start(
+interface Way {
+  readonly point?: CrashPoint;
+  readonly perSecond?: number;
+}
+
+/** All slots of an epoch, and why one did not start. */
+async function launch(
   topic: CountedTopic,
   { epoch, slots, restore }: Epoch,
-  { point, perSecond = 3_000 }: { point?: CrashPoint; perSecond?: number } = {},
-): Promise<Started[]> {
+  { point, perSecond = 3_000 }: Way,
+): Promise<PromiseSettledResult<Started>[]> {
   const started = Array.from({ length: slots }, async (_, slot) => {
     const { connectors, crash } = crashing(slot === 0 ? point : undefined);
     const running = await runSlot({
@@ -66,7 +72,12 @@ async function start(
     });
     return { ...running, crash };
   });
-  const settled = await Promise.allSettled(started);
+  return await Promise.allSettled(started);
+}
+
+/** Those of the slots that did not die at their start. */
+async function start(topic: CountedTopic, epoch: Epoch, way: Way = {}): Promise<Started[]> {
+  const settled = await launch(topic, epoch, way);
   return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
 }
 
@@ -153,6 +164,29 @@ describe("a job with an exactly-once Kafka sink", () => {
     const next: Epoch = { epoch: 2, slots: 2, restore: { kind: "checkpoint", epoch: 1, slots: 2 } };
     await die(topic, next, "after commit");
     await toTheEnd(one, { epoch: 3, slots: 2, restore: { kind: "checkpoint", epoch: 2, slots: 2 } });
+  });
+
+  it("does not start where Kafka has forgotten what was committed, names the transaction, and starts when told to", async () => {
+    const topic = await countedTopic(kafka, { name: "forgotten", records: RECORDS, keys: KEYS });
+    const epoch: Epoch = { epoch: 1, slots: 1, restore: { kind: "none" } };
+    await die(topic, epoch, "after manifest");
+    const id = `weir.${topic.to}.1.0`;
+    const admin = new Admin({ clientId: "weir-test", bootstrapBrokers: [...kafka.brokers] });
+    await admin.deleteGroups({ groups: [id] });
+    await admin.close();
+    const next: Epoch = { epoch: 2, slots: 1, restore: { kind: "checkpoint", epoch: 1, slots: 1 } };
+    for (const tried of [epoch, next]) {
+      const [refused] = await launch(topic, tried, {});
+      expect(refused).toMatchObject({
+        status: "rejected",
+        reason: {
+          code: "DELIVERY_AT_RISK",
+          message: expect.stringMatching(`sink out {"transactionalId":"${id}".*acceptReplay`) as string,
+        },
+      });
+    }
+    // Its transaction was never committed, and has been aborted by now: nothing comes twice.
+    await toTheEnd(topic, { ...next, epoch: 3, restore: { ...next.restore, acceptReplay: true } as RestorePoint });
   });
 
   it("commits what a savepoint covers once, also when it dies right behind it", async () => {
