@@ -222,6 +222,12 @@ export default ({v}, {emit}) => emit({v: v * 2});`;
     expect(xml.match(/<(?!\?|\/)[a-z]+[^>]*[^/]>/g)?.length).toBe(xml.match(/<\/[a-z]+>/g)?.length);
   });
 
+  it("tells a report that cannot be written from tests that fail", async () => {
+    const { code, err } = await weir("test", fixture("tests"), "--junit", join(folder, "nowhere/report.xml"));
+    expect(err).toMatch(/cannot write .*nowhere\/report\.xml: ENOENT/);
+    expect(code).toBe(2);
+  });
+
   it("shows what peek nodes show", async () => {
     const file = join(folder, "peek.yaml");
     writeFileSync(

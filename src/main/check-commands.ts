@@ -8,6 +8,7 @@ import { readFiles } from "../cli/lint/read-files.ts";
 import { junit } from "../cli/pipeline-test/junit.ts";
 import { tellTests, testFiles } from "../cli/pipeline-test/test-report.ts";
 import { admit } from "../controllers/admission.ts";
+import { messageOf } from "../errors.ts";
 
 /** Commands that look at files and need no cluster. */
 const OUTPUT = { output: { type: "string", short: "o" } } as const;
@@ -27,7 +28,7 @@ const lintCommand: Command = {
     if (asJson) io.out(JSON.stringify(report, undefined, 2));
     else tell(report, io);
     const counting = report.findings.filter((f) => f.severity === "error" || values.strict === true);
-    if (values.junit !== undefined) await writeFile(values.junit, lintJunit(files, counting));
+    if (values.junit !== undefined) await write(values.junit, lintJunit(files, counting));
     return counting.length > 0 ? EXIT.failed : EXIT.ok;
   },
 };
@@ -45,11 +46,17 @@ const testCommand: Command = {
     const report = await testFiles(await readFiles(positionals, () => text(process.stdin)), admit);
     if (asJson) io.out(JSON.stringify(report, undefined, 2));
     else tellTests(report, io);
-    if (values.junit !== undefined) await writeFile(values.junit, junit(report));
+    if (values.junit !== undefined) await write(values.junit, junit(report));
     const fails = report.refused.length > 0 || report.results.some((r) => r.findings.length > 0);
     return fails ? EXIT.failed : EXIT.ok;
   },
 };
+
+async function write(file: string, text: string): Promise<void> {
+  await writeFile(file, text).catch((e: unknown) => {
+    throw new UsageError(`cannot write ${file}: ${messageOf(e)}`);
+  });
+}
 
 function isJson(output = "text"): boolean {
   if (output !== "text" && output !== "json") throw new UsageError(`-o is text or json, not ${output}`);
