@@ -42,6 +42,11 @@ export async function javaDump(dataDir: string, topic: string): Promise<JavaReco
   return lines.map((line) => JSON.parse(line) as JavaRecord);
 }
 
+/** Gives all partitions of a topic to one broker, and waits until it has them. */
+export async function javaMove(bootstrap: string, topic: string, broker: number): Promise<void> {
+  await java(["move", bootstrap, topic, `${broker}`], "");
+}
+
 /** Of values {"key", "n"} that number each key's records from 1: what a consumer with read_committed makes of a topic. */
 export interface Sequences {
   readonly records: number;

@@ -10,6 +10,9 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewPartitionReassignment;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -24,7 +27,8 @@ import org.apache.kafka.common.serialization.StringSerializer;
  * Kafka's own Java code as a second opinion on record batches, run from its source beside the broker's jars:
  * "produce BROKERS TOPIC CODEC…" writes the records of standard input, one JSON line each, once with each codec;
  * "sequences BROKERS TOPIC [HEADER]" reads what is committed and counts, over values {"key", "n"} that number each key's records from 1,
- * what is lost, double and out of order, and looks for n in the header; "dump FILE…" prints the records of a broker's log files with the codec of their batches, checksums verified.
+ * what is lost, double and out of order, and looks for n in the header; "move BROKERS TOPIC BROKER" gives all partitions
+ * to one broker and waits until it has them; "dump FILE…" prints the records of a broker's log files with the codec of their batches, checksums verified.
  */
 public class Records {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -33,6 +37,7 @@ public class Records {
     List<String> rest = List.of(args).subList(1, args.length);
     if (args[0].equals("produce")) produce(rest.get(0), rest.get(1), rest.subList(2, rest.size()));
     else if (args[0].equals("sequences")) sequences(rest.get(0), rest.get(1), rest.size() > 2 ? rest.get(2) : null);
+    else if (args[0].equals("move")) move(rest.get(0), rest.get(1), Integer.parseInt(rest.get(2)));
     else for (String file : rest) dump(new File(file));
   }
 
@@ -81,6 +86,16 @@ public class Records {
     ObjectNode result = JSON.createObjectNode();
     result.put("records", records).put("keys", seen.size()).put("lost", lost).put("duplicated", duplicated).put("outOfOrder", outOfOrder);
     System.out.println(result);
+  }
+
+  private static void move(String brokers, String topic, int to) throws Exception {
+    try (var admin = Admin.create(Map.of("bootstrap.servers", brokers))) {
+      Map<TopicPartition, Optional<NewPartitionReassignment>> moves = new HashMap<>();
+      for (var p : admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions())
+        moves.put(new TopicPartition(topic, p.partition()), Optional.of(new NewPartitionReassignment(List.of(to))));
+      admin.alterPartitionReassignments(moves).all().get();
+      while (!admin.listPartitionReassignments(moves.keySet()).reassignments().get().isEmpty()) Thread.sleep(100);
+    }
   }
 
   private static void dump(File file) throws Exception {
