@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Plan } from "../../src/engine/plan.ts";
 import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
+import { someOf } from "../builders/some-of.ts";
 import { podRoot, startDocumentOf, startWorkerProcess, type WorkerProcess } from "../builders/worker-process.ts";
 import { javaProduce, javaSequences } from "../servers/kafka-java.ts";
 import { startKafka, type KafkaServer } from "../servers/kafka.ts";
@@ -148,7 +149,7 @@ describe("a job whose keys go to their workers through Kafka, with ExactlyOnce",
         // On a busy machine a worker may need longer to start than it is left alone: now and then all get to a commit.
         const committed = (w: WorkerProcess) => w.event((e) => e.type === "checkpoint" && e.checkpoint.ok);
         if (round % 3 === 2) await Promise.all(workers.map(committed));
-        const chosen = Math.random() < 0.25 ? all : [Math.floor(Math.random() * slots)];
+        const chosen = someOf(all);
         await Promise.all(
           chosen.map(async (slot) => {
             await killed(workers[slot] as WorkerProcess);
