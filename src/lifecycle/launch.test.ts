@@ -16,6 +16,20 @@ const launched = (world: LifecycleWorld) => {
 
 const generationOf = (world: LifecycleWorld): number => launched(world).generation ?? 0;
 
+it("says the hash of the plan that runs, not of one that is not launched yet", () => {
+  const world = lifecycleWorld(lifecycleSpec({ planHash: "p1" }));
+  world.settle(8);
+  expect(world.status.planHash).toBe("p1");
+  scaled(world, 3);
+  expect(world.status.planHash).toBe("p1");
+  world.spec = { ...world.spec, launchHash: "v2", planHash: "p2" };
+  world.generation++;
+  world.reconcile();
+  expect(world.status).toMatchObject({ epoch: 2, planHash: "p1" });
+  world.settle(20);
+  expect(world.status).toMatchObject({ epoch: 3, planHash: "p2" });
+});
+
 describe("the topics between workers", () => {
   it("are those of the launch that starts from a savepoint, and none for one worker", () => {
     const world = lifecycleWorld(lifecycleSpec({ parallelism: 1 }));

@@ -40,7 +40,10 @@ export function openEpoch(
   // Also those that an older version has launched, which this epoch may have no word of any more.
   if (hasTopics(draft) || (exchange !== undefined && spec.exchanges.length > 0)) draft.memory.topics = true;
   draft.memory.launched = launched;
-  if (!copied) draft.memory.fixed = fixedFields(spec);
+  if (!copied) {
+    draft.memory.fixed = fixedFields(spec);
+    draft.status.planHash = spec.planHash;
+  }
   draft.memory.slots = [];
   draft.memory.failures = [];
   delete draft.memory.ended;

@@ -19,6 +19,7 @@ describe("a planned job", () => {
     const hash = planned().spec?.launchHash;
     expect(planned({ parallelism: 3, desiredState: "Stopped" }).spec?.launchHash).toBe(hash);
     expect(planned({ worker: { labels: { a: "b" } } }).spec?.launchHash).not.toBe(hash);
+    expect(planned().spec?.planHash).toBe(planned().plan?.hash);
   });
 
   it("has the launch hash that the first version gave it: another one would restart every job at an upgrade", () => {

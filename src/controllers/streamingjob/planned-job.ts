@@ -96,6 +96,7 @@ export function lifecycleSpec(effective: EffectiveSpec, plan: Plan | undefined):
       .update(canonical(relaunchPart({ ...effective })))
       .digest("hex")
       .slice(0, 16),
+    planHash: plan?.hash,
     limit: plan?.parallelismLimit ?? null,
     checkpoint: { uri, ...checkpointTimes(checkpoint) },
     maxLagMs: effective.slo?.maxLag === undefined ? null : parseDuration(effective.slo.maxLag),
