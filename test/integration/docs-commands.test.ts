@@ -9,5 +9,7 @@ beforeAll(async () => {
 afterAll(() => reader.stop());
 
 describe("a page about files", () => {
-  it.each(["reference/explain.md", "reference/lint.md", "reference/pipeline-tests.md"])("can be followed: %s", (page) => reader.follow(page));
+  it.each(["reference/explain.md", "reference/lint.md", "reference/pipeline-tests.md"])("can be followed: %s", (page) =>
+    reader.follow(page),
+  );
 });
