@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { collected, type Collected } from "../../../test/builders/collected-sink.ts";
 import { runSlot, type SlotSetting } from "../../../test/builders/running-slot.ts";
 import { manualClock } from "../../clock.ts";
+import type { PipelineNode } from "../../api/pipeline.schema.ts";
 import { compile } from "../codegen/compile.ts";
 import type { ConnectorRegistry } from "../connectors/registry.ts";
 import type { LookupFactory } from "../lookups/lookup-backend.ts";
@@ -12,35 +13,34 @@ import type { RunningSlot } from "./slot.ts";
 const COUNT = 3_000;
 const connections = [{ name: "cache", redis: { host: "localhost" } }];
 const lookup = { connection: "cache", path: "{key}", capacity: 40 };
-const planned = planPipeline(
-  {
-    connections,
-    nodes: [
-      {
-        name: "events",
-        source: { datagen: { splits: 2, rate: 0, count: COUNT } },
-        partitionedBy: "event.tenant",
-        eventTime: { field: "event.ts" },
-      },
-      {
-        name: "known",
-        from: ["events"],
-        join: { lookup, leftKey: "left.tenant", select: { t: "left.tenant", n: "right" } },
-      },
-      {
-        name: "n",
-        from: ["known"],
-        keyBy: "event.t",
-        window: { tumbling: { size: "1h" } },
-        aggregate: { n: "sum(event.n)" },
-      },
-      { name: "each", from: ["known"], sink: { blackhole: {} } },
-      { name: "out", from: ["n"], sink: { blackhole: {} } },
-    ],
-  },
-  { parameters: {}, maxParallelism: 4 },
-);
-const plan = { ...planned, sinks: planned.sinks.map((s) => ({ ...s, connector: "collect" })) };
+function planOf(buffer: Pick<PipelineNode, "buffer"> = {}): Plan {
+  const nodes: PipelineNode[] = [
+    {
+      name: "events",
+      source: { datagen: { splits: 2, rate: 0, count: COUNT } },
+      partitionedBy: "event.tenant",
+      eventTime: { field: "event.ts" },
+    },
+    {
+      name: "known",
+      from: ["events"],
+      join: { lookup, leftKey: "left.tenant", select: { t: "left.tenant", n: "right" } },
+      ...buffer,
+    },
+    {
+      name: "n",
+      from: ["known"],
+      keyBy: "event.t",
+      window: { tumbling: { size: "1h" } },
+      aggregate: { n: "sum(event.n)" },
+    },
+    { name: "each", from: ["known"], sink: { blackhole: {} } },
+    { name: "out", from: ["n"], sink: { blackhole: {} } },
+  ];
+  const planned = planPipeline({ connections, nodes }, { parameters: {}, maxParallelism: 4 });
+  return { ...planned, sinks: planned.sinks.map((s) => ({ ...s, connector: "collect" })) };
+}
+const plan = planOf();
 
 const running: RunningSlot[] = [];
 afterEach(async () => {
@@ -98,19 +98,39 @@ describe("a slot with a lookup", () => {
     expect(results(out)).toEqual({ records: COUNT, counted: COUNT });
   });
 
-  it("takes a checkpoint while nobody answers, and asks again after a restore, also with other workers", async () => {
+  it("does not hold its sources behind a buffer that drops: what does not fit while nobody answers is counted", async () => {
     const outside = system();
     outside.open = false;
     const out = collected();
-    const uri = "memory://lookup-kept";
-    const first = await run({ connectors: outside.connectors(out), uri });
+    const lossy = planOf({ buffer: { strategy: "Drop", size: 500 } });
+    const slot = await run({ plan: lossy, connectors: outside.connectors(out), uri: "memory://lookup-drops" });
+    await expect.poll(() => slot.measure().totalIn).toBe(COUNT);
+    const { buffered = 0, dropped = 0 } = slot.measure().edges?.find((e) => e.node === "known") ?? {};
+    expect(buffered).toBeGreaterThanOrEqual(500);
+    expect(buffered + dropped).toBe(COUNT);
+    outside.open = true;
+    outside.letGo();
+    expect(await slot.done).toBe("finished");
+    expect(results(out)).toEqual({ records: buffered, counted: buffered });
+  });
+
+  it.each([
+    ["without a buffer", {}],
+    ["behind a buffer, which a checkpoint empties", { buffer: { size: 500 } }],
+  ])("takes a checkpoint while nobody answers, and asks again with any number of workers, %s", async (what, buffer) => {
+    const outside = system();
+    outside.open = false;
+    const out = collected();
+    const uri = `memory://lookup-kept-${what.length}`;
+    const plan = planOf(buffer);
+    const first = await run({ plan, connectors: outside.connectors(out), uri });
     await expect.poll(() => waiting(first)).toBeGreaterThanOrEqual(40);
     expect(await first.checkpoint()).toMatchObject({ ok: true });
     await first.stop("Cancel", false);
     outside.open = true;
     const restore = { kind: "checkpoint", epoch: 1, slots: 1 } as const;
     const two = [0, 1].map((slot) =>
-      run({ connectors: outside.connectors(out), uri, epoch: 2, slots: 2, slot, restore }),
+      run({ plan, connectors: outside.connectors(out), uri, epoch: 2, slots: 2, slot, restore }),
     );
     for (const slot of await Promise.all(two)) expect(await slot.done).toBe("finished");
     expect(results(out)).toEqual({ records: COUNT, counted: COUNT });
