@@ -60,6 +60,8 @@ export interface LifecycleSpec {
   readonly maxParallelism: number;
   /** Hash over the fields whose change needs a relaunch: two equal hashes run the same. */
   readonly launchHash: string;
+  /** Hash of all of it, with the defaults that fill it up. */
+  readonly specHash?: string | undefined;
   /** Hash of what the planner makes of it; absent where that is nothing. */
   readonly planHash?: string | undefined;
   /** Most workers the plan can use, with the reason; null is without limit. */

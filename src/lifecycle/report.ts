@@ -37,6 +37,7 @@ export function report(draft: Draft): void {
   if (input.spec !== undefined) {
     const desired = wantedOf(draft, input.spec).parallelism;
     status.engine = input.spec.engine;
+    status.specHash = input.spec.specHash;
     status.delivery = input.spec.delivery;
     status.parallelism = { desired, effective: memory.launched?.slots ?? 0, ready: status.readyWorkers };
     reportState(draft, input.spec, slots);

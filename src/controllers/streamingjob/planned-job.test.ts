@@ -22,6 +22,13 @@ describe("a planned job", () => {
     expect(planned().spec?.planHash).toBe(planned().plan?.hash);
   });
 
+  it("has the same hash where a default is written out, and another one for each other wish", () => {
+    const hash = planned().spec?.specHash;
+    expect(planned({ desiredState: "Running", stop: { drain: false } }).spec?.specHash).toBe(hash);
+    expect(planned({ parallelism: 3 }).spec?.specHash).not.toBe(hash);
+    expect(planned({ stop: { drain: true } }).spec?.specHash).not.toBe(hash);
+  });
+
   it("has the launch hash that the first version gave it: another one would restart every job at an upgrade", () => {
     const jobs = [...handWritten("accepted").map((c) => c.object), ...samples()];
     const hashes = jobs.flatMap(({ kind, metadata, spec }) =>

@@ -92,10 +92,8 @@ export function lifecycleSpec(effective: EffectiveSpec, plan: Plan | undefined):
     desiredState: effective.desiredState,
     parallelism: effective.parallelism,
     maxParallelism: effective.maxParallelism,
-    launchHash: createHash("sha256")
-      .update(canonical(relaunchPart({ ...effective })))
-      .digest("hex")
-      .slice(0, 16),
+    launchHash: hashOf(relaunchPart({ ...effective })),
+    specHash: hashOf(effective),
     planHash: plan?.hash,
     limit: plan?.parallelismLimit ?? null,
     checkpoint: { uri, ...checkpointTimes(checkpoint) },
@@ -114,6 +112,8 @@ export function lifecycleSpec(effective: EffectiveSpec, plan: Plan | undefined):
     deletion: { mode: deletion.mode, timeoutMs: parseDuration(deletion.timeout) },
   };
 }
+
+const hashOf = (value: object): string => createHash("sha256").update(canonical(value)).digest("hex").slice(0, 16);
 
 /** The next one begins an interval after the last began, and no sooner than minPause after it ended; it may take the timeout. */
 function checkpointTimes(checkpoint: EffectiveSpec["checkpoint"]): Omit<LifecycleSpec["checkpoint"], "uri"> {
