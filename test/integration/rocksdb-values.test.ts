@@ -17,7 +17,7 @@ import { rocksFolder } from "../servers/rocksdb.ts";
 
 const rocks = rocksFolder();
 const rig = backendRigs();
-const ON = { leftKey: "left.k", rightKey: "right.k", select: { l: "left.v" } };
+const ON = { leftKey: "left.k", rightKey: "right.k", select: { k: "left.k", l: "left.v" } };
 const texts: ValueCodec<string> = { encode: (text) => Buffer.from(text), decode: (bytes) => bytes.toString() };
 
 describe("objects by name in RocksDB", () => {
@@ -43,6 +43,72 @@ describe("objects by name in RocksDB", () => {
     store.release(released);
     expect(store.bytes).toBe(kept.bytes);
     expect(kept.get(nameOf(0, "a"))).toHaveLength(10_000);
+  });
+
+  const BATCHES = 400;
+  const HOT = 50;
+  /** In each batch all hot objects, changed or not, and some that are asked for only once. */
+  const hotAndCold = (late: boolean, change: boolean): { read: number; written: number; most: number } => {
+    const sum = { written: 0, read: 0 };
+    const store = new ValueStore(counted(sum).open("node"), 100_000, { late });
+    const map = store.map(0, texts);
+    const text = "x".repeat(100);
+    let most = 0;
+    for (let batch = 0; batch < BATCHES; batch++) {
+      const hot = Array.from({ length: HOT }, (_, i) => nameOf(0, `hot-${i}`));
+      for (const name of hot) map.want(name);
+      store.fetch();
+      for (const name of hot) {
+        store.room();
+        if (map.get(name) === undefined || change) map.put(name, `${text}${batch}`);
+      }
+      for (let i = 0; i < 20; i++) {
+        store.room();
+        map.add(nameOf(1, `${batch}-${i}`), text);
+      }
+      store.room();
+      most = Math.max(most, store.bytes);
+      store.forgetAhead();
+    }
+    for (let i = 0; i < HOT; i++) expect(map.get(nameOf(0, `hot-${i}`))).toMatch(change ? `${BATCHES - 1}` : "x0");
+    for (let i = 0; i < BATCHES; i += 50) expect(map.get(nameOf(1, `${i}-7`))).toBe(text);
+    return { ...sum, most };
+  };
+
+  it.each([
+    [false, true],
+    [true, true],
+    [true, false],
+  ])(
+    "stay in memory while they are asked for, however many others come and go (late %s, changed %s)",
+    (late, change) => {
+      const { read, written, most } = hotAndCold(late, change);
+      console.log(`objects in use beside ${20 * BATCHES} others: ${read} bytes read, ${written} written, ${most} held`);
+      expect(most).toBeLessThanOrEqual(100_000);
+      expect(read).toBeLessThan(20 * BATCHES * 10);
+    },
+  );
+
+  it("are held for a snapshot as they were, and what it alone has is not free", () => {
+    const store = new ValueStore(rocks.state().open("node"), 100_000, { late: true });
+    const map = store.map(0, texts);
+    const put = (v: string): void => {
+      for (let i = 0; i < 50; i++) map.put(nameOf(0, `${i}`), v.repeat(200));
+    };
+    put("a");
+    const { number, of } = store.barrier();
+    const unwritten = map.unwritten();
+    put("b");
+    expect(store.heldBytes).toBeGreaterThan(20_000);
+    put("c");
+    expect([...unwritten.values()].map((held) => [held.number < number, held.value?.[0]])).toEqual(
+      Array.from({ length: 50 }, () => [true, "a"]),
+    );
+    expect([...map.unwritten().values()].every((held) => held.number >= number && held.value?.[0] === "c")).toBe(true);
+    expect(store.heldBytes).toBeLessThan(40_000);
+    of.release();
+    store.letGo();
+    expect(store.heldBytes).toBe(0);
   });
 });
 
@@ -145,7 +211,67 @@ describe("what is read ahead for a join in RocksDB", () => {
   });
 });
 
+describe("temporal joins in RocksDB", () => {
+  const join = { ...ON, temporal: {}, type: "Left" } satisfies PipelineNode["join"];
+  const some = (ts: number): Event[] => Array.from({ length: 100 }, (_, i) => ({ k: `key-${i}`, ts, v: ts }));
+
+  it("write and read nothing while what waits and the versions are few", () => {
+    const { startOn, take } = rig({ join });
+    const sum = { written: 0, read: 0 };
+    const program = startOn({ rocks: counted(sum, 1_000_000) });
+    for (let ts = 0; ts < 100; ts++) {
+      for (const source of ["others", "events"]) send(program, some(ts), 0, source);
+      for (const source of ["others", "events"]) program.advanceWatermark(source, ts - 1);
+    }
+    expect(take()).toHaveLength(9_900);
+    expect(sum).toEqual({ written: 0, read: 0 });
+  });
+
+  it("have the rows that are due first in memory, and the others in the database", () => {
+    const { startOn, take } = rig({ join });
+    const sum = { written: 0, read: 0 };
+    const program = startOn({ rocks: counted(sum, 400_000) });
+    for (let ts = 0; ts < 100; ts++) send(program, some(ts < 50 ? 2 * ts : 199 - 2 * ts));
+    send(program, [{ k: "last", ts: 60, v: 60 }]);
+    expect(sum.written).toBeGreaterThan(100_000);
+    sum.read = 0;
+    const pass = (watermark: number): void => {
+      for (const source of ["others", "events"]) program.advanceWatermark(source, watermark);
+    };
+    pass(2);
+    expect([take().length, sum.read]).toEqual([300, 0]);
+    expect(stateOf(program).size()).toBe(9_701);
+    pass(100);
+    const given = Array.from({ length: 97 }, (_, i) => some(i + 3).map(({ k, ts }) => [k, ts])).flat();
+    given.splice(
+      given.findIndex(([, ts]) => ts === 61),
+      0,
+      ["last", 60],
+    );
+    expect(take().map(({ k, l }) => [k, l])).toEqual(given);
+    expect(sum.read).toBeGreaterThan(100_000);
+  });
+});
+
 describe("sessions in RocksDB", () => {
+  it("that records still come to stay in memory, however many others wait for their end", () => {
+    const count = { aggregate: { n: "count()" } };
+    const { startOn, take } = rig({ keyBy: "event.k", window: { session: { gap: "10s" } }, ...count });
+    const sum = { written: 0, read: 0 };
+    const program = startOn({ rocks: counted(sum, 200_000) });
+    for (let batch = 0; batch < 200; batch++) {
+      const once = Array.from({ length: 20 }, (_, i) => ({ k: `once-${batch}-${i}`, ts: 10 * batch }));
+      send(program, [...once, ...Array.from({ length: 100 }, (_, i) => ({ k: `hot-${i % 50}`, ts: 10 * batch }))]);
+    }
+    console.log(`sessions that outgrow the cache: ${JSON.stringify(sum)}`);
+    expect(sum.written).toBeGreaterThan(200_000);
+    // Whether a key has a session is asked; what it has become, only of those that went.
+    expect(sum.read).toBeLessThan(200 * 20 * 10);
+    program.end("events");
+    const given = take();
+    expect([given.length, given.filter(({ n }) => n === 400).length]).toEqual([4_050, 50]);
+  });
+
   it("are written when what they have become is more than the cache holds, and not before", () => {
     const last = { aggregate: { last: "last(event.v)" } };
     const { startOn, take } = rig({ keyBy: "event.k", window: { session: { gap: "10s" } }, ...last });

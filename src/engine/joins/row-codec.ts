@@ -10,7 +10,7 @@ import type { KeyRange, RowAt, Side } from "./row.ts";
  * of its side there.
  */
 export const JOIN_STATE_VERSION = 1;
-const ROW_HEADER = 17;
+export const ROW_HEADER = 17;
 const RIGHT = 1;
 const MATCHED = 2;
 const SINCE = 4;

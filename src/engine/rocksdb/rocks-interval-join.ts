@@ -84,9 +84,9 @@ export class RocksIntervalJoin extends RocksJoin {
     super.advance(watermark);
   }
 
-  private wantAlone(ids: readonly string[]): void {
+  private wantAlone(ids: () => readonly string[]): void {
     if (!this.rows.isCold) return;
-    for (const id of ids) {
+    for (const id of ids()) {
       const { log, number } = this.placeOf(id);
       log?.want(number);
     }

@@ -9,6 +9,7 @@ import type { Session, SessionsById, SessionsByKey, SessionShard } from "../wind
 import type { Fire } from "../windows/window-state.ts";
 import type { DatabaseSnapshot, RocksState } from "./database.ts";
 import { shardPrefix } from "./entry-store.ts";
+import type { Unwritten } from "./held.ts";
 import { lastNumber } from "./key-list.ts";
 import { numberIn, numberText } from "./number-text.ts";
 import { VALUE_HEADER } from "./packed-writes.ts";
@@ -25,8 +26,10 @@ const TIMER = 2;
 
 /** Behind the header of a value; then comes the session as it is saved. */
 const FIRED_BYTES = 1;
-/** Of the memory, for timers. */
-const TIMER_SHARE = 1 / 16;
+/** No snapshot's: whoever changes such a session must put it. */
+const WRITTEN = -1;
+/** Of the memory, for timers: one takes about a fifth of what its session does. */
+const TIMER_SHARE = 1 / 6;
 
 interface StoredShard extends SessionShard {
   readonly stored: StoredMap<Session, number>;
@@ -41,22 +44,16 @@ export class RocksSessions extends Sessions<StoredShard> {
   private readonly timers: StoredTimers;
   private readonly writer: EntryWriter;
   private readonly wanted: { readonly shard: StoredShard; readonly key: string }[] = [];
-  private readonly memory: number;
   private readonly late: boolean;
   private known = 0;
-  /** That are still read. */
-  private begun = 0;
 
   constructor(node: WindowNode, gapMs: number, state: RocksState) {
     super(node, gapMs);
     const database = state.open(node.name);
     const timerBytes = state.cacheBytes * TIMER_SHARE;
-    this.memory = state.cacheBytes - timerBytes;
-    // What is changed from here on is to be written again.
-    const written = (): number => this.snapshots.epoch++;
     // What an accumulator takes is known when it is written: at the next checkpoint, if not before.
     this.late = this.layout.accumulators.every((kind) => kind === undefined);
-    this.values = new ValueStore(database, this.memory, { written, late: this.late });
+    this.values = new ValueStore(database, state.cacheBytes - timerBytes, { late: this.late });
     this.timers = new StoredTimers(database, Buffer.of(TIMER), timerBytes);
     this.writer = new EntryWriter(this.layout, 0);
     this.store = this.values.readAhead(() => this.fetch());
@@ -71,6 +68,9 @@ export class RocksSessions extends Sessions<StoredShard> {
         writer.at = writer.buffer.writeUInt8(session.fired ? 1 : 0, writer.at);
         addSession(writer, session);
         return writer.only();
+      },
+      written: (session) => {
+        session.epoch = WRITTEN;
       },
       weigh: ({ keys, cells, texts }) => ENTRY_BYTES + keys.length + cells.byteLength + bytesOfTexts(texts),
       decode: (bytes, id) => {
@@ -87,7 +87,7 @@ export class RocksSessions extends Sessions<StoredShard> {
           cells: entry.cells.slice(),
           texts: [...entry.texts],
           only: false,
-          epoch: -1,
+          epoch: WRITTEN,
         };
       },
     };
@@ -123,7 +123,8 @@ export class RocksSessions extends Sessions<StoredShard> {
     }, idsCodec);
     const sessions: SessionsById = {
       get: (id) => stored.get(id),
-      set: (id, session) => stored.put(id, session),
+      // One that is not held is new: others were got first.
+      set: (id, session) => stored.add(id, session),
       delete: (id) => {
         this.known--;
         stored.delete(id);
@@ -166,7 +167,8 @@ export class RocksSessions extends Sessions<StoredShard> {
   /** The session, or a copy in its place where a snapshot may hold it. */
   protected own(shard: StoredShard, session: Session): Session {
     if (session.epoch === this.snapshots.epoch) return session;
-    const own = this.begun === 0 ? session : { ...session, cells: session.cells.slice(), texts: [...session.texts] };
+    const own =
+      this.values.begun === 0 ? session : { ...session, cells: session.cells.slice(), texts: [...session.texts] };
     if (own !== session) session.only = false;
     own.epoch = this.snapshots.epoch;
     shard.sessions.set(own.id, own);
@@ -188,8 +190,9 @@ export class RocksSessions extends Sessions<StoredShard> {
   }
 
   /** First the sessions, then which ones their keys have. */
-  private fetchSessions(timers: readonly string[]): void {
+  private fetchSessions(ids: () => readonly string[]): void {
     if (!this.values.cold) return;
+    const timers = ids();
     for (const timer of timers) this.open(timer.charCodeAt(0)).stored.want(idOf(timer));
     this.values.fetch();
     for (const timer of timers) {
@@ -206,7 +209,7 @@ export class RocksSessions extends Sessions<StoredShard> {
     const held = new Map<number, AtBarrier>();
     for (const { index, floor, stored } of this.owned.values())
       held.set(index, { of, watermark: Math.max(this.watermark, floor), unwritten: stored.unwritten() });
-    if (this.late) this.hold();
+    if (this.late) this.snapshots.epoch++;
     return {
       chunks: (shard) => {
         const at = held.get(shard);
@@ -215,19 +218,9 @@ export class RocksSessions extends Sessions<StoredShard> {
       release: () => {
         of.release();
         held.clear();
-        if (this.late) this.letGo();
+        if (this.late) this.values.letGo();
       },
     };
-  }
-
-  private hold(): void {
-    this.snapshots.epoch++;
-    this.begun++;
-    this.values.cacheBytes = this.memory - Math.min(this.memory / 2, this.values.bytes);
-  }
-
-  private letGo(): void {
-    if (--this.begun === 0) this.values.cacheBytes = this.memory;
   }
 
   restore(index: number, saved: readonly Buffer[], stateVersion: number): void {
@@ -274,8 +267,8 @@ function addSession(writer: EntryWriter, { keys, end, cells, texts }: Session): 
 interface AtBarrier {
   readonly of: DatabaseSnapshot;
   readonly watermark: number;
-  /** By id; nothing for one that is gone. */
-  readonly unwritten: ReadonlyMap<number, Session | undefined>;
+  /** By id. */
+  readonly unwritten: ReadonlyMap<number, Unwritten<Session>>;
 }
 
 /** By id: in the order of creation. */
@@ -284,7 +277,7 @@ function* chunks(shard: number, { of, unwritten }: AtBarrier, writer: EntryWrite
   let next = 0;
   const addBefore = function* (id: number): Generator<Buffer> {
     for (; next < later.length && (later[next] as (typeof later)[number])[0] < id; next++) {
-      const session = later[next]?.[1];
+      const session = later[next]?.[1].value;
       if (session !== undefined) addSession(writer, session);
       if (writer.full()) yield writer.take();
     }

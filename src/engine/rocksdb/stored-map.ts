@@ -1,9 +1,11 @@
+import { stays } from "./held.ts";
+import type { Held, Sweep, Unwritten } from "./held.ts";
 import type { KeyForm, KeyList } from "./key-list.ts";
 import type { KeyBytes, PackedWrites } from "./packed-writes.ts";
 import type { ValueStore } from "./value-store.ts";
 
 /** What an object takes beside its name and its bytes, about; and what its bytes are taken for until they are known. */
-const OBJECT_BYTES = 200;
+const OBJECT_BYTES = 216;
 const UNKNOWN_BYTES = 256;
 /** A big object counts as many. */
 const BIG_BITS = 12;
@@ -19,16 +21,16 @@ export interface ValueCodec<T, Name = string> {
   decode(bytes: Buffer, name: Name): T | undefined;
   /** About how many bytes these are, where that is known without writing them. */
   weigh?(value: T): number;
+  /** The database has it as it is now: who changes it must put it again. */
+  written?(value: T): void;
   /** What stays in the place of one that is gone, so that a checkpoint can tell; absent where nothing must. */
   readonly gone?: Uint8Array;
 }
 
-interface Held<T> {
-  value: T | undefined;
-  changed: boolean;
-  /** The database may have something by the name. */
-  stored: boolean;
-  bytes: number;
+/** What changes on its way to the database needs. */
+export interface WriteOut {
+  readonly writes: PackedWrites;
+  readonly keys: KeyList;
 }
 
 /** Shard and text of a name, as one string and as a key of the database: names of a shard are in order of their text's bytes. */
@@ -62,6 +64,8 @@ export class StoredMap<T, N extends Name = string> {
   private readonly wanted = new Set<N>();
   /** Held names of which the database has said that it has nothing. */
   private lacking: N[] = [];
+  /** Where the last sweep has ended. What is held stays in its place, and what is new is behind all others. */
+  private hand: Iterator<[N, Held<T>], unknown> = this.held.entries();
   /** Something of it is, or was, in the database. */
   written = false;
 
@@ -78,7 +82,10 @@ export class StoredMap<T, N extends Name = string> {
 
   get(name: N): T | undefined {
     const held = this.held.get(name);
-    if (held !== undefined) return held.value;
+    if (held !== undefined) {
+      held.used = this.store.turn;
+      return held.value;
+    }
     if (!this.mayHave()) return undefined;
     this.store.read([{ map: this as unknown as AnyMap, names: [name as never] }]);
     return this.held.get(name)?.value;
@@ -91,34 +98,49 @@ export class StoredMap<T, N extends Name = string> {
 
   /** The object is this one now, or was changed. */
   put(name: N, value: T): void {
-    this.change(name, value);
+    this.change(name, value, this.mayHave());
+  }
+
+  /** The same of a name that nothing had before, unless it is held: the database need not forget it. */
+  add(name: N, value: T): void {
+    this.change(name, value, false);
   }
 
   delete(name: N): void {
-    this.change(name, undefined);
+    this.change(name, undefined, this.mayHave());
   }
 
-  private change(name: N, value: T | undefined): void {
+  private change(name: N, value: T | undefined, stored: boolean): void {
     let held = this.held.get(name);
-    if (held === undefined) held = this.hold(name, value, { bytes: this.weightOf(value), stored: this.mayHave() });
+    if (held === undefined) held = this.hold(name, value, { bytes: this.weightOf(value), stored });
+    this.leave(held);
     held.value = value;
+    held.number = this.store.number;
+    held.used = this.store.turn;
     if (value === undefined && !held.stored) return this.forget(name, held);
     if (held.changed) return;
     held.changed = true;
     this.changed.set(name, held);
+    this.store.unwritten++;
     this.store.changes += 1 + (held.bytes >> BIG_BITS);
+  }
+
+  /** What is not written, and changes now, or is: a snapshot that has it may be the only one from here on. */
+  private leave({ changed, number, bytes }: Held<T>): void {
+    if (changed && this.store.begun > 0 && number < this.store.number) this.store.heldBytes += bytes;
   }
 
   /** Nobody knows of it but this map. */
   private forget(name: N, held: Held<T>): void {
     this.held.delete(name);
-    this.changed.delete(name);
+    if (this.changed.delete(name)) this.store.unwritten--;
     this.count(-held.bytes);
   }
 
   private hold(name: N, value: T | undefined, of: { bytes: number; stored: boolean }): Held<T> {
     const { bytes, stored } = of;
-    const held = { value, changed: false, stored, bytes: OBJECT_BYTES + nameBytes(name) + bytes * 2 };
+    const size = OBJECT_BYTES + nameBytes(name) + bytes * 2;
+    const held = { value, changed: false, number: 0, used: this.store.turn, stored, bytes: size };
     this.held.set(name, held);
     this.count(held.bytes);
     this.store.taken += held.bytes;
@@ -130,10 +152,16 @@ export class StoredMap<T, N extends Name = string> {
    * nobody fetches, and the names would only gather.
    */
   want(name: N): boolean {
-    if (!this.mayHave() || this.held.has(name) || this.wanted.has(name)) return false;
+    if (!this.mayHave() || this.isHeld(name) || this.wanted.has(name)) return false;
     this.wanted.add(name);
     this.store.wanting.add(this as unknown as AnyMap);
     return true;
+  }
+
+  private isHeld(name: N): boolean {
+    const held = this.held.get(name);
+    if (held !== undefined) held.used = this.store.turn;
+    return held !== undefined;
   }
 
   /** Gives the names that were wanted, once. What is held may have changed since it was written: it is not read again. */
@@ -171,30 +199,64 @@ export class StoredMap<T, N extends Name = string> {
     keys.end();
   }
 
-  /** What the database does not have as it is: nothing for what is gone. */
-  unwritten(): Map<N, T | undefined> {
-    const found = new Map<N, T | undefined>();
-    for (const [name, { value }] of this.changed) found.set(name, value);
+  unwritten(): Map<N, Unwritten<T>> {
+    const found = new Map<N, Unwritten<T>>();
+    for (const [name, { value, number }] of this.changed) found.set(name, { value, number });
     return found;
   }
 
-  /** Puts what was changed into `writes`. */
-  write(writes: PackedWrites, number: number, keys: KeyList): void {
-    const { codec } = this;
-    if (this.changed.size === 0) return;
-    this.written = true;
+  /** How many that are. */
+  get changes(): number {
+    return this.changed.size;
+  }
+
+  /** Puts what was changed into `writes`; what was changed first comes first, and so many are enough. */
+  write(out: WriteOut, most = Number.POSITIVE_INFINITY): void {
+    let left = most;
     for (const [name, held] of this.changed) {
-      const bytes = held.value === undefined ? codec.gone : codec.encode(held.value);
-      keys.clear();
-      this.addKey(name, keys);
-      const key = { bytes: keys.bytes, start: 0, stop: keys.at[1] as number };
-      if (bytes === undefined) writes.delete(NOTHING, key);
-      else writes.value(key, number, bytes);
-      held.changed = false;
-      held.stored = true;
-      this.recount(name, held, bytes?.length ?? 0);
+      if (left-- <= 0) break;
+      this.writeOne(name, held, out);
     }
-    this.changed.clear();
+  }
+
+  private writeOne(name: N, held: Held<T>, { writes, keys }: WriteOut): void {
+    const { codec } = this;
+    this.leave(held);
+    this.written = true;
+    const bytes = held.value === undefined ? codec.gone : codec.encode(held.value);
+    keys.clear();
+    this.addKey(name, keys);
+    const key = { bytes: keys.bytes, start: 0, stop: keys.at[1] as number };
+    if (bytes === undefined) writes.delete(NOTHING, key);
+    else writes.value(key, held.number, bytes);
+    this.changed.delete(name);
+    this.store.unwritten--;
+    held.changed = false;
+    held.stored = true;
+    this.recount(name, held, bytes?.length ?? 0);
+    if (held.value !== undefined) codec.written?.(held.value);
+  }
+
+  /** Lets go of so many bytes of objects, one after the other around all of them; what was changed is put into `writes`. */
+  sweep(bytes: number, among: Sweep, out: WriteOut): void {
+    const enough = this.bytes - bytes;
+    for (let left = this.held.size; left > 0 && this.bytes > enough; left--) {
+      const [name, held] = this.next();
+      if (stays(held, among, this.store.turn)) continue;
+      if (held.changed) this.writeOne(name, held, out);
+      this.held.delete(name);
+      this.count(-held.bytes);
+    }
+  }
+
+  /** What comes next to the hand; something is held. */
+  private next(): [N, Held<T>] {
+    let next = this.hand.next();
+    if (next.done === true) {
+      this.hand = this.held.entries();
+      next = this.hand.next();
+    }
+    return next.value as [N, Held<T>];
   }
 
   /** Counts an object that is held as what it is now. */
@@ -218,9 +280,11 @@ export class StoredMap<T, N extends Name = string> {
     this.store.bytes += bytes;
   }
 
+  /** All of it is written. */
   clear(): void {
     this.bytes = 0;
     this.held.clear();
+    this.hand = this.held.entries();
     this.lacking = [];
   }
 }

@@ -1,8 +1,7 @@
 import type { Database } from "./database.ts";
+import { DueHeap } from "./due-heap.ts";
 import { readTime, TIME_BYTES, writeTime } from "./ordered-time.ts";
 import { PackedWrites, wholeOf } from "./packed-writes.ts";
-import { compareTimers, TimerHeap } from "./timer-heap.ts";
-import type { Timer } from "./timer-heap.ts";
 
 /** Timers that are in memory at most where nothing else is said, and how many are read at once. */
 const MOST_IN_FRONT = 512;
@@ -11,6 +10,13 @@ const PART = 256;
 const TIMER_BYTES = 128;
 const READ_BYTES = 16 * 1024;
 const WRITE_BYTES = 16 * 1024;
+
+interface Timer {
+  readonly at: number;
+  readonly id: string;
+}
+
+const compareTimers = (a: Timer, b: Timer): number => a.at - b.at || (a.id === b.id ? 0 : a.id < b.id ? -1 : 1);
 
 /**
  * What is due when, by time and then by id: the first ones in memory, the others in the database, which keeps them in order.
@@ -21,7 +27,7 @@ export class StoredTimers {
   private readonly prefix: Buffer;
   private readonly most: number;
   private readonly writes = new PackedWrites(1024);
-  private readonly front = new TimerHeap();
+  private readonly front = new DueHeap(compareTimers);
   /** All of the database come after this one; nothing is there where it is absent. */
   private rest: Timer | undefined;
 
@@ -49,21 +55,16 @@ export class StoredTimers {
     return first !== undefined && first.at <= by ? this.front.take() : undefined;
   }
 
-  /** Takes all that are due by then, one after the other; `soon` is told which come next, some at a time. */
-  *due(by: number, soon: (ids: readonly string[]) => void): Generator<Timer> {
-    for (let ids = this.soon(by); ids.length > 0; ids = this.soon(by)) {
-      soon(ids);
-      for (let n = ids.length; n > 0; n--) {
+  /** Takes all that are due by then, one after the other; some at a time, before which `soon` is told where their ids are. */
+  *due(by: number, soon: (ids: () => readonly string[]) => void): Generator<Timer> {
+    while (this.next <= by) {
+      soon(() => this.front.due(by, PART).map(({ id }) => id));
+      for (let n = PART; n > 0; n--) {
         const timer = this.take(by);
-        if (timer !== undefined) yield timer;
+        if (timer === undefined) return;
+        yield timer;
       }
     }
-  }
-
-  /** Ids of some that are due by then. */
-  private soon(by: number): string[] {
-    this.first();
-    return this.front.due(by, PART);
   }
 
   private first(): Timer | undefined {

@@ -2,15 +2,20 @@ import type { Database, DatabaseSnapshot } from "./database.ts";
 import { NO_TEXT, PackedWrites, VALUE_HEADER } from "./packed-writes.ts";
 import { KeyList } from "./key-list.ts";
 import type { KeyForm } from "./key-list.ts";
+import { SWEEPS } from "./held.ts";
 import { StoredMap, textKey } from "./stored-map.ts";
-import type { AnyMap, Name, ValueCodec } from "./stored-map.ts";
+import type { AnyMap, Name, ValueCodec, WriteOut } from "./stored-map.ts";
 
 /** So many changes at most before they are written: a barrier has little to write. */
 const CHANGES = 2048;
-/** Where checkpoints need nothing written, that is when so much of the cache is taken. */
-const LATE_SHARE = 0.5;
+/** Where checkpoints need nothing written: a barrier lists them. Then the oldest are written, so many of them at once. */
+const LATE_CHANGES = 65_536;
+const WRITTEN_SHARE = 1 / 16;
 /** Of the cache, what is read ahead takes up so much at most. */
 const AHEAD_SHARE = 0.75;
+/** When there is too much in the cache, so much of it goes, but so many bytes at most: no record waits long for it. */
+const SHRUNK_SHARE = 1 / 8;
+const SHRUNK_BYTES = 1024 * 1024;
 
 /** What a program asks before a batch: see `runChain`. */
 export interface ReadAhead {
@@ -22,7 +27,8 @@ export interface ReadAhead {
 
 /**
  * State of one node in the database, where it is objects by name: maps of several kinds with one cache. A change is in
- * memory until there are many; when there is too much in memory, all of it is written and dropped, as `EntryStore` does.
+ * memory until there are many. When there is too much in memory, what nobody asked for lately is dropped: a hand goes
+ * around all objects and passes over those that were asked for since it came by last (the clock algorithm).
  * An object that was given may be changed, and must then be put, until there is `room` again.
  */
 export class ValueStore implements ReadAhead {
@@ -33,7 +39,14 @@ export class ValueStore implements ReadAhead {
   /** Counts what is held, about. */
   bytes = 0;
   changes = 0;
-  /** Counts what was taken up in this batch, also what has gone since. */
+  /** Objects that the database does not have as they are. */
+  unwritten = 0;
+  /** Counts batches, and times when there was too much in memory. */
+  turn = 1;
+  /** Snapshots that began at a `barrier`, and what they alone have by now, of what was not written. */
+  begun = 0;
+  heldBytes = 0;
+  /** Counts what was taken up for this batch, also what has gone since. */
   taken = 0;
   /** What may be held, in bytes. */
   cacheBytes: number;
@@ -42,16 +55,13 @@ export class ValueStore implements ReadAhead {
   /** Maps that hold names which name nothing. */
   readonly lacking = new Set<AnyMap>();
   private readonly maps = new Set<AnyMap>();
-  private readonly writes = new PackedWrites();
-  private readonly keys = new KeyList();
-  private readonly written: (() => void) | undefined;
+  private readonly out: WriteOut = { writes: new PackedWrites(), keys: new KeyList() };
   private readonly late: boolean;
 
-  /** `written` is called when nothing counts as changed any more; `late`: changes are written late, and `barrier` begins snapshots. */
-  constructor(database: Database, cacheBytes: number, { written, late = false }: WriteOptions = {}) {
+  /** `late`: changes are written late, and `barrier` begins snapshots. */
+  constructor(database: Database, cacheBytes: number, { late = false } = {}) {
     this.database = database;
     this.cacheBytes = cacheBytes;
-    this.written = written;
     this.late = late;
   }
 
@@ -69,6 +79,7 @@ export class ValueStore implements ReadAhead {
   release<T, N extends Name>(map: StoredMap<T, N>): void {
     for (const maps of [this.maps, this.wanting, this.lacking]) maps.delete(map as unknown as AnyMap);
     this.bytes -= map.bytes;
+    this.unwritten -= map.changes;
   }
 
   /** The same for a node that reads in several steps. */
@@ -77,53 +88,78 @@ export class ValueStore implements ReadAhead {
       get cold() {
         return cold();
       },
-      fetch,
+      fetch: () => {
+        this.taken = 0;
+        fetch();
+      },
       forgetAhead: () => this.forgetAhead(),
     };
   }
 
   /** Whether more may be read ahead: what a batch changes needs room, too. */
   get hasRoom(): boolean {
-    return this.bytes < this.roomAhead;
+    return this.bytes < this.most * AHEAD_SHARE;
   }
 
-  private get roomAhead(): number {
-    return this.cacheBytes * AHEAD_SHARE;
+  private get most(): number {
+    return this.cacheBytes - this.heldBytes;
   }
 
   /** Called where nothing that was given is about to be changed. */
   room(): void {
-    if (this.bytes > this.cacheBytes) this.evict();
-    else if (this.changes > CHANGES && !this.canWait) this.flush();
+    const { most } = this;
+    if (this.bytes > most) this.shrink(most - Math.min(most * SHRUNK_SHARE, SHRUNK_BYTES));
+    else if (this.late) {
+      if (this.unwritten > LATE_CHANGES) this.writeOldest();
+    } else if (this.changes > CHANGES) this.flush();
   }
 
-  private get canWait(): boolean {
-    return this.late && this.bytes < this.cacheBytes * LATE_SHARE;
+  /** Drops what is used least, down to so many bytes. */
+  private shrink(to: number): void {
+    if (to <= 0) return this.dropAll();
+    for (const among of SWEEPS) {
+      const share = 1 - to / this.bytes;
+      if (share <= 0) break;
+      for (const map of this.maps) if (map.bytes > 0) map.sweep(map.bytes * share, among, this.out);
+    }
+    this.database.write(this.out.writes);
+    if (!this.cold) this.taken = 0;
+    this.cold = true;
+    this.turn++;
   }
 
-  private evict(): void {
+  private dropAll(): void {
     this.flush();
     for (const map of this.maps) map.clear();
     this.bytes = 0;
     this.cold = true;
   }
 
+  private writeOldest(): void {
+    for (const map of this.maps) map.write(this.out, map.changes * WRITTEN_SHARE);
+    this.database.write(this.out.writes);
+  }
+
   flush(): void {
-    for (const map of this.maps) map.write(this.writes, this.number, this.keys);
-    this.database.write(this.writes);
+    for (const map of this.maps) map.write(this.out);
+    this.database.write(this.out.writes);
     this.changes = 0;
-    this.written?.();
   }
 
   /** What is there now; what changes from here on has the next number. */
-  snapshot(): { readonly number: number; readonly of: DatabaseSnapshot } {
+  snapshot(): StoreSnapshot {
     this.flush();
-    return this.barrier();
+    return { number: ++this.number, of: this.database.snapshot() };
   }
 
-  /** What the database has now: what is `unwritten` comes beside it. */
-  barrier(): { readonly number: number; readonly of: DatabaseSnapshot } {
+  /** What the database has now: what is `unwritten` comes beside it, and is held until all that begun so `letGo`. */
+  barrier(): StoreSnapshot {
+    this.begun++;
     return { number: ++this.number, of: this.database.snapshot() };
+  }
+
+  letGo(): void {
+    if (--this.begun === 0) this.heldBytes = 0;
   }
 
   /** Reads what was wanted, in one call. */
@@ -136,7 +172,7 @@ export class ValueStore implements ReadAhead {
 
   /** Reads what is not held. */
   read(wanted: readonly Wanted[]): void {
-    const { keys } = this;
+    const { keys } = this.out;
     keys.clear();
     for (const { map, names } of wanted) for (const name of names) map.addKey(name, keys);
     if (keys.n === 0) return;
@@ -157,8 +193,10 @@ export class ValueStore implements ReadAhead {
    */
   forgetAhead(): void {
     this.forgetLacking();
-    if (this.cold && this.bytes + this.taken > this.roomAhead) this.evict();
+    const { most, taken } = this;
+    if (this.cold && this.bytes + taken > most) this.shrink(most - taken);
     this.taken = 0;
+    this.turn++;
   }
 
   /** Names that the database has nothing for. */
@@ -168,9 +206,9 @@ export class ValueStore implements ReadAhead {
   }
 }
 
-interface WriteOptions {
-  readonly written?: () => void;
-  readonly late?: boolean;
+interface StoreSnapshot {
+  readonly number: number;
+  readonly of: DatabaseSnapshot;
 }
 
 interface Wanted {
