@@ -90,7 +90,11 @@ export function checkpointer(of: CheckpointerOptions): Checkpointer {
       of.fail(e);
       return;
     }
-    problems.report("checkpoint", { code, message: messageOf(e), nextTryAt: clock.now() + intervalMs });
+    problems.report("checkpoint", {
+      code,
+      message: messageOf(e),
+      nextTryAt: clock.now() + Math.max(intervalMs, minPauseMs),
+    });
   };
 
   const schedule = (ms: number): void => {

@@ -296,12 +296,14 @@ describe("a checkpoint that fails", () => {
 
   it("is a problem with a next try as long as failures are tolerated, and is over with the next success", async () => {
     const problems: (Problem | undefined)[] = [];
-    const slot = await run({ listener: { problem: (p) => problems.push(p) } });
+    const checkpoint = { minPauseMs: 3_600_000 };
+    const slot = await run({ checkpoint, listener: { problem: (p) => problems.push(p) } });
     await blocked();
     expect((await slot.checkpoint()).error).toMatch(/cannot write below file:.*check that the volume is mounted/);
     await rm(join(folder, "state"));
     expect((await slot.checkpoint()).ok).toBe(true);
     expect(problems.map((p) => p?.code)).toEqual(["CHECKPOINT_UNWRITABLE", undefined]);
+    expect(problems[0]?.nextTryAt).toBeGreaterThan(Date.now() + checkpoint.minPauseMs / 2);
   });
 
   it("ends the slot when there are more in a row than tolerated", async () => {
