@@ -9,7 +9,7 @@ import type { AnyMap, Name, ValueCodec, WriteOut } from "./stored-map.ts";
 /** So many changes at most before they are written: a barrier has little to write. */
 const CHANGES = 2048;
 /** Where checkpoints need nothing written: a barrier lists them. Then the oldest are written, so many of them at once. */
-const LATE_CHANGES = 65_536;
+const LATE_CHANGES = 32_768;
 const WRITTEN_SHARE = 1 / 16;
 /** Of the cache, what is read ahead takes up so much at most. */
 const AHEAD_SHARE = 0.75;
