@@ -60,6 +60,8 @@ export function checkpointer(of: CheckpointerOptions): Checkpointer {
       const id = of.retention.nextId();
       const startedAt = clock.now();
       const facts = { id, uri: `${slot.storage.uri}/${slotFolder(identity)}/${id}` };
+      // Its sinks are closed, and what is asked for behind the last checkpoint would open them again.
+      if (stopped) return { ...facts, ok: false, bytes: 0, ...timesSince(startedAt), error: "the slot has ended" };
       const report = await attempt(of, id).then(
         (bytes): CheckpointReport => ({ ...facts, ok: true, bytes, ...timesSince(startedAt) }),
         (e: unknown): CheckpointReport => {

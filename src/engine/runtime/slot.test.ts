@@ -134,6 +134,15 @@ describe("a slot", () => {
     }
   });
 
+  it("writes no checkpoint behind the last one of its input, which would open its sinks again", async () => {
+    const slot = await run({ plan: countingPlan({ datagen: { splits: 1, rate: 0, count: 100 } }) });
+    await slot.done;
+    const files = (): string[] => readdirSync(folder, { recursive: true, encoding: "utf8" }).toSorted();
+    const left = files();
+    expect(await slot.checkpoint()).toMatchObject({ ok: false, error: "the slot has ended" });
+    expect(files()).toEqual(left);
+  });
+
   it("gives a checkpoint up that waits for a sink when it is cancelled, and says nothing of it", async () => {
     const sink = stubbornSink();
     const accepted = Promise.withResolvers<void>();
