@@ -88,14 +88,12 @@ export function lifecycleSpec(effective: EffectiveSpec, plan: Plan | undefined):
   const savepointUri = savepoint?.uri ?? uri;
   return {
     engine: effective.engine,
-    delivery: weakestDelivery(plan?.sinks ?? []),
+    ...planFacts(plan),
     desiredState: effective.desiredState,
     parallelism: effective.parallelism,
     maxParallelism: effective.maxParallelism,
     launchHash: hashOf(relaunchPart({ ...effective })),
     specHash: hashOf(effective),
-    planHash: plan?.hash,
-    limit: plan?.parallelismLimit ?? null,
     checkpoint: { uri, ...checkpointTimes(checkpoint) },
     maxLagMs: effective.slo?.maxLag === undefined ? null : parseDuration(effective.slo.maxLag),
     savepointUri: savepointUri.startsWith("memory:") ? null : savepointUri,
@@ -108,10 +106,16 @@ export function lifecycleSpec(effective: EffectiveSpec, plan: Plan | undefined):
     stop: { mode: stop.mode, drain: stop.drain, uri: stop.savepointDir, timeoutMs: parseDuration(stop.timeout) },
     upgrade: { mode: upgrade.mode, fallback: upgrade.fallback === "LastCheckpoint" },
     restart: restartStrategy(effective.restart),
-    exchanges: plan === undefined ? [] : exchangeBrokers(plan),
     deletion: { mode: deletion.mode, timeoutMs: parseDuration(deletion.timeout) },
   };
 }
+
+const planFacts = (plan: Plan | undefined): Pick<LifecycleSpec, "delivery" | "planHash" | "limit" | "exchanges"> => ({
+  delivery: weakestDelivery(plan?.sinks ?? []),
+  planHash: plan?.hash,
+  limit: plan?.parallelismLimit ?? null,
+  exchanges: plan === undefined ? [] : exchangeBrokers(plan),
+});
 
 const hashOf = (value: object): string => createHash("sha256").update(canonical(value)).digest("hex").slice(0, 16);
 
