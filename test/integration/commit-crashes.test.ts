@@ -126,9 +126,14 @@ describe.each(outsides)("a job that writes exactly once into $name", ({ name, po
     };
     const { crashes } = await live(setting, crash, { point, by: random(seed + 1) });
     deaths += crashes;
-    const found = await place.count();
     const right = place.sinks.map(() => ({ total: RECORDS, various: RECORDS }));
-    if (JSON.stringify(found) !== JSON.stringify(right)) violations++;
+    // Kafka's answer to a commit comes before the brokers of all partitions have heard of it.
+    const isThere = async (): Promise<boolean> => JSON.stringify(await place.count()) === JSON.stringify(right);
+    await expect
+      .poll(isThere, { timeout: 60_000 })
+      .toBe(true)
+      .catch(() => violations++); // shown below
+    const found = await place.count();
     expect({ seed, found }).toEqual({ seed, found: right });
     expect(crashes).toBeGreaterThan(0);
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
