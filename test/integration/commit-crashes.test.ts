@@ -11,7 +11,6 @@ import {
   bucketOutside,
   databaseOutside,
   folderOutside,
-  kafkaOutside,
   together,
   type Outside,
 } from "../builders/exactly-once-outside.ts";
@@ -88,11 +87,6 @@ const outsides: readonly {
     name: "postgres, which two folders follow",
     points: mixed,
     start: () => together(databaseOutside("postgres"), folderOutside()),
-  },
-  {
-    name: "kafka, which two prefixes of a bucket follow",
-    points: mixed,
-    start: () => together(kafkaOutside(), bucketOutside()),
   },
 ];
 
