@@ -1,5 +1,5 @@
 import type { Pipeline } from "../../api/pipeline.schema.ts";
-import type { Delivery, Plan, PlanExchange, PlanInput, PlanNode, PlanSink, PlanSource } from "../plan.ts";
+import type { Delivery, Plan, PlanBuffer, PlanExchange, PlanInput, PlanNode, PlanSink, PlanSource } from "../plan.ts";
 import { decides } from "./delivery.ts";
 
 type Kafka = Pick<PlanExchange, "config" | "secretRef">;
@@ -8,6 +8,7 @@ type KeyedNode = Extract<PlanNode, { keying: unknown }>;
 export interface Placed {
   readonly sources: readonly PlanSource[];
   readonly nodes: readonly PlanNode[];
+  readonly buffers: readonly PlanBuffer[];
   readonly sinks: readonly PlanSink[];
   readonly pipeline: Pipeline;
   /** What the job promises. */
@@ -21,7 +22,7 @@ export interface Placed {
 export function planExchanges(placed: Placed, maxParallelism: number): readonly PlanExchange[] | string {
   const readers = placed.nodes.filter((n): n is KeyedNode => "keying" in n && n.keying === "local");
   if (readers.length === 0) return [];
-  const moved = behindExchange(placed.nodes);
+  const moved = behindExchange(placed);
   if (moved !== undefined) return moved;
   if (maxParallelism > MAX_PARTITIONS)
     return `and maxParallelism ${maxParallelism} would be as many partitions of a topic, of which there may be ${MAX_PARTITIONS}`;
@@ -57,12 +58,16 @@ function sidesOf(node: KeyedNode): Side[] {
 }
 
 /** Behind an exchange no record is in the worker of its source's split any more. */
-function behindExchange(nodes: readonly PlanNode[]): string | undefined {
+function behindExchange({ nodes, buffers }: Placed): string | undefined {
+  const inputs = new Map([
+    ...nodes.map((n) => [n.name, n.inputs] as const),
+    ...buffers.map((b) => [b.node, b.inputs] as const),
+  ]);
   const isLocal = (name: string): boolean =>
     nodes.some((n) => n.name === name && "keying" in n && n.keying === "local");
   const above = ({ node }: PlanInput): string | undefined => {
     if (isLocal(node)) return node;
-    return firstOf(nodes.find((n) => n.name === node)?.inputs ?? [], above);
+    return firstOf(inputs.get(node) ?? [], above);
   };
   return firstOf(nodes, (node) => {
     const local = "keying" in node && node.keying === "declared" ? firstOf(node.inputs, above) : undefined;

@@ -95,7 +95,7 @@ export function checkedPlan(pipeline: Pipeline, options: PlanOptions): CheckedPl
   const nodes = known.map(({ node }) => node);
   const buffered = attempt(() => placeBuffers(graph, { nodes, sinks }), "", report);
   const { buffers, ...readers } = buffered ?? { buffers: [], nodes, sinks };
-  const exchanges = planExchanges({ sources, ...readers, pipeline, delivery }, options.maxParallelism);
+  const exchanges = planExchanges({ sources, buffers, ...readers, pipeline, delivery }, options.maxParallelism);
   const body = {
     version: PLAN_VERSION,
     maxParallelism: options.maxParallelism,
