@@ -102,6 +102,22 @@ describe.each(BACKENDS)("rows of joins in %s", (backend) => {
     expect(take()).toEqual([{ k: "key-9", l: "m", r: "s" }]);
   });
 
+  it("leaves what a new time to live has ended behind at a restore, however long the time before was", () => {
+    const events = Array.from({ length: 20_000 }, (_, i) => ({ k: `key-${i % 50}`, ts: (i + 1) * 10_000, v: i }));
+    const end = events.length * 10_000;
+    const before = rig({ join: on }).start(backend);
+    send(before, events);
+    pass(before, end);
+    expect(stateOf(before).size()).toBe(events.length);
+    const { start, take } = rig({ ttl: "15s", join: on });
+    const held = heldBuffers();
+    const [program] = restarted([before], [start(backend)]) as [Program];
+    expect(heldBuffers() - held).toBeLessThan(8 * 1024 * 1024);
+    expect(stateOf(program).size()).toBe(2);
+    right(program, keys(50), end, "r");
+    expect(take().map(({ l }) => l)).toEqual([19_998, 19_999]);
+  });
+
   it("gives each row with the version in force at its time, when all versions are there", () => {
     const { start, take } = rig({ join: { temporal: {}, type: "Left", ...on } });
     let program = start(backend);

@@ -115,7 +115,7 @@ export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
     for (const chunk of chunks) shard.floor = Math.max(shard.floor, floorOfRows(chunk));
     for (const chunk of chunks)
       readSaved(chunk, {
-        row: (row) => this.load(shard, this.isDone(row, shard) ? { ...row, matched: true } : row),
+        row: (row) => this.restoreRow(shard, row),
         match: ({ side, ts, place }) => {
           const log = shard.logs[side].get(this.logEnd(ts));
           if (log !== undefined) this.loadMatch(log, place);
@@ -123,9 +123,13 @@ export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
       });
   }
 
-  /** Of a log that was saved as a whole, rows that are done with have had their result. */
-  private isDone({ side, ts }: SavedRow, { floor }: LogShard<L>): boolean {
-    return this.unmatched[side] && !this.isAlive(side, ts, floor);
+  /**
+   * Rows that are done with are in logs that were saved as a whole, and where rows were kept longer than they are from now on:
+   * each could open a log of its own. Where matches tell rows by their places they stay, and have had their result.
+   */
+  private restoreRow(shard: LogShard<L>, row: SavedRow): void {
+    if (this.isAlive(row.side, row.ts, shard.floor)) this.load(shard, row);
+    else if (this.unmatched[row.side]) this.load(shard, { ...row, matched: true });
   }
 }
 
