@@ -42,8 +42,11 @@ export interface ProgramBuffer {
   readonly plan: Pick<PlanBuffer, "node" | "reader" | "size" | "strategy">;
   /** What waits is part of the saved state: a cut leaves it where it is. */
   readonly saved: boolean;
-  /** Hands on the next records, or how far time has come; false when there is nothing. */
-  step(): boolean;
+  /**
+   * Hands on the next records, or how far time has come; false when there is nothing. `spills`: what is behind has no room
+   * for them, and until it has, they count as if they were still here.
+   */
+  step(spills?: boolean): boolean;
   /** Records that wait. */
   readonly pending: number;
   /** The sources above it must wait. */

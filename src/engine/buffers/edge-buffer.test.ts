@@ -51,6 +51,18 @@ describe("a buffer", () => {
     expect([buffer.full, buffer.dropped]).toEqual([false, 0]);
   });
 
+  it("counts what went on without room behind it as if it were still there, until there is room", () => {
+    const buffer = bufferOf("Buffer", 2);
+    put(buffer, "a");
+    buffer.next(true);
+    expect([buffer.pending, buffer.full]).toEqual([0, false]);
+    put(buffer, "b");
+    expect(buffer.full).toBe(true);
+    buffer.next(true);
+    expect([buffer.pending, buffer.full]).toEqual([0, true]);
+    expect([buffer.regain(), buffer.full, buffer.regain()]).toEqual([true, false, false]);
+  });
+
   it("with Drop keeps the oldest and counts the others", () => {
     const buffer = bufferOf("Drop", 2);
     for (const value of ["a", "b", "c", "d"]) put(buffer, value);

@@ -38,6 +38,8 @@ export class EdgeBuffer {
   private records = 0;
   private bytes = 0;
   private gone = 0;
+  /** What went on although there was no room for it: else each checkpoint would make this buffer's room behind it. */
+  private spilt = { records: 0, bytes: 0 };
   private readonly byKey = new Map<string, Waiting>();
   /** What waits, the oldest first: only Latest takes records out of the middle. */
   private readonly order = new Set<Waiting>();
@@ -72,7 +74,8 @@ export class EdgeBuffer {
   }
 
   private hasRoom(): boolean {
-    return this.records < this.plan.size && this.bytes < MAX_BYTES;
+    const { records, bytes } = this.spilt;
+    return this.records + records < this.plan.size && this.bytes + bytes < MAX_BYTES;
   }
 
   append(record: OutRecord, split: number): void {
@@ -99,18 +102,25 @@ export class EdgeBuffer {
     this.items.push({ kind: "idle", idle });
   }
 
+  /** There is room behind again; whether that makes room here. */
+  regain(): boolean {
+    if (this.spilt.records === 0) return false;
+    this.spilt = { records: 0, bytes: 0 };
+    return true;
+  }
+
   /** The next records of one split, or the next sign between records. A batch is valid until the next call. */
-  next(): Batch | Exclude<Item, Waiting> | undefined {
+  next(spills = false): Batch | Exclude<Item, Waiting> | undefined {
     this.skipGone();
     const item = this.items[this.head];
     if (item === undefined) return undefined;
-    if (item.kind === "record") return this.nextBatch(item.split);
+    if (item.kind === "record") return this.nextBatch(item.split, spills);
     this.head++;
     this.shorten();
     return item;
   }
 
-  private nextBatch(split: number): Batch {
+  private nextBatch(split: number, spills: boolean): Batch {
     const { batch } = this;
     const values: Buffer[] = [];
     let at = 0;
@@ -134,6 +144,7 @@ export class EdgeBuffer {
     batch.buf = Buffer.concat(values, at);
     this.records -= values.length;
     this.bytes -= at;
+    if (spills) this.spilt = { records: this.spilt.records + values.length, bytes: this.spilt.bytes + at };
     this.shorten();
     return batch;
   }

@@ -28,9 +28,10 @@ function programBuffer(
   return {
     plan: buffer.plan,
     saved: false,
-    step: () => {
-      const next = buffer.next();
-      if (next === undefined) return false;
+    step: (spills = false) => {
+      const regained = !spills && buffer.regain();
+      const next = buffer.next(spills);
+      if (next === undefined) return regained;
       if (!("kind" in next)) process(node, next);
       else if (next.kind === "idle") watermarks.setIdle(node, next.idle);
       else {

@@ -114,6 +114,24 @@ describe("a slot with a lookup", () => {
     expect(results(out)).toEqual({ records: buffered, counted: buffered });
   });
 
+  it("holds its sources however many checkpoints empty the buffer before it while nobody answers", async () => {
+    const outside = system();
+    outside.open = false;
+    const out = collected();
+    const plan = planOf({ buffer: { size: 500 } });
+    const slot = await run({ plan, connectors: outside.connectors(out), uri: "memory://lookup-spills" });
+    for (let n = 0; n < 20; n++) {
+      expect(await slot.checkpoint()).toMatchObject({ ok: true });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(waiting(slot)).toBeGreaterThanOrEqual(500);
+    expect(slot.measure().totalIn).toBeLessThan(COUNT);
+    outside.open = true;
+    outside.letGo();
+    expect(await slot.done).toBe("finished");
+    expect(results(out)).toEqual({ records: COUNT, counted: COUNT });
+  });
+
   it.each([
     ["without a buffer", {}],
     ["behind a buffer, which a checkpoint empties", { buffer: { size: 500 } }],

@@ -3,7 +3,7 @@ import type { Program, ProgramBuffer } from "../program.ts";
 import { within } from "./exclusive.ts";
 import type { OpenSlot } from "./open-slot.ts";
 import { rateLimits } from "./rate-limits.ts";
-import { room } from "./room.ts";
+import { room, type Room } from "./room.ts";
 import type { SlotOptions } from "./slot-options.ts";
 import type { SourceTask } from "./source-task.ts";
 import { taskLoop, type TaskLoop } from "./task-loop.ts";
@@ -63,7 +63,7 @@ export function reading(
   const bufferUnit = ({ plan: { node }, saved, step }: ProgramBuffer): Unit => ({
     node,
     held: saved ? lookupHeld(node) : () => false,
-    step,
+    step: () => step(),
   });
   const units = [...tasks.map(sourceUnit), ...program.buffers.map(bufferUnit)];
   let turn = 0;
@@ -143,6 +143,7 @@ export function reading(
           program.buffers.filter(
             ({ saved, plan: { strategy } }) => !saved && (all || strategy === "Buffer" || strategy === "Error"),
           ),
+          space,
         );
       } catch (e) {
         on.failed(e);
@@ -191,6 +192,6 @@ function unanswered({ buffers }: Program): WeirError {
 }
 
 /** The last first, so that none overflows because of one before it. */
-function empty(buffers: readonly ProgramBuffer[]): void {
-  while (buffers.toReversed().some((b) => b.step()));
+function empty(buffers: readonly ProgramBuffer[], space: Room): void {
+  while (buffers.toReversed().some((b) => b.step(!space.behind(b.plan.node))));
 }
