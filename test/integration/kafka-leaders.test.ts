@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kafkaSink } from "../../src/engine/connectors/kafka/sink.ts";
 import { kafkaSource } from "../../src/engine/connectors/kafka/source.ts";
 import { connectorContext, outRecord } from "../builders/connector-context.ts";
-import { readUntil } from "../builders/read-records.ts";
+import { readUntil, type ReadRecord } from "../builders/read-records.ts";
 import { javaMove } from "../servers/kafka-java.ts";
 import { startKafka, type KafkaServer } from "../servers/kafka.ts";
 import type { SecondBroker } from "../servers/kafka-second-broker.ts";
@@ -28,6 +28,9 @@ interface Copy {
   end(): Promise<readonly string[]>;
 }
 
+const numbersIn = (found: readonly ReadRecord[]): string[] =>
+  found.map(({ value }) => value ?? "").filter((value) => value !== "end");
+
 /** A sink that writes numbers to a topic, and a source that reads them. */
 async function copy(topic: string): Promise<Copy> {
   const context = connectorContext();
@@ -38,7 +41,8 @@ async function copy(topic: string): Promise<Copy> {
   const writer = await kafkaSink.open({ brokers: kafka.brokers, topic }, context.sink);
   let written = 0;
   let complete = false;
-  const reading = readUntil(reader, (found) => complete && found.length >= written);
+  // Neither what came twice nor the record that wakes the reader is one of them.
+  const reading = readUntil(reader, (found) => complete && new Set(numbersIn(found)).size >= written);
   return {
     write: async () => {
       for (let i = 0; i < STEP; i++) writer.append(outRecord(`key-${written % KEYS}`, `${written++}`, Date.now()));
@@ -47,7 +51,7 @@ async function copy(topic: string): Promise<Copy> {
     end: async () => {
       complete = true;
       await kafka.produce({ topic, partition: 0 }, [{ key: "wake", value: "end" }]);
-      const found = (await reading).map(({ value }) => value ?? "").filter((value) => value !== "end");
+      const found = numbersIn(await reading);
       await Promise.all([reader.close(), writer.close()]);
       return found;
     },
