@@ -120,11 +120,11 @@ describe("a slot with a lookup", () => {
     const out = collected();
     const plan = planOf({ buffer: { size: 500 } });
     const slot = await run({ plan, connectors: outside.connectors(out), uri: "memory://lookup-spills" });
+    await expect.poll(() => waiting(slot)).toBeGreaterThanOrEqual(500);
     for (let n = 0; n < 20; n++) {
       expect(await slot.checkpoint()).toMatchObject({ ok: true });
       await new Promise((resolve) => setImmediate(resolve));
     }
-    expect(waiting(slot)).toBeGreaterThanOrEqual(500);
     expect(slot.measure().totalIn).toBeLessThan(COUNT);
     outside.open = true;
     outside.letGo();
