@@ -32,6 +32,6 @@ export function batchOf(
 
 /** As a source uses it again: what a program has kept of it is other bytes then. */
 export function useAgain({ buf, off, len, key }: Batch): void {
-  buf.fill("#");
+  off.forEach((at, i) => buf.fill("#", at, at + Math.max(0, len[i] as number)));
   for (const places of [off, len, key?.off, key?.len]) places?.fill(0);
 }
