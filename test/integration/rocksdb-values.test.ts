@@ -11,6 +11,7 @@ import { ValueStore } from "../../src/engine/rocksdb/value-store.ts";
 import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
 import { backendRigs, send, stateOf } from "../builders/backend-rig.ts";
 import type { Event } from "../builders/backend-rig.ts";
+import { heldObjects } from "../builders/held-buffers.ts";
 import { random } from "../builders/random.ts";
 import type { Random } from "../builders/random.ts";
 import { rocksFolder } from "../servers/rocksdb.ts";
@@ -44,6 +45,29 @@ describe("objects by name in RocksDB", () => {
     expect(store.bytes).toBe(kept.bytes);
     expect(kept.get(nameOf(0, "a"))).toHaveLength(10_000);
   });
+
+  it.each(["before any of them was dropped", "after some were dropped"])(
+    "leave nothing in memory when they are gone, however many come and go %s",
+    (when) => {
+      const store = new ValueStore(rocks.state().open("node"), 100_000, { late: true });
+      const map = store.map(0, texts);
+      let n = 0;
+      const come = (): void => {
+        store.room();
+        map.add(nameOf(0, `${n++}`), "text");
+      };
+      while (when.startsWith("after") && !store.cold) come();
+      const before = heldObjects();
+      for (let i = 0; i < 200_000; i++) {
+        come();
+        map.delete(nameOf(0, `${n - 50}`));
+      }
+      const held = heldObjects() - before;
+      console.log(`200,000 objects that came and went ${when}: ${held} bytes held`);
+      expect(map.size).toBeLessThan(1_000);
+      expect(held).toBeLessThan(10_000_000);
+    },
+  );
 
   const BATCHES = 400;
   const HOT = 50;
@@ -225,6 +249,17 @@ describe("temporal joins in RocksDB", () => {
     }
     expect(take()).toHaveLength(9_900);
     expect(sum).toEqual({ written: 0, read: 0 });
+  });
+
+  it("go on while a checkpoint holds more than there is room for", () => {
+    const { startOn, take } = rig({ join });
+    const program = startOn({ rocks: rocks.state({ cacheBytes: 0 }) });
+    send(program, some(1), 0, "others");
+    const snapshot = stateOf(program).beginSnapshot();
+    for (const source of ["others", "events"]) send(program, some(2), 0, source);
+    snapshot.release();
+    for (const source of ["others", "events"]) program.advanceWatermark(source, 2);
+    expect(take()).toHaveLength(100);
   });
 
   it("have the rows that are due first in memory, and the others in the database", () => {

@@ -64,8 +64,13 @@ export class StoredMap<T, N extends Name = string> {
   private readonly wanted = new Set<N>();
   /** Held names of which the database has said that it has nothing. */
   private lacking: N[] = [];
-  /** Where the last sweep has ended. What is held stays in its place, and what is new is behind all others. */
-  private hand: Iterator<[N, Held<T>], unknown> = this.held.entries();
+  /**
+   * Where the last sweep has ended, if it was not long ago: an iterator that stands keeps all that its map has had since.
+   * What is held stays in its place, and what is new is behind all others.
+   */
+  private hand: Iterator<[N, Held<T>], unknown> | undefined;
+  /** Objects that came since. */
+  private come = 0;
   /** Something of it is, or was, in the database. */
   written = false;
 
@@ -142,6 +147,7 @@ export class StoredMap<T, N extends Name = string> {
     const size = OBJECT_BYTES + nameBytes(name) + bytes * 2;
     const held = { value, changed: false, number: 0, used: this.store.turn, stored, bytes: size };
     this.held.set(name, held);
+    if (++this.come > this.held.size) this.hand = undefined;
     this.count(held.bytes);
     this.store.taken += held.bytes;
     return held;
@@ -240,6 +246,7 @@ export class StoredMap<T, N extends Name = string> {
   /** Lets go of so many bytes of objects, one after the other around all of them; what was changed is put into `writes`. */
   sweep(bytes: number, among: Sweep, out: WriteOut): void {
     const enough = this.bytes - bytes;
+    this.come = 0;
     for (let left = this.held.size; left > 0 && this.bytes > enough; left--) {
       const [name, held] = this.next();
       if (stays(held, among, this.store.turn)) continue;
@@ -251,12 +258,10 @@ export class StoredMap<T, N extends Name = string> {
 
   /** What comes next to the hand; something is held. */
   private next(): [N, Held<T>] {
-    let next = this.hand.next();
-    if (next.done === true) {
-      this.hand = this.held.entries();
-      next = this.hand.next();
-    }
-    return next.value as [N, Held<T>];
+    const next = this.hand?.next();
+    if (next !== undefined && next.done !== true) return next.value;
+    this.hand = this.held.entries();
+    return this.hand.next().value as [N, Held<T>];
   }
 
   /** Counts an object that is held as what it is now. */
@@ -284,7 +289,7 @@ export class StoredMap<T, N extends Name = string> {
   clear(): void {
     this.bytes = 0;
     this.held.clear();
-    this.hand = this.held.entries();
+    this.hand = undefined;
     this.lacking = [];
   }
 }

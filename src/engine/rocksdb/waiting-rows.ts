@@ -75,9 +75,9 @@ export class WaitingRows {
     this.timers.add(at, name);
   }
 
-  /** Rows in memory may take so much. */
+  /** Rows in memory may take so much, which may be less than nothing. */
   room(bytes: number): void {
-    while (this.frontBytes > bytes) this.spill();
+    while (this.front.size > 0 && this.frontBytes > bytes) this.spill();
     this.store.room();
   }
 
