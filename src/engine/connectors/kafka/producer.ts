@@ -54,6 +54,7 @@ export async function identify(cluster: Cluster): Promise<ProducerIdentity> {
 export async function findLeaders(cluster: Cluster, topic: string, lanes: readonly Lane[]): Promise<number> {
   const metadata = await cluster.metadata([topic]);
   const { partitions = [] } = metadata.topics.get(topic) ?? {};
+  if (partitions.length === 0) throw new Error(`topic "${topic}" has no partitions now`);
   for (const lane of lanes.slice(0, partitions.length)) {
     const address = metadata.brokers.get(partitions[lane.partition]?.leader ?? -1);
     if (address === undefined) throw new Error(`${topic}-${lane.partition} has no leader now`);
@@ -179,8 +180,10 @@ export function startProducer(options: ProducerOptions): Producer {
   const recover = async (): Promise<void> => {
     recovering = true;
     await pause(backOff(failures), ctx.signal);
-    const partitions = await untilReached(ctx, "SINK_UNREACHABLE", async () => {
-      const count = await findLeaders(cluster, topic, lanes);
+    const found = await untilReached(ctx, "SINK_UNREACHABLE", async () => {
+      // Partitions that are added meanwhile may be missing in this answer.
+      const before = lanes.length;
+      const count = { before, now: await findLeaders(cluster, topic, lanes) };
       if (!expired) return count;
       const identity = await identify(cluster);
       // Batches on their way must not be numbered anew under the socket's hands.
@@ -189,13 +192,13 @@ export function startProducer(options: ProducerOptions): Producer {
       return count;
     });
     recovering = false;
-    if (partitions < lanes.length) shrunk(partitions);
+    if (found.now < found.before) shrunk(found);
     else pump();
   };
   /** Batches for the others can never be sent, and what was sent went with the topic. */
-  const shrunk = (partitions: number): void => {
+  const shrunk = ({ before, now }: { before: number; now: number }): void => {
     ctx.report(undefined);
-    const problem = `topic "${topic}" has ${partitions} partitions, and had ${lanes.length}: it was created anew`;
+    const problem = `topic "${topic}" has ${now} partitions, and had ${before}: it was created anew`;
     fail(new WeirError("SINK_UNREACHABLE", `Kafka: ${problem}. The worker goes on from its last checkpoint`));
   };
   const renew = (identity: ProducerIdentity): void => {
