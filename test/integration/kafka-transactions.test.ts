@@ -128,7 +128,36 @@ describe("the Kafka sink with ExactlyOnce", () => {
     append(second, "b");
     await checkpoint(second, 3);
     await shown(values, ["a", "b"]);
+    append(second, "undone");
+    await preCommit(second, 4);
     await second.close();
+    await shown(values, ["a", "b"]);
+  });
+
+  it.each([
+    { when: "before its commit", first: "close" },
+    { when: "amid its commit", first: "commit" },
+  ])("that is closed $when never says that a checkpoint was committed whose records were undone", async ({ first }) => {
+    for (let wait = 0; wait < 12; wait++) {
+      const { open, values } = await line();
+      const writer = await open();
+      await writer.committed(OWN, 0);
+      append(writer, "a", "b");
+      const handle = await preCommit(writer, 1);
+      const commit = (): Promise<unknown> => writer.commit(1, handle).catch(() => undefined);
+      const steps = first === "close" ? [() => writer.close(), commit] : [commit, () => writer.close()];
+      const running: Promise<unknown>[] = [];
+      for (const step of steps) {
+        running.push(step());
+        // The other one comes a little later each time: after so many turns of the loop.
+        for (let turn = 0; turn < wait; turn++) await new Promise((resolve) => setImmediate(resolve));
+      }
+      await Promise.all(running);
+      const second = await open({ attempt: 2 });
+      const marked = await second.committed(OWN, 0);
+      await shown(values, marked === 1 ? ["a", "b"] : []);
+      await second.close();
+    }
   });
 
   it("waits for no transaction of a worker that died in the middle of its commit", { timeout: 300_000 }, async () => {

@@ -1,6 +1,7 @@
 /**
- * What a topic holds, read fetch by fetch with another library than the product's. That library hands out records of
- * aborted transactions, so the filter of committed reading (KIP-98) is here, written from the protocol's description.
+ * What a topic holds, read fetch by fetch with another library than the product's. That library's own filter of committed
+ * reading drops what a producer has committed between two transactions that were aborted, so everything is fetched, and the markers
+ * of the transactions (KIP-98) decide here what counts.
  */
 import { Consumer, type RecordsBatch } from "@platformatic/kafka";
 
@@ -25,6 +26,8 @@ type FetchedPartition = Awaited<ReturnType<Client["fetch"]>>["responses"][number
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 const LOG_APPEND_TIME = 0x08;
+/** Of a control record. */
+const COMMIT = 1;
 
 export async function consumeAll(
   brokers: readonly string[],
@@ -93,32 +96,36 @@ interface Range {
 }
 
 async function* readPartition(consumer: Client, range: Range): AsyncGenerator<ConsumedRecord> {
-  const voided = new Set<bigint>();
+  const waiting: Waiting[] = [];
   for (let next = range.from; next < range.end;) {
-    const answer = await fetchOnce(consumer, range, next);
-    const batches = answer.records ?? [];
+    const batches = (await fetchOnce(consumer, range, next)).records ?? [];
     const last = batches.at(-1);
     if (last === undefined) throw new Error(`${range.topic}[${range.partition}] ends at ${next}, before ${range.end}`);
-    for (const batch of visible(answer, batches, voided)) yield* recordsOf(batch, range, next);
+    for (const batch of batches) take(waiting, batch, range.isolation);
+    while (waiting[0]?.counts !== undefined) {
+      const { batch, counts } = waiting.shift() as Waiting;
+      if (counts) yield* recordsOf(batch, range, range.from);
+    }
     next = endOf(last);
   }
+  for (const { batch, counts } of waiting) if (counts === true) yield* recordsOf(batch, range, range.from);
 }
 
-function* visible(
-  answer: FetchedPartition,
-  batches: readonly RecordsBatch[],
-  voided: Set<bigint>,
-): Generator<RecordsBatch> {
-  const aborted = (answer.abortedTransactions ?? []).toSorted((a, b) => Number(a.firstOffset - b.firstOffset));
-  for (const batch of batches) {
-    for (const { producerId, firstOffset } of aborted.splice(0)) {
-      if (firstOffset < endOf(batch)) voided.add(producerId);
-      else aborted.push({ producerId, firstOffset });
-    }
-    const hidden = (batch.attributes & TRANSACTIONAL) !== 0 && voided.has(batch.producerId);
-    if ((batch.attributes & CONTROL) !== 0) voided.delete(batch.producerId);
-    else if (!hidden) yield batch;
+interface Waiting {
+  readonly batch: RecordsBatch;
+  /** Unknown until the marker of its transaction was read. */
+  counts: boolean | undefined;
+}
+
+function take(waiting: Waiting[], batch: RecordsBatch, isolation: Isolation): void {
+  if ((batch.attributes & CONTROL) === 0) {
+    const isDecided = isolation === "uncommitted" || (batch.attributes & TRANSACTIONAL) === 0;
+    waiting.push({ batch, counts: isDecided ? true : undefined });
+    return;
   }
+  const isCommit = batch.records[0]?.key?.readInt16BE(2) === COMMIT;
+  for (const open of waiting)
+    if (open.counts === undefined && open.batch.producerId === batch.producerId) open.counts = isCommit;
 }
 
 const endOf = (batch: RecordsBatch): bigint => batch.firstOffset + BigInt(batch.lastOffsetDelta) + 1n;
@@ -132,7 +139,7 @@ async function fetchOnce(consumer: Client, range: Range, offset: bigint): Promis
   const answer = await consumer.fetch({
     node: leader.leader,
     maxWaitTime: 1000,
-    isolationLevel: isolationLevel(range.isolation),
+    isolationLevel: isolationLevel("uncommitted"),
     topics: [
       {
         topicId: found.id,

@@ -69,6 +69,7 @@ export function openTransactions(cluster: Cluster, ctx: SinkContext, topicOfMark
   let included = new Set<string>();
   let ending: Promise<void> | undefined;
   let adding: Promise<unknown> = Promise.resolve();
+  let committing: Promise<unknown> = Promise.resolve();
   let committedId: number | undefined;
 
   const open = (): OpenTransaction => {
@@ -139,12 +140,18 @@ export function openTransactions(cluster: Cluster, ctx: SinkContext, topicOfMark
     },
     commit: async (n) => {
       if (committedId === n) return;
-      await own.commit(open().producer, markerTopic, { attempt: ctx.attempt, n });
-      committedId = n;
-      included = new Set();
+      // Behind an abort it would be a transaction with a marker and without the records.
+      if (ending !== undefined) throw transactionLost(id, "the worker ends");
+      const commit = own.commit(open().producer, markerTopic, { attempt: ctx.attempt, n }).then(() => {
+        committedId = n;
+        included = new Set();
+      });
+      committing = commit;
+      await commit;
     },
     abort: () => {
-      ending ??= adding.then(async () => {
+      // Amid a commit it would undo the records of which the marker then says that they are there.
+      ending ??= Promise.allSettled([adding, committing]).then(async () => {
         if (included.size > 0) await own.transaction((c) => endTransaction(c, open(), "abort"));
       });
       return ending;
