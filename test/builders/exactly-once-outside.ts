@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PlanSink } from "../../src/engine/plan.ts";
 import { startDatabase, type DatabaseKind } from "../servers/databases.ts";
+import { startKafka } from "../servers/kafka.ts";
 import { BUCKET, startS3 } from "../servers/s3.ts";
 import { filesBelow } from "./files-below.ts";
 
@@ -41,6 +42,25 @@ export async function databaseOutside(kind: DatabaseKind): Promise<Outside> {
         count: async () => {
           const rows = await server.query(query);
           return rows.map((row) => ({ total: Number(row["total"]), various: Number(row["various"]) }));
+        },
+      };
+    },
+  };
+}
+
+/** What is committed of one topic for each place. */
+export async function kafkaOutside(): Promise<Outside> {
+  const server = await startKafka();
+  return {
+    secret: () => undefined,
+    close: () => server.close(),
+    place: async (topic) => {
+      await server.createTopic(topic, 2);
+      return {
+        sinks: [{ connector: "kafka", config: { brokers: server.brokers, topic }, delivery }],
+        count: async () => {
+          const found = await server.consumeAll(topic, { isolation: "committed" });
+          return [{ total: found.length, various: new Set(found.map(({ value }) => value)).size }];
         },
       };
     },

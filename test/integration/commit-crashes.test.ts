@@ -11,6 +11,7 @@ import {
   bucketOutside,
   databaseOutside,
   folderOutside,
+  kafkaOutside,
   together,
   type Outside,
 } from "../builders/exactly-once-outside.ts";
@@ -87,6 +88,11 @@ const outsides: readonly {
     name: "postgres, which two folders follow",
     points: mixed,
     start: () => together(databaseOutside("postgres"), folderOutside()),
+  },
+  {
+    name: "kafka, which two prefixes of a bucket follow",
+    points: mixed,
+    start: () => together(kafkaOutside(), bucketOutside()),
   },
 ];
 
