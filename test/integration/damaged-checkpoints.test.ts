@@ -46,7 +46,9 @@ async function crashed(setting: SlotSetting, of: Launch, by: Random): Promise<vo
     for (let turns = 1 + by.below(3); turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
     for (const slot of running) {
       slot.pause();
-      expect((await slot.checkpoint()).ok).toBe(true);
+      const { ok, error } = await slot.checkpoint();
+      // One that has read everything by now has taken its last.
+      expect(ok || error === "the slot has ended", error).toBe(true);
     }
   }
   await Promise.all(running.map((slot) => slot.stop("Cancel", false)));
