@@ -4,7 +4,7 @@ import type { Records } from "../../src/engine/json/layout-scanner.ts";
 import { BEHIND } from "../../src/engine/json/layout-scanner.ts";
 import { Layouts } from "../../src/engine/json/layouts.ts";
 import { projector } from "../../src/engine/json/project.ts";
-import { recordMemory } from "../../src/engine/json/record-memory.ts";
+import { recordMemory, RECORDS_FROM as from } from "../../src/engine/json/record-memory.ts";
 
 type Paths = readonly (readonly string[])[];
 type Find = (records: Records) => (readonly unknown[] | undefined)[];
@@ -43,7 +43,7 @@ export function recordsOf(lines: readonly Buffer[], behind: (i: number) => strin
 }
 
 const ROOM = 256 * 1024;
-const { memory, from } = recordMemory(ROOM + BEHIND);
+const memory = recordMemory(from + ROOM + BEHIND);
 const room = Buffer.from(memory.buffer);
 
 /** The same records in memory where they are not copied to be looked at; what was there before is behind them. */

@@ -1,7 +1,7 @@
 import { crc32c } from "@node-rs/crc32";
 import { MAX_BATCH_RECORDS } from "../../batch.ts";
 import { BEHIND } from "../../json/layout-scanner.ts";
-import { recordMemory } from "../../json/record-memory.ts";
+import { recordMemory, RECORDS_FROM } from "../../json/record-memory.ts";
 import { newInstance } from "../../webassembly.ts";
 import { recordBatchCode } from "./record-batch-code.ts";
 import {
@@ -22,7 +22,7 @@ const LONGEST = 1024 * 1024;
 const FOLDED_FROM = 16 * 1024;
 
 /** What is where in the memory, behind what belongs to the scanner of records. */
-const CURSOR = 0;
+const CURSOR = RECORDS_FROM;
 const OFF = CURSOR + 16;
 const LEN = OFF + MAX_BATCH_RECORDS * 4;
 const KEY_OFF = LEN + MAX_BATCH_RECORDS * 4;
@@ -33,6 +33,18 @@ const WINDOW = OFFSET + MAX_BATCH_RECORDS * 8;
 const REST = WINDOW + 26_976;
 const DATA = REST + 5_312;
 const BYTES = DATA + LONGEST + BEHIND;
+
+const PLACES = {
+  cursor: CURSOR,
+  off: OFF,
+  len: LEN,
+  keyOff: KEY_OFF,
+  keyLen: KEY_LEN,
+  ts: TS,
+  offset: OFFSET,
+  window: WINDOW,
+  rest: REST,
+};
 
 /** Bytes of a batch in the memory. */
 interface Held {
@@ -54,35 +66,19 @@ export class BatchDecoder {
   /** Where they lie. */
   buf: Buffer;
   private readonly bytes: Buffer;
-  private readonly data: number;
-  private readonly rest: number;
   private readonly cursor: Int32Array;
   private readonly fold: (from: number, to: number) => number;
   private readonly decode: (...args: readonly number[]) => number;
   /** The batch that came into the memory last. */
   private held: Held | undefined;
   /** End of the records in the memory that may still be needed. */
-  private top: number;
+  private top = DATA;
 
   constructor() {
-    const { memory, from } = recordMemory(BYTES);
-    const at = (place: number): number => from + place;
-    const exports = newInstance(recordBatchCode, {
-      kafka: {
-        memory,
-        cursor: at(CURSOR),
-        off: at(OFF),
-        len: at(LEN),
-        keyOff: at(KEY_OFF),
-        keyLen: at(KEY_LEN),
-        ts: at(TS),
-        offset: at(OFFSET),
-        window: at(WINDOW),
-        rest: at(REST),
-      },
-    });
-    const ints = (place: number): Int32Array => new Int32Array(memory.buffer, at(place), MAX_BATCH_RECORDS);
-    const floats = (place: number): Float64Array => new Float64Array(memory.buffer, at(place), MAX_BATCH_RECORDS);
+    const memory = recordMemory(BYTES);
+    const exports = newInstance(recordBatchCode, { kafka: { memory, ...PLACES } });
+    const ints = (at: number): Int32Array => new Int32Array(memory.buffer, at, MAX_BATCH_RECORDS);
+    const floats = (at: number): Float64Array => new Float64Array(memory.buffer, at, MAX_BATCH_RECORDS);
     this.columns = {
       off: ints(OFF),
       len: ints(LEN),
@@ -92,21 +88,19 @@ export class BatchDecoder {
       offset: floats(OFFSET),
     };
     this.buf = this.bytes = Buffer.from(memory.buffer);
-    this.cursor = new Int32Array(memory.buffer, at(CURSOR), 2);
+    this.cursor = new Int32Array(memory.buffer, CURSOR, 2);
     this.fold = exports["fold"] as typeof this.fold;
     this.decode = exports["decode"] as typeof this.decode;
-    this.data = this.top = at(DATA);
-    this.rest = at(REST);
   }
 
   /** Nobody needs the records any more that were read before. */
   clear(): void {
-    this.top = this.data;
+    this.top = DATA;
   }
 
   /** Whether so many bytes come behind what is in the memory. */
   hasRoom(bytes: number): boolean {
-    return this.top + bytes <= this.data + LONGEST;
+    return this.top + bytes <= DATA + LONGEST;
   }
 
   /** As `checksumHolds`. */
@@ -172,12 +166,12 @@ export class BatchDecoder {
 
   /** Of the bytes there. A checksum begins as if the first four were others, which then are of no account. */
   private checksum(place: number, length: number): number {
-    const { bytes, rest } = this;
+    const { bytes } = this;
     invert(bytes, place);
     const left = this.fold(place, place + length);
     invert(bytes, place);
-    invert(bytes, rest);
-    return crc32c(bytes.subarray(rest, rest + left));
+    invert(bytes, REST);
+    return crc32c(bytes.subarray(REST, REST + left));
   }
 }
 
