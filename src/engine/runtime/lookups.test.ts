@@ -48,9 +48,13 @@ afterEach(async () => {
 });
 
 /** A system that answers as long as it is `open`: 1 for every key. */
-function system() {
+function system({ open = true } = {}) {
   const waiting: (() => void)[] = [];
-  const of = { open: true, asked: 0, letGo: () => waiting.splice(0).forEach((go) => go()) };
+  const answer = (): void => {
+    of.open = true;
+    waiting.splice(0).forEach((go) => go());
+  };
+  const of = { open, asked: 0, answer };
   const factory: LookupFactory = {
     open: () => ({
       batch: 10,
@@ -84,23 +88,20 @@ const waiting = (slot: RunningSlot): number => slot.measure().edges?.find((e) =>
 
 describe("a slot with a lookup", () => {
   it("stops reading while records wait for answers, and ends when all are through", async () => {
-    const outside = system();
-    outside.open = false;
+    const outside = system({ open: false });
     const out = collected();
     const slot = await run({ connectors: outside.connectors(out), uri: "memory://lookup-waits" });
     await expect.poll(() => waiting(slot)).toBeGreaterThanOrEqual(40);
     const { totalIn } = slot.measure();
     expect(totalIn).toBeLessThan(COUNT);
     expect(outside.asked).toBeLessThanOrEqual(40);
-    outside.open = true;
-    outside.letGo();
+    outside.answer();
     expect(await slot.done).toBe("finished");
     expect(results(out)).toEqual({ records: COUNT, counted: COUNT });
   });
 
   it("does not hold its sources behind a buffer that drops: what does not fit while nobody answers is counted", async () => {
-    const outside = system();
-    outside.open = false;
+    const outside = system({ open: false });
     const out = collected();
     const lossy = planOf({ buffer: { strategy: "Drop", size: 500 } });
     const slot = await run({ plan: lossy, connectors: outside.connectors(out), uri: "memory://lookup-drops" });
@@ -108,15 +109,13 @@ describe("a slot with a lookup", () => {
     const { buffered = 0, dropped = 0 } = slot.measure().edges?.find((e) => e.node === "known") ?? {};
     expect(buffered).toBeGreaterThanOrEqual(500);
     expect(buffered + dropped).toBe(COUNT);
-    outside.open = true;
-    outside.letGo();
+    outside.answer();
     expect(await slot.done).toBe("finished");
     expect(results(out)).toEqual({ records: buffered, counted: buffered });
   });
 
   it("holds its sources however many checkpoints empty the buffer before it while nobody answers", async () => {
-    const outside = system();
-    outside.open = false;
+    const outside = system({ open: false });
     const out = collected();
     const plan = planOf({ buffer: { size: 500 } });
     const slot = await run({ plan, connectors: outside.connectors(out), uri: "memory://lookup-spills" });
@@ -126,8 +125,7 @@ describe("a slot with a lookup", () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(slot.measure().totalIn).toBeLessThan(COUNT);
-    outside.open = true;
-    outside.letGo();
+    outside.answer();
     expect(await slot.done).toBe("finished");
     expect(results(out)).toEqual({ records: COUNT, counted: COUNT });
   });
@@ -136,8 +134,7 @@ describe("a slot with a lookup", () => {
     ["without a buffer", {}],
     ["behind a buffer, which a checkpoint empties", { buffer: { size: 500 } }],
   ])("takes a checkpoint while nobody answers, and asks again with any number of workers, %s", async (what, buffer) => {
-    const outside = system();
-    outside.open = false;
+    const outside = system({ open: false });
     const out = collected();
     const uri = `memory://lookup-kept-${what.length}`;
     const plan = planOf(buffer);
@@ -155,15 +152,13 @@ describe("a slot with a lookup", () => {
   });
 
   it("lets nothing on its way go on behind a savepoint that stops it, but what waits is in the savepoint", async () => {
-    const outside = system();
-    outside.open = false;
+    const outside = system({ open: false });
     const out = collected();
     const slot = await run({ connectors: outside.connectors(out), uri: "memory://lookup-stop" });
     await expect.poll(() => waiting(slot)).toBeGreaterThanOrEqual(40);
     await slot.savepoint({ id: "s", uri: "memory://lookup-stop-s", pause: true, drain: false });
     const held = waiting(slot);
-    outside.open = true;
-    outside.letGo();
+    outside.answer();
     await slot.checkpoint();
     expect([waiting(slot), results(out).records]).toEqual([held, 0]);
     slot.resume();
@@ -172,8 +167,7 @@ describe("a slot with a lookup", () => {
   });
 
   it("gives what is answered while its user holds the sources the time of the clock, also after a restart", async () => {
-    const outside = system();
-    outside.open = false;
+    const outside = system({ open: false });
     const out = collected();
     const uri = "memory://lookup-paused";
     const byClock: Plan = {
@@ -209,8 +203,7 @@ describe("a slot with a lookup", () => {
     await slot.stop("Checkpoint", true);
     const { records, counted } = results(out);
     expect(counted).toBe(records);
-    const stuck = system();
-    stuck.open = false;
+    const stuck = system({ open: false });
     const other = await run({
       connectors: stuck.connectors(collected()),
       uri: "memory://lookup-stuck",
