@@ -1,6 +1,7 @@
 import { emitJavaScript } from "../../expression/emit.ts";
 import type { EmitOptions, EmittedExpression } from "../../expression/emit.ts";
 import { parseExpression } from "../../expression/parse.ts";
+import { VARIABLES } from "../planner/field-path.ts";
 import type { Variable } from "../planner/field-path.ts";
 
 export interface EmitContext {
@@ -12,9 +13,6 @@ export interface EmitContext {
   readonly record: Variable;
   readonly prefix: string;
 }
-
-/** Which of them an expression may use has been checked when it was planned. */
-export const VARIABLES = { event: "dyn", left: "dyn", right: "dyn", params: "dyn" } as const;
 
 /** JavaScript of an expression in a chain: the record's fields are the chain's variables, `params` is in scope. */
 export function emitExpression(text: string, { read, textTest, record, prefix }: EmitContext): EmittedExpression {

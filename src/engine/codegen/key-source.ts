@@ -1,8 +1,7 @@
 import { parseExpression } from "../../expression/parse.ts";
 import { textOfPath } from "../../expression/references.ts";
-import { plainPath } from "../planner/field-path.ts";
+import { plainPath, VARIABLES } from "../planner/field-path.ts";
 import type { At, ChainWriter, Fail } from "./chain.ts";
-import { VARIABLES } from "./emit-expression.ts";
 import { isCanonical } from "./shape.ts";
 import type { Leaf } from "./shape.ts";
 

@@ -13,6 +13,7 @@ import type { KeyedProcessNode } from "../functions/process-node.ts";
 import type { LookupQueue } from "../lookups/lookup-queue.ts";
 import { inPlanOrder, lookupQueues, programLookups } from "../lookups/program-lookup.ts";
 import { nodeCounters } from "../node-counters.ts";
+import { VARIABLES } from "../planner/field-path.ts";
 import type { Variable } from "../planner/field-path.ts";
 import { without } from "../record-fields.ts";
 import type { Keying, Plan, PlanBuffer, PlanNode, PlanSink } from "../plan.ts";
@@ -42,9 +43,6 @@ import { startInput, type Start } from "./start-input.ts";
 
 const isAggregate = (node: PlanNode): node is AggregateNode =>
   node.kind === "windowAggregate" || node.kind === "keyedAggregate";
-
-/** What an expression calls its record; the planner has checked which it may. */
-const VARIABLES = { event: "dyn", left: "dyn", right: "dyn", params: "dyn" } as const;
 
 /** A join is pushed to from two sides. */
 const pushName = ({ name }: PlanNode, side: Side): string => `${name}/${side}`;

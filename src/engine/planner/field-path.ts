@@ -9,6 +9,9 @@ export function plainPath(expression: string, variable: Variable = "event"): str
 /** What the fields of a record are read from: `event`, and in a join `left` and `right`. */
 export type Variable = "event" | "left" | "right";
 
+/** What an expression that was planned may name: the planner has checked which of them each one does. */
+export const VARIABLES = { event: "dyn", left: "dyn", right: "dyn", params: "dyn" } as const;
+
 /** ["left", "payload", "lag"] of `left.payload.lag`, ["left"] of `left`; undefined for any other expression. */
 export function variablePath(expression: string): string[] | undefined {
   const [, variable, fields] = PLAIN.exec(expression) ?? [];

@@ -38,6 +38,7 @@ export interface TopicWriterOptions {
   readonly context: SinkContext;
   /** Of Weir's own topics: sees to it that it is there. Nobody else may change these. */
   readonly create?: (cluster: Cluster) => Promise<void>;
+  /** How often it looks for partitions that were added. */
   readonly refreshMs?: number;
 }
 
