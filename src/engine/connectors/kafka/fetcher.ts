@@ -126,9 +126,9 @@ export function startFetcher(options: FetcherOptions): Fetcher {
   const keep = (p: Partition, fetched: FetchedPartition, { frame }: FetchResponse): number => {
     const next = endOfChunk(frame, fetched);
     p.readableEnd = fetched.readableEnd;
-    if (next === undefined) return 0;
+    if (fetched.from === fetched.to) return 0;
     chunks.push(chunkOf(p, frame, fetched));
-    p.fetchOffset = next;
+    p.fetchOffset = next ?? p.fetchOffset;
     served.set(p, ++turn);
     return 1;
   };

@@ -9,11 +9,12 @@ const RECORDS = 20;
 const LIMITS = { maxRecords: 1024, maxBytes: 1000 };
 
 /** An answer with one batch of twenty records of 300 bytes, fetched from `offset` inside of it. */
-function chunkFrom(offset: number): Chunk {
+function chunkFrom(offset: number, damage: (bytes: Buffer) => void = () => undefined): Chunk {
   const writer = new BatchWriter(Buffer.alloc(64 * 1024));
   for (let i = 0; i < RECORDS; i++) writer.append(outRecord(null, String(i).padEnd(300), 1));
   const { bytes } = writer.seal();
   stamp(bytes, { id: 1n, epoch: 0 }, 0);
+  damage(bytes);
   const split = { id: "orders-0", index: 0 };
   const partition = startPartition({ split, topic: "orders", number: 0, siblings: 1, topicId: undefined, offset });
   const frame = { reader: new WireReader(bytes, 0), end: bytes.length, release: () => undefined };
@@ -35,5 +36,25 @@ describe("a fetched chunk", () => {
     }
     expect(read).toEqual(Array.from({ length: RECORDS - offset }, (_, i) => offset + i));
     expect(chunk.partition.position).toBe(RECORDS);
+  });
+
+  it.each<readonly [what: string, damage: (bytes: Buffer) => void, says: RegExp]>([
+    ["its format", (bytes) => bytes.writeInt8(3, 16), /orders-0: the batch at offset 7 .*format version 3/],
+    ["a negative length", (bytes) => bytes.writeInt32BE(-400, 8), /orders-0: the batch at offset 7 .*-400 bytes/],
+    ["a length below a header's", (bytes) => bytes.writeInt32BE(10, 8), /orders-0: the batch at offset 7 .*10 bytes/],
+    ["a length beyond the answer", (bytes) => bytes.writeInt32BE(bytes.length, 8), /orders-0: the batch at offset 7 /],
+    ["its checksum", (bytes) => bytes.writeInt32BE(17, 17), /orders-0: the batch at offset 0 fails its checksum/],
+  ])("whose first batch is damaged in %s gives nothing, and says which batch that is", (_, damage, says) => {
+    const chunk = chunkFrom(7, damage);
+    expect(drainChunk(chunk, new BatchDecoder(), LIMITS)).toBe(0);
+    expect(chunk.damage?.message).toMatch(says);
+    expect(chunk.partition.position).toBe(7);
+  });
+
+  it("that is empty is not damaged", () => {
+    const chunk = chunkFrom(0);
+    const empty = { ...chunk, fetched: { ...chunk.fetched, to: 0 } };
+    expect(drainChunk(empty, new BatchDecoder(), LIMITS)).toBe(0);
+    expect(empty.damage).toBeUndefined();
   });
 });

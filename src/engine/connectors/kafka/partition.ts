@@ -1,5 +1,5 @@
 import type { Split } from "../connector.ts";
-import { isWeirError, WeirError } from "../../../errors.ts";
+import { messageOf, WeirError } from "../../../errors.ts";
 import { abortedTransactions, type AbortedTransactions } from "./aborted.ts";
 import { decompress } from "./compression.ts";
 import type { FetchedPartition } from "./fetch-call.ts";
@@ -102,16 +102,20 @@ export function chunkOf(partition: Partition, frame: Frame, fetched: FetchedPart
 }
 
 /**
- * The offset to go on from; undefined where there is no whole batch. Checksums are looked at when a batch is read: until then
+ * The offset to go on from; undefined where there is no whole batch. Damage is found when a batch is read: until then
  * that offset may be one that no batch has, and what is no batch may be behind one whose length is damaged.
  */
 export function endOfChunk(frame: Frame, fetched: FetchedPartition): number | undefined {
   const { buf } = frame.reader;
-  let last = readBatchHeader(buf, fetched.from, fetched.to);
+  let last: BatchHeader | undefined;
   try {
-    for (let next = last; next !== undefined; next = readBatchHeader(buf, next.end, fetched.to)) last = next;
-  } catch (error) {
-    if (!isWeirError(error)) throw error;
+    for (let at = fetched.from; ; at = last.end) {
+      const next = readBatchHeader(buf, at, fetched.to);
+      if (next === undefined) break;
+      last = next;
+    }
+  } catch {
+    // Said when its turn comes.
   }
   return last?.nextOffset;
 }
@@ -167,12 +171,10 @@ function nextCursor(chunk: Chunk, decoder: BatchDecoder, n: number): RecordCurso
   }
   if (n === 0) decoder.clear();
   for (;;) {
-    const header = readBatchHeader(buf, chunk.at, fetched.to);
+    const header = headerOf(chunk);
     if (header === undefined || (n > 0 && !decoder.hasRoom(header.end - header.start))) return undefined;
     if (!decoder.holds(buf, header)) {
-      chunk.damage = new Error(
-        `${partition.split.id}: the batch at offset ${header.baseOffset} fails its checksum; look at the disk of its broker and at the network to it`,
-      );
+      chunk.damage = damageOf(partition, header.baseOffset, "fails its checksum");
       return undefined;
     }
     chunk.at = header.end;
@@ -183,6 +185,26 @@ function nextCursor(chunk: Chunk, decoder: BatchDecoder, n: number): RecordCurso
     chunk.cursor = openCursor(partition, buf, header);
     return chunk.cursor;
   }
+}
+
+/** Of the next batch; undefined where there is none. A header that cannot be one, or a cut batch that comes first, is damage. */
+function headerOf(chunk: Chunk): BatchHeader | undefined {
+  const { partition, frame, fetched, at } = chunk;
+  try {
+    const header = readBatchHeader(frame.reader.buf, at, fetched.to);
+    if (header !== undefined || at !== fetched.from || at === fetched.to) return header;
+    throw new Error("is not whole, as the first of an answer always is (KIP-74)");
+  } catch (error) {
+    chunk.damage = damageOf(partition, partition.position, messageOf(error));
+    return undefined;
+  }
+}
+
+function damageOf({ split }: Partition, offset: number, what: string): Error {
+  return new Error(
+    `${split.id}: the batch at offset ${offset} ${what}. It is damaged, and asked for again: look at the disk of its broker and at ` +
+      "the network to it; if another replica of the partition is whole, make that one its leader",
+  );
 }
 
 function isSkipped(aborted: AbortedTransactions, buf: Buffer, header: BatchHeader): boolean {

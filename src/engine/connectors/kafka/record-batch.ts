@@ -37,17 +37,18 @@ export interface BatchHeader {
 
 /**
  * The header of the batch at `at`, or undefined where the rest is no whole batch: a broker cuts the last batch of a
- * response at the size it was asked for.
+ * response at the size it was asked for. Throws where it cannot be a header: why, as the end of a sentence about the batch.
  */
 export function readBatchHeader(buf: Buffer, at: number, limit: number): BatchHeader | undefined {
   if (limit - at < BATCH_HEADER) return undefined;
-  const end = at + BATCH_PREFIX + buf.readInt32BE(at + 8);
+  const length = buf.readInt32BE(at + 8);
+  const end = at + BATCH_PREFIX + length;
   if (end > limit) return undefined;
+  if (end < at + BATCH_HEADER) throw new Error(`says that it is ${length} bytes long, which is less than a header`);
   const magic = buf.readInt8(at + 16);
-  if (magic !== MAGIC || end < at + BATCH_HEADER) {
-    throw new WeirError(
-      "RECORD_MALFORMED",
-      `a record batch has the unknown format version ${magic}; Weir reads version 2, which brokers write since 0.11`,
+  if (magic !== MAGIC) {
+    throw new Error(
+      `says that it is of format version ${magic}; brokers write version 2 since 0.11, the only one that Weir reads`,
     );
   }
   const attributes = buf.readInt16BE(at + 21);
