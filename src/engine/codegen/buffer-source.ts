@@ -18,5 +18,5 @@ function keySource(chain: ChainWriter, { key, variable }: PlanBuffer, at: At): s
   const k = `k${chain.id()}`;
   const declared = [k];
   const value = chain.expression(key, variable === undefined ? at : { ...at, variable }, declared);
-  return `let ${declared.join(", ")}; ${none} ${k} = ${value}; if (!(${k} instanceof Failure)) R.recordKey(rec, ${k});`;
+  return `let ${declared.join(", ")}; ${none} ${k} = ${value}; if (!(${k} instanceof Failure)) R.successorKey(rec, ${k});`;
 }

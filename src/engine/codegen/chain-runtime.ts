@@ -15,7 +15,7 @@ import { shownMessage, shownRecord, without } from "../record-fields.ts";
 import { argumentProblem, keyProblem } from "../windows/argument.ts";
 import { overflowProblem } from "../windows/sum.ts";
 import { isPlainInt, NOT_QUICK, writeQuickly } from "../json/write-value.ts";
-import { keyText, recordHeaders, recordKey } from "../windows/key.ts";
+import { keyText, recordHeaders, recordKey, successorKey } from "../windows/key.ts";
 import { BlockKeys } from "./block-keys.ts";
 import type { AggregateFunction } from "../plan.ts";
 
@@ -53,7 +53,14 @@ export class ChainRuntime {
   }
 
   recordKey(record: OutRecord, value: unknown): void {
-    const text = recordKey(value);
+    this.putKey(record, recordKey(value));
+  }
+
+  successorKey(record: OutRecord, value: unknown): void {
+    this.putKey(record, successorKey(value));
+  }
+
+  private putKey(record: OutRecord, text: string | undefined): void {
     record.key = undefined;
     record.keyEnd = -1;
     if (text === undefined) return;

@@ -22,7 +22,7 @@ import { decodes, programGraph } from "../program-graph.ts";
 import type { ProgramGraph, Reader } from "../program-graph.ts";
 import type { NodeCounters, Program, ProgramInput, ProgramOptions } from "../program.ts";
 import { Watermarks } from "../watermarks.ts";
-import { recordHeaders, recordKey } from "../windows/key.ts";
+import { recordHeaders, recordKey, successorKey } from "../windows/key.ts";
 import { murmur2, shardOf } from "../windows/murmur2.ts";
 import { broadcastPushes } from "./broadcast.ts";
 import { joinGive, joinPush } from "./join.ts";
@@ -318,7 +318,7 @@ class Interpreter {
 /** A record whose key fails is nobody's successor: its node says what happens to it. */
 function keyOrNone(key: Expression | undefined, event: Flowing): string | undefined {
   try {
-    return recordKey(key?.(event.value));
+    return key === undefined ? undefined : successorKey(key(event.value));
   } catch {
     return undefined;
   }

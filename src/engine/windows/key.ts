@@ -20,6 +20,9 @@ export function recordKey(value: unknown): string | undefined {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
+/** Key by which a record takes the place of an older one; undefined for a record that takes nobody's. */
+export const successorKey = (value: unknown): string | undefined => (value === null ? undefined : keyText(value));
+
 /** Headers of an outgoing record: what is null is left out. */
 export const recordHeaders = (headers: readonly RecordHeader[]): readonly RecordHeader[] =>
   headers.filter(([, value]) => value !== null && value !== undefined);
