@@ -52,10 +52,21 @@ export const workerEnvironment = z.object({
 });
 export type WorkerEnvironment = z.infer<typeof workerEnvironment>;
 
+/**
+ * The first of the epochs that were launched from this place and of which nobody knows whether they ran: the newest that did
+ * counts, not the place.
+ */
+const since = z.number().int().optional();
+
 /** Where an epoch starts from. It is recorded by the operator before the launch and never guessed by a worker. */
 export const restorePoint = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("none") }),
-  z.object({ kind: z.literal("savepoint"), uri: z.string(), allowNonRestoredState: z.boolean().default(false) }),
+  z.object({ kind: z.literal("none"), since }),
+  z.object({
+    kind: z.literal("savepoint"),
+    uri: z.string(),
+    allowNonRestoredState: z.boolean().default(false),
+    since,
+  }),
   /** The newest completed checkpoints of all slots of an earlier epoch of the same lineage. */
   z.object({
     kind: z.literal("checkpoint"),
@@ -65,6 +76,7 @@ export const restorePoint = z.discriminatedUnion("kind", [
     acceptReplay: z.literal(true).optional(),
     /** State of nodes that the job no longer has is dropped. */
     allowNonRestoredState: z.literal(true).optional(),
+    since,
   }),
 ]);
 export type RestorePoint = z.infer<typeof restorePoint>;

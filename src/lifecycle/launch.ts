@@ -65,7 +65,8 @@ function exchangeOf(
   { slots, restore }: Pick<Launched, "slots" | "restore">,
   before: Pick<Launched, "exchange">,
 ): Launched["exchange"] {
-  const kept = restore.kind === "checkpoint" ? before.exchange : undefined;
+  const mayReadOn = restore.kind === "checkpoint" || restore.since !== undefined;
+  const kept = mayReadOn ? before.exchange : undefined;
   if (kept !== undefined || slots === 1) return kept;
   return { generation: Math.max(now, (before.exchange?.generation ?? 0) + 1), owner: ownerOf(job.uid) };
 }

@@ -119,6 +119,38 @@ describe("where a start comes from", () => {
     expect(() => world.reconcile()).toThrow();
   });
 
+  it("is the newest epoch that ran, as its workers find it, where nobody has heard of it", () => {
+    const world = stopped();
+    const uri = world.status.savepoint?.uri;
+    const outOfReach = (): void => {
+      for (let i = 0; i < 12; i++) {
+        for (const { worker } of world.pods) Object.assign(worker, { reachable: false, phase: "Starting" });
+        world.reconcile();
+        world.tick();
+      }
+    };
+    world.annotations["weir.dev/start"] = "1";
+    world.generation += 1;
+    outOfReach();
+    expect(world.created).toContain("job-2-0-0");
+    for (const [epoch, parallelism] of [
+      [3, 3],
+      [4, 1],
+    ] as const) {
+      world.spec = { ...world.spec, parallelism };
+      world.generation += 1;
+      outOfReach();
+      expect(world.plans.get(epoch)?.restore).toMatchObject({ kind: "savepoint", uri, since: 2 });
+    }
+    for (const { worker } of world.pods) worker.reachable = true;
+    world.settle(12);
+    expect(world.status.state).toBe("RUNNING");
+    world.annotations["weir.dev/stop"] = "2";
+    world.settle(12);
+    start(world);
+    expect(world.plans.get(5)?.restore).not.toHaveProperty("since");
+  });
+
   it("goes above every epoch that pods or plans still show, also when the status was lost", () => {
     const world = lifecycleWorld();
     world.settle(8);

@@ -53,8 +53,9 @@ function withAllowed(
 ): RestorePoint {
   if (point.kind === "none") return point;
   if (point.kind === "savepoint") return { ...point, allowNonRestoredState };
-  const { kind, epoch, slots } = point;
+  const { kind, epoch, slots, since } = point;
   const said = {
+    ...(since === undefined ? {} : { since }),
     ...(acceptReplay ? { acceptReplay } : {}),
     ...(allowNonRestoredState ? { allowNonRestoredState } : {}),
   };
@@ -73,9 +74,13 @@ function askedFor(draft: Draft, spec: LifecycleSpec, epoch: number): Resolution 
     return fromNamed(draft, spec, { uri: memory.startAs, lineage, by: `the annotation ${ANNOTATION.startFrom},` });
   if (isNew(savepoint, memory.used.startFrom))
     return fromNamed(draft, spec, { uri: savepoint, lineage, by: "spec.startFrom.savepoint" });
-  if (status.lineage?.hadState !== true || !isNew(acceptEmptyState, memory.used.emptyState)) return undefined;
+  if (!mayHaveState(draft) || !isNew(acceptEmptyState, memory.used.emptyState)) return undefined;
   return { restore: NONE, lineage: freshLineage(draft, epoch), used: wordsOf(spec) };
 }
+
+/** Also where nobody has heard of any: an epoch may have run all the same. */
+const mayHaveState = ({ status, memory }: Draft): boolean =>
+  status.lineage?.hadState === true || memory.restorePoint?.since !== undefined;
 
 const freshLineage = (draft: Draft, epoch: number): string => `${draft.input.job.uid.slice(0, 8)}-${epoch}`;
 
@@ -105,9 +110,11 @@ function fromNamed(draft: Draft, spec: LifecycleSpec, at: { uri: string; lineage
   const restore: RestorePoint = { kind: "savepoint", uri: at.uri, allowNonRestoredState };
   const used = wordsOf(spec);
   const newest = memory.restorePoint;
-  const sameState = newest?.kind === "savepoint" && newest.uri === at.uri;
-  if (status.lineage?.hadState !== true || sameState) return { restore, lineage: at.lineage, used, named: true };
-  if (isNew(acceptReplay, memory.used.replay)) return { restore, lineage: at.lineage, used, named: true };
+  const named = { lineage: at.lineage, used, named: true } as const;
+  if (newest?.kind === "savepoint" && newest.uri === at.uri)
+    return { restore: { ...newest, allowNonRestoredState }, ...named };
+  if (status.lineage?.hadState !== true) return { restore, ...named };
+  if (isNew(acceptReplay, memory.used.replay)) return { restore, ...named };
   return {
     blocked: {
       reason: "StateAtRisk",
@@ -116,10 +123,12 @@ function fromNamed(draft: Draft, spec: LifecycleSpec, at: { uri: string; lineage
   };
 }
 
-/** Where the next epoch starts from once the workers of this one have ended without a savepoint. */
-export function restoreAfter(launched: Launched): RestorePoint {
-  if (launched.ran !== true) return launched.restore;
-  return { kind: "checkpoint", epoch: launched.epoch, slots: launched.slots };
+/**
+ * Where the next epoch starts from once the workers of this one have ended without a savepoint. That nobody has heard of them
+ * does not mean that they did not run: they may have been out of reach, and their output is committed.
+ */
+export function restoreAfter({ ran, restore, epoch, slots }: Launched): RestorePoint {
+  return ran === true ? { kind: "checkpoint", epoch, slots } : { ...restore, since: restore.since ?? epoch };
 }
 
 export function describeRestore(point: RestorePoint | undefined): string {

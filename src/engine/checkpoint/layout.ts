@@ -16,6 +16,9 @@ export const checkpointsFolder = (of: Pick<SlotIdentity, "namespace" | "job" | "
 
 export const epochFolder = (of: SlotIdentity, epoch = of.epoch): string => `${checkpointsFolder(of)}/e${epoch}`;
 
+/** The name of an epoch's folder. */
+export const EPOCH = /^e([0-9]+)$/;
+
 export const slotFolder = (of: SlotIdentity, epoch = of.epoch, slot = of.slot): string =>
   `${epochFolder(of, epoch)}/s${slot}`;
 

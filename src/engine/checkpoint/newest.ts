@@ -55,7 +55,11 @@ async function final(request: NewestRequest): Promise<number | undefined> {
 }
 
 /** What the marks of the checkpoints say was committed last; `undefined` where they cannot tell. */
-async function markedCheckpoint({ storage, identity, of }: NewestRequest): Promise<number | undefined> {
+export async function markedCheckpoint({
+  storage,
+  identity,
+  of,
+}: Pick<NewestRequest, "storage" | "identity" | "of">): Promise<number | undefined> {
   const folder = slotFolder(identity, of.epoch, of.slot);
   for (const id of checkpointIds(await storage.list(folder))) {
     if (await isCompleted(storage, `${folder}/${id}`)) return id;

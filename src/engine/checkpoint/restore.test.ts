@@ -70,6 +70,23 @@ describe("restoring", () => {
     await third.stop("Cancel", false);
   });
 
+  it("goes on from the newest epoch that began at the same place, where nobody knows whether one did", async () => {
+    const point = { ...(await savepoint()), since: 2 };
+    const start = async (epoch: number, checkpoint: boolean): Promise<string | undefined> => {
+      const slot = await runSlot({ ...setting, epoch, restore: point });
+      if (checkpoint) expect(await slot.checkpoint()).toMatchObject({ ok: true });
+      await slot.stop("Cancel", false);
+      return slot.restored?.uri;
+    };
+    expect(await start(2, false)).toBe(point.uri);
+    expect(await start(4, true)).toMatch(/checkpoints\/e2$/);
+    expect(await start(6, false)).toMatch(/checkpoints\/e4$/);
+    expect(await start(7, false)).toMatch(/checkpoints\/e6$/);
+    const named = await runSlot({ ...setting, epoch: 8, restore: { ...point, since: 8 } });
+    expect(named.restored?.uri).toBe(point.uri);
+    await named.stop("Cancel", false);
+  });
+
   it("does not start empty from an epoch that left nothing at all", async () => {
     await expect(
       runSlot({ ...setting, epoch: 3, restore: { kind: "checkpoint", epoch: 2, slots: 1 } }),

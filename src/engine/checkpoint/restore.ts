@@ -1,8 +1,17 @@
 import { z } from "zod";
 import { restorePoint, type RestorePoint } from "../../api/worker-protocol.ts";
 import { WeirError } from "../../errors.ts";
-import { checkpointIds, epochFolder, MANIFEST, originPath, slotFolder, type SlotIdentity } from "./layout.ts";
-import { newestCheckpoint, type Decider } from "./newest.ts";
+import {
+  checkpointIds,
+  checkpointsFolder,
+  EPOCH,
+  epochFolder,
+  MANIFEST,
+  originPath,
+  slotFolder,
+  type SlotIdentity,
+} from "./layout.ts";
+import { markedCheckpoint, newestCheckpoint, type Decider } from "./newest.ts";
 import { seal, unseal } from "./sealed.ts";
 import { loadSavepoint } from "./savepoint.ts";
 import { readDocument, type LoadedPart } from "./snapshot-reader.ts";
@@ -48,13 +57,39 @@ const origin = z.object({ version: z.literal(1), slots: z.int(), restore: restor
  * point. `undefined` only when the restore point says that there is none: a job with state never starts empty.
  */
 export async function findState(request: RestoreRequest): Promise<RestoredState | undefined> {
-  if (request.follows === true) {
-    await announce(request.storage, request.identity);
-    // A container that is started again although its pod was replaced.
-    await refuseReplaced(request.storage, request.identity);
+  const { storage, identity, decider, follows, restore } = request;
+  if (follows === true) await announce(storage, identity);
+  // A container that is started again although its pod was replaced.
+  if (follows === true || decider !== undefined) await refuseReplaced(storage, identity);
+  const own = await fromSlot(request, { epoch: identity.epoch, slot: identity.slot });
+  if (own !== undefined) return own;
+  await fenceEarlier(request);
+  return await fromRestorePoint(request, restore, identity.epoch);
+}
+
+/**
+ * Workers of earlier epochs may be alive on a node that nobody hears of, also such as began after the place that is restored
+ * now: what they have not committed yet they never shall.
+ */
+async function fenceEarlier(request: RestoreRequest): Promise<void> {
+  const { storage, identity, decider } = request;
+  if (decider === undefined) return;
+  for (const epoch of await epochsBefore(request, identity.epoch)) {
+    const slots = (await originOf(request, epoch))?.slots ?? 0;
+    for (let slot = 0; slot < slots; slot++) {
+      const of = { epoch, slot };
+      await decider.committed(of, await markedCheckpoint({ storage, identity, of }));
+    }
   }
-  const own = await fromSlot(request, { epoch: request.identity.epoch, slot: request.identity.slot });
-  return own ?? (await fromRestorePoint(request, request.restore));
+}
+
+/** Epochs that have left something in this storage, the newest first. */
+async function epochsBefore({ storage, identity }: RestoreRequest, epoch: number): Promise<number[]> {
+  const names = await storage.list(checkpointsFolder(identity));
+  return names
+    .map((name) => Number(EPOCH.exec(name)?.[1] ?? Infinity))
+    .filter((found) => found < epoch)
+    .toSorted((a, b) => b - a);
 }
 
 /** `acceptReplay` was said for a start: a worker that restarts by itself later does not go back a second time. */
@@ -75,8 +110,15 @@ export async function recordOrigin({ storage, identity, restore }: RestoreReques
   await storage.create(originPath(identity), seal({ version: 1, slots: identity.slots, restore }));
 }
 
-async function fromRestorePoint(request: RestoreRequest, restore: RestorePoint): Promise<RestoredState | undefined> {
+/** `before`: the epoch that starts, or started, from there. */
+async function fromRestorePoint(
+  request: RestoreRequest,
+  restore: RestorePoint,
+  before: number,
+): Promise<RestoredState | undefined> {
   const { identity } = request;
+  const gone = await goneOnSince(request, restore, before);
+  if (gone !== undefined) return await fromEpoch(request, gone);
   const mine = (shard: number): boolean => shard % identity.slots === identity.slot;
   switch (restore.kind) {
     case "none":
@@ -97,6 +139,22 @@ async function fromRestorePoint(request: RestoreRequest, restore: RestorePoint):
     case "checkpoint":
       return await fromEpoch(request, restore);
   }
+}
+
+/** The newest epoch that went on from this place, where the operator could not tell whether one has. */
+async function goneOnSince(
+  request: RestoreRequest,
+  { since = Infinity, ...restore }: RestorePoint,
+  before: number,
+): Promise<Extract<RestorePoint, { kind: "checkpoint" }> | undefined> {
+  const epochs = since < before ? await epochsBefore(request, before) : [];
+  for (const epoch of epochs.filter((e) => e >= since)) {
+    const found = await originOf(request, epoch);
+    if (found === undefined) continue;
+    const allowed = "allowNonRestoredState" in restore && restore.allowNonRestoredState === true;
+    return { kind: "checkpoint", epoch, slots: found.slots, ...(allowed ? { allowNonRestoredState: true } : {}) };
+  }
+  return undefined;
 }
 
 /** Whoever took a savepoint committed all of it; but they may still be alive, and must not write any more. */
@@ -151,18 +209,26 @@ async function fromOrigin(
   owner: { slot: number; slots: number },
 ): Promise<RestoredState | undefined> {
   const { storage, identity } = request;
-  const path = originPath(identity, epoch);
-  const bytes = await readDocument(storage, path);
-  if (bytes === undefined) {
+  const found = await originOf(request, epoch);
+  if (found === undefined) {
     const folder = `${storage.uri}/${epochFolder(identity, epoch)}`;
     throw new WeirError(
       "CHECKPOINT_CORRUPT",
       `${folder} has neither a checkpoint of slot ${owner.slot} nor origin.json; it is not empty by itself, so nothing is started from it`,
     );
   }
-  const { restore } = unseal(bytes, origin, `${storage.uri}/${path}`);
-  const state = await fromRestorePoint(request, restore);
+  const state = await fromRestorePoint(request, found.restore, epoch);
   return state === undefined ? undefined : { ...state, parts: state.parts.map((part) => ownedBy(part, owner)) };
+}
+
+/** What an epoch's first worker wrote down. */
+async function originOf(
+  { storage, identity }: RestoreRequest,
+  epoch: number,
+): Promise<z.infer<typeof origin> | undefined> {
+  const path = originPath(identity, epoch);
+  const bytes = await readDocument(storage, path);
+  return bytes === undefined ? undefined : unseal(bytes, origin, `${storage.uri}/${path}`);
 }
 
 /** Of a part, what slot `slot` of `slots` would have restored from it. */

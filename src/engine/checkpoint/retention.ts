@@ -1,5 +1,5 @@
 import { checkpointsNeeded } from "./increments.ts";
-import { checkpointIds, checkpointsFolder, epochFolder, slotFolder, type SlotIdentity } from "./layout.ts";
+import { checkpointIds, checkpointsFolder, EPOCH, epochFolder, slotFolder, type SlotIdentity } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { isCompleted } from "./newest.ts";
 import { readManifest } from "./snapshot-reader.ts";
@@ -63,7 +63,7 @@ async function removeOlderEpochs(storage: Storage, identity: SlotIdentity): Prom
     if (finished === undefined) return false;
   }
   for (const name of await storage.list(checkpointsFolder(identity))) {
-    const epoch = /^e([0-9]+)$/.exec(name)?.[1];
+    const epoch = EPOCH.exec(name)?.[1];
     if (epoch !== undefined && Number(epoch) < identity.epoch) {
       await storage.remove(epochFolder(identity, Number(epoch)));
     }

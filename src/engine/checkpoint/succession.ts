@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { WeirError } from "../../errors.ts";
-import { checkpointsFolder, slotFolder, type SlotIdentity } from "./layout.ts";
+import { checkpointsFolder, EPOCH, slotFolder, type SlotIdentity } from "./layout.ts";
 import { seal, unseal } from "./sealed.ts";
 import { readDocument } from "./snapshot-reader.ts";
 import type { Storage } from "./storage.ts";
@@ -12,7 +12,6 @@ import type { Storage } from "./storage.ts";
  * makes the same commits.
  */
 const SUCCESSOR = /^a([0-9]+)$/;
-const EPOCH = /^e([0-9]+)$/;
 
 /** Before anything is read: who looks for successors from now on finds this worker. */
 export async function announce(storage: Storage, identity: SlotIdentity): Promise<void> {

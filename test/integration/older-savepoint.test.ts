@@ -1,0 +1,66 @@
+/** A job that goes back to an older savepoint while its worker of before is still alive, as on a node that is cut off. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { RestorePoint } from "../../src/api/worker-protocol.ts";
+import { builtInConnectors } from "../../src/engine/connectors/registry.ts";
+import type { RunningSlot } from "../../src/engine/runtime/slot.ts";
+import { countingPlan } from "../builders/counting-program.ts";
+import { databaseOutside, kafkaOutside, type Outside } from "../builders/exactly-once-outside.ts";
+import { runSlot, stopWithSavepoint } from "../builders/running-slot.ts";
+
+const outsides: readonly [string, () => Promise<Outside>][] = [
+  ["Kafka", kafkaOutside],
+  ["PostgreSQL", () => databaseOutside("postgres")],
+];
+
+describe.each(outsides)("a job that writes exactly once into %s and goes back to an older savepoint", (name, open) => {
+  let outside: Outside;
+  let folder = "";
+  beforeAll(async () => {
+    outside = await open();
+  });
+  afterAll(() => outside?.close());
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "weir-older-"));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+  it("takes nothing more from workers that began after that savepoint, whatever epoch they are of", async () => {
+    const place = await outside.place(`older_${name.toLowerCase()}`);
+    const [sink] = place.sinks;
+    const datagen = { splits: 2, rate: 2_000 };
+    const plan = countingPlan({ datagen, ...(sink === undefined ? {} : { sink }) });
+    const start = (epoch: number, restore: RestorePoint): Promise<RunningSlot> =>
+      runSlot({
+        plan,
+        connectors: builtInConnectors,
+        uri: `file://${folder}/state`,
+        secret: outside.secret,
+        epoch,
+        restore,
+        start: { lineage: name },
+      });
+    const goneOn = async (slot: RunningSlot): Promise<void> => {
+      await expect.poll(() => slot.measure().totalIn, { timeout: 60_000 }).toBeGreaterThan(100);
+      expect(await slot.checkpoint()).toMatchObject({ ok: true });
+    };
+    const first = await start(1, { kind: "none" });
+    await goneOn(first);
+    const older = await stopWithSavepoint([first], `file://${folder}/savepoint`);
+
+    const cutOff = await start(2, older);
+    await goneOn(cutOff);
+    const [before] = await place.count();
+    const again = await start(3, older);
+    expect(await cutOff.checkpoint()).toMatchObject({ ok: false });
+    await expect(cutOff.done).rejects.toMatchObject({
+      code: expect.stringMatching(/TRANSACTION_LOST|WORKER_REFUSED/) as string,
+    });
+    expect((await place.count())[0]).toEqual(before);
+    await goneOn(again);
+    await again.stop("Checkpoint", false);
+    await expect(start(2, older)).rejects.toMatchObject({ code: "WORKER_REFUSED" });
+  });
+});
