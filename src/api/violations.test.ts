@@ -22,7 +22,17 @@ describe("the violations of an object", () => {
   });
 
   it.each([
-    [{ pipeline: { nodes }, paralelism: 2 }, 'spec: unknown field "paralelism"'],
+    [{ pipeline: { nodes }, paralelism: 2 }, 'spec: unknown field "paralelism"; did you mean "parallelism"?'],
+    [{ pipelin: { nodes } }, 'spec: unknown field "pipelin"; did you mean "pipeline"?'],
+    [{ pipeline: { nodes }, zzz: 1 }, 'spec: unknown field "zzz"'],
+    [
+      { pipeline: { nodes: [...nodes, { name: "hot", form: ["events"], filtr: "true" }] } },
+      'spec.pipeline.nodes[hot]: unknown field "form"; did you mean "from"?',
+    ],
+    [
+      { pipeline: { nodes: [...nodes, { name: "hot", form: ["events"], filtr: "true" }] } },
+      'spec.pipeline.nodes[hot]: unknown field "filtr"; did you mean "filter"?',
+    ],
     [{ pipeline: { nodes }, parallelism: "2" }, "spec.parallelism: must be a number, not a string"],
     [{ pipeline: { nodes }, parallelism: 0 }, "spec.parallelism: must be at least 1"],
     [{ pipeline: { nodes }, desiredState: "On" }, "spec.desiredState: must be Running or Paused or Stopped"],

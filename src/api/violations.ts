@@ -2,8 +2,10 @@ import type { z } from "zod";
 import { controlPolicy } from "./control-policy.schema.ts";
 import type { KindName } from "./group.ts";
 import { maintenanceWindow } from "./maintenance-window.schema.ts";
+import { toOpenApi, type OpenApiSchema } from "./openapi.ts";
 import type { Problem } from "./problem.ts";
 import { streamingJob } from "./streaming-job.schema.ts";
+import { suggestion } from "./suggestion.ts";
 
 const SCHEMAS: Record<KindName, z.ZodType> = {
   StreamingJob: streamingJob,
@@ -14,8 +16,12 @@ const SCHEMAS: Record<KindName, z.ZodType> = {
 /** What of an object breaks its schema: the verdict of the API server with strict field validation, without one. */
 export function violations(kind: KindName, object: unknown): Problem[] {
   const result = SCHEMAS[kind].safeParse(withoutNulls(object), { reportInput: true });
-  return result.success ? [] : result.error.issues.map((issue) => problemOf(issue, object));
+  return result.success ? [] : result.error.issues.flatMap(oneByOne).map((issue) => problemOf(kind, issue, object));
 }
+
+/** Each unknown field has a place of its own. */
+const oneByOne = (issue: z.core.$ZodIssue): z.core.$ZodIssue[] =>
+  issue.code === "unrecognized_keys" ? issue.keys.map((key) => ({ ...issue, keys: [key] })) : [issue];
 
 /** The API server drops fields that are null before it validates; items of lists it keeps. */
 export function withoutNulls(value: unknown): unknown {
@@ -25,15 +31,30 @@ export function withoutNulls(value: unknown): unknown {
   return Object.fromEntries(kept.map(([key, child]) => [key, withoutNulls(child)]));
 }
 
-function problemOf(issue: z.core.$ZodIssue, object: unknown): Problem {
+function problemOf(kind: KindName, issue: z.core.$ZodIssue, object: unknown): Problem {
   const [unknown] = issue.code === "unrecognized_keys" ? issue.keys : [];
+  const meant = unknown === undefined ? "" : suggestion(unknown, fieldsAt(kind, issue.path));
   return {
     code: "SPEC_INVALID",
     path: pathOf(issue.path, object),
-    message: messageOf(issue) + chosen(issue, object),
+    message: messageOf(issue) + chosen(issue, object) + meant,
     keys: issue.path,
     ...(unknown === undefined ? {} : { unknown }),
   };
+}
+
+const structures = new Map<KindName, OpenApiSchema>();
+
+/** Names of the fields that the schema has at a place. */
+function fieldsAt(kind: KindName, path: readonly PropertyKey[]): readonly string[] {
+  const whole = structures.get(kind) ?? toOpenApi(SCHEMAS[kind]);
+  structures.set(kind, whole);
+  const at = path.reduce<OpenApiSchema | undefined>(
+    (schema, key) =>
+      typeof key === "number" ? schema?.items : (schema?.properties?.[String(key)] ?? schema?.additionalProperties),
+    whole,
+  );
+  return Object.keys(at?.properties ?? {});
 }
 
 /** Of choices, those that were made: too many, or one that YAML reads as null. */

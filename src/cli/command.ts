@@ -1,4 +1,4 @@
-import { suggestion } from "../expression/diagnostic.ts";
+import { suggestion } from "../api/suggestion.ts";
 
 /** One verb of `weir`. A command gets its arguments already split off and returns the exit code. */
 export interface Command {

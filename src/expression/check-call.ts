@@ -1,4 +1,4 @@
-import { suggestion } from "./diagnostic.ts";
+import { suggestion } from "../api/suggestion.ts";
 import type { Node } from "./expression.ts";
 import { matcher } from "./regex/match.ts";
 import type { CelFunction, Overload } from "./runtime/function.ts";

@@ -1,7 +1,7 @@
 import { checkCall } from "./check-call.ts";
 import { checkMethod } from "./check-macro.ts";
 import { checkBinary } from "./check-operator.ts";
-import { suggestion } from "./diagnostic.ts";
+import { suggestion } from "../api/suggestion.ts";
 import type { BinaryOperator, Node } from "./expression.ts";
 import type { Checker, Place, Scope } from "./scope.ts";
 import { condition, invalid } from "./scope.ts";

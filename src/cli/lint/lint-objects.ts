@@ -5,7 +5,7 @@ import type { Pipeline } from "../../api/pipeline.schema.ts";
 import type { StreamingJobSpec } from "../../api/streaming-job.schema.ts";
 import { withoutNulls } from "../../api/violations.ts";
 import type { Plan } from "../../engine/plan.ts";
-import { suggestion } from "../../expression/diagnostic.ts";
+import { suggestion } from "../../api/suggestion.ts";
 import type { Finding } from "./finding.ts";
 import { jobWarnings } from "./job-warnings.ts";
 import { objectsOf, placeOf } from "./located-object.ts";

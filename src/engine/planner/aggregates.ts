@@ -1,5 +1,5 @@
 import { WeirError } from "../../errors.ts";
-import { suggestion } from "../../expression/diagnostic.ts";
+import { suggestion } from "../../api/suggestion.ts";
 import type { AggregateFunction, PlanAggregate } from "../plan.ts";
 import { nodePath } from "./expressions.ts";
 
