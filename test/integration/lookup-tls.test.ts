@@ -3,11 +3,14 @@ import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { TlsConfig } from "../../src/engine/connectors/credentials.ts";
 import { httpLookup } from "../../src/engine/connectors/http/lookup.ts";
+import { redisLookup } from "../../src/engine/connectors/redis/lookup.ts";
 import type { LookupBackend } from "../../src/engine/lookups/lookup-backend.ts";
 import { connectorContext } from "../builders/connector-context.ts";
-import { makeBrokerPki, type BrokerPki } from "../servers/kafka-security.ts";
+import { makeBrokerPki, makeSelfSigned, type BrokerPki } from "../servers/kafka-security.ts";
+import { startRedis, type RedisServer } from "../servers/redis.ts";
 
 let folder = "";
 let pki: BrokerPki;
@@ -65,4 +68,49 @@ it("waits for a certificate that is not mounted yet, and says which", async () =
   await expect(found()).rejects.toThrow('Secret "client" has no key "tls.key"');
   mounted["Secret/client/tls.key"] = pki.clientKey;
   expect(await found()).toHaveProperty("rows");
+});
+
+describe.each(["http", "redis"] as const)("a lookup of %s at a server whose certificate nobody has signed", (kind) => {
+  let selfSigned: BrokerPki["server"];
+  let web: Server;
+  let redis: RedisServer;
+  beforeAll(async () => {
+    selfSigned = await makeSelfSigned(folder, "self");
+    web = createServer({ cert: selfSigned.certificate, key: selfSigned.key }, (_, response) => response.end('{"n":1}'));
+    await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));
+    redis = await startRedis(selfSigned);
+    await redis.set({ "goods:k": '{"n":1}' });
+  });
+  afterAll(async () => {
+    web.closeAllConnections();
+    web.close();
+    await redis.close();
+  });
+
+  async function asked(tls: TlsConfig, host: string): Promise<unknown> {
+    const context = { ...connectorContext().source, referenced: redis.referenced };
+    const own =
+      kind === "redis"
+        ? redisLookup.open({ ...redis.connection, host, port: redis.tlsPort, path: "goods:{key}", tls }, context)
+        : httpLookup.open(
+            { url: `https://${host}:${(web.address() as AddressInfo).port}`, path: "/{key}", tls },
+            context,
+          );
+    try {
+      return (await own.find(["k"], AbortSignal.timeout(30_000)))[0];
+    } finally {
+      await own.close();
+    }
+  }
+
+  it.each(["localhost", "127.0.0.1"])("refuses it at %s, and says which setting would take it", async (host) => {
+    await expect(asked({}, host)).rejects.toThrow(
+      /not signed by a CA that is trusted here; put the CA's certificate into tls\.caSecretRef or tls\.caRef, or for a trial set tls\.insecureSkipVerify/,
+    );
+    await expect(asked({ insecureSkipVerify: false }, host)).rejects.toThrow(/self-signed certificate/);
+  });
+
+  it.each(["localhost", "127.0.0.1"])("takes it at %s where insecureSkipVerify says so", async (host) => {
+    expect(await asked({ insecureSkipVerify: true }, host)).toEqual({ rows: [Buffer.from('{"n":1}')] });
+  });
 });

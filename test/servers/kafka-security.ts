@@ -20,15 +20,25 @@ export interface BrokerPki {
 }
 
 /** EC P-256, because RSA would cost seconds. */
+async function makeCertificate(dir: string, name: string, extra: readonly string[]): Promise<void> {
+  const file = join(dir, name);
+  const subject = ["-subj", `/CN=${name}`, "-days", "30"];
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", `${file}.key`];
+  const args = ["req", "-x509", ...subject, ...key, "-out", `${file}.crt`, ...extra];
+  await promisify(execFile)("openssl", args);
+}
+
+/** Of a server at localhost, by name and by address. */
+export async function makeSelfSigned(dir: string, name: string): Promise<BrokerPki["server"]> {
+  await makeCertificate(dir, name, ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
+  const text = (suffix: string): string => readFileSync(join(dir, `${name}.${suffix}`), "utf8");
+  return { certificate: text("crt"), key: text("key") };
+}
+
 export async function makeBrokerPki(dir: string): Promise<BrokerPki> {
   const file = (name: string): string => join(dir, name);
   const text = (name: string): string => readFileSync(file(name), "utf8");
-  const certificate = async (name: string, extra: readonly string[]): Promise<void> => {
-    const subject = ["-subj", `/CN=${name}`, "-days", "30"];
-    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", file(`${name}.key`)];
-    const args = ["req", "-x509", ...subject, ...key, "-out", file(`${name}.crt`), ...extra];
-    await promisify(execFile)("openssl", args);
-  };
+  const certificate = (name: string, extra: readonly string[]): Promise<void> => makeCertificate(dir, name, extra);
   const signed = ["-CA", file("ca.crt"), "-CAkey", file("ca.key"), "-addext", "basicConstraints=critical,CA:FALSE"];
   await Promise.all([certificate("ca", []), certificate("other-ca", [])]);
   await Promise.all([

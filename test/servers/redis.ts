@@ -1,5 +1,5 @@
 /** A real Redis server of Debian's package, with a password. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { execFile } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,8 @@ import { freePorts } from "./free-ports.ts";
 import { startGuarded, type GuardedProcess } from "./guarded-process.ts";
 
 export interface RedisServer {
+  /** Of a server with a certificate: where it speaks TLS. */
+  readonly tlsPort: number;
   /** The fields of a connection, as a plan has them. */
   readonly connection: { readonly host: string; readonly port: number; readonly secretRef: { readonly name: string } };
   readonly referenced: ConnectorContext["referenced"];
@@ -26,12 +28,15 @@ const READY_MS = 180_000;
 const secret: ConnectorContext["referenced"] = (kind, name, key) =>
   kind === "Secret" && name === "redis" ? { username: "default\n", password: PASSWORD }[key] : undefined;
 
-export async function startRedis(): Promise<RedisServer> {
+/** With a certificate it speaks TLS as well, on a port of its own. */
+export async function startRedis(certificate?: { certificate: string; key: string }): Promise<RedisServer> {
   await promisify(execFile)("bash", [join(import.meta.dirname, "../../scripts/servers/packages.sh"), "redis-server"]);
   const folder = mkdtempSync(join(tmpdir(), "weir-redis-"));
-  const [port = 0] = await freePorts(1);
-  let running = await launch(folder, port);
+  const [port = 0, tlsPort = 0] = await freePorts(2);
+  const tls = certificate === undefined ? {} : tlsFlags(folder, tlsPort, certificate);
+  let running = await launch(folder, port, tls);
   return {
+    tlsPort,
     connection: { host: "127.0.0.1", port, secretRef: { name: "redis" } },
     referenced: secret,
     set: (values) =>
@@ -44,7 +49,7 @@ export async function startRedis(): Promise<RedisServer> {
       await running.exited;
     },
     restart: async () => {
-      running = await launch(folder, port);
+      running = await launch(folder, port, tls);
     },
     close: async () => {
       running.kill("SIGKILL");
@@ -68,8 +73,18 @@ async function asked(port: number, work: (client: ReturnType<typeof clientOf>) =
 const clientOf = (port: number) =>
   createClient({ password: PASSWORD, socket: { host: "127.0.0.1", port, reconnectStrategy: false } });
 
-async function launch(folder: string, port: number): Promise<GuardedProcess> {
+type Flags = Readonly<Record<string, string | number>>;
+
+function tlsFlags(folder: string, port: number, { certificate, key }: { certificate: string; key: string }): Flags {
+  writeFileSync(join(folder, "tls.crt"), certificate);
+  writeFileSync(join(folder, "tls.key"), key, { mode: 0o600 });
+  const files = { "tls-cert-file": join(folder, "tls.crt"), "tls-key-file": join(folder, "tls.key") };
+  return { "tls-port": port, "tls-auth-clients": "no", ...files };
+}
+
+async function launch(folder: string, port: number, more: Flags): Promise<GuardedProcess> {
   const flags = {
+    ...more,
     port,
     bind: "127.0.0.1",
     dir: folder,

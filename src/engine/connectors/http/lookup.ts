@@ -5,6 +5,7 @@ import type { Found, LookupBackend, LookupFactory } from "../../lookups/lookup-b
 import type { ConnectorContext } from "../connector.ts";
 import { readLogin, readTls } from "../credentials.ts";
 import type { TlsConfig } from "../credentials.ts";
+import { withTlsAdvice } from "../tls-advice.ts";
 
 interface HttpLookupConfig {
   readonly url: string;
@@ -64,7 +65,9 @@ function connectorOf(tls: TlsConfig, ctx: ConnectorContext): buildConnector.conn
 type Options = NonNullable<Parameters<typeof request>[1]>;
 
 async function get(url: string, options: Options): Promise<readonly Found[]> {
-  const { statusCode, body } = await request(url, options);
+  const { statusCode, body } = await request(url, options).catch((e: unknown) => {
+    throw withTlsAdvice(e, new URL(url).hostname);
+  });
   if ([204, 404, 410].includes(statusCode)) {
     await body.dump();
     return [{ rows: [] }];

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { createClient } from "@redis/client";
 import { messageOf } from "../../../errors.ts";
 import { jsonRow, partsOf } from "../../lookups/lookup-backend.ts";
@@ -5,6 +6,7 @@ import type { Found, LookupBackend, LookupFactory } from "../../lookups/lookup-b
 import type { ConnectorContext } from "../connector.ts";
 import { readLogin, readTls, refusedLogin } from "../credentials.ts";
 import type { TlsConfig } from "../credentials.ts";
+import { withTlsAdvice } from "../tls-advice.ts";
 
 interface RedisLookupConfig {
   readonly host: string;
@@ -37,7 +39,8 @@ function backend(config: RedisLookupConfig, ctx: ConnectorContext): LookupBacken
     // Its commands fail with it; an event that nobody hears would end the process.
     client.on("error", () => undefined);
     await client.connect().catch((e: unknown) => {
-      throw /^(WRONGPASS|NOAUTH|NOPERM)\b/.test(messageOf(e)) ? refusedLogin(e, config.secretRef) : e;
+      if (/^(WRONGPASS|NOAUTH|NOPERM)\b/.test(messageOf(e))) throw refusedLogin(e, config.secretRef);
+      throw withTlsAdvice(e, config.host);
     });
     return client;
   };
@@ -77,7 +80,10 @@ function newClient({ host, port = PORT, secretRef, tls }: RedisLookupConfig, ctx
   const socket = { host, port, connectTimeout: CONNECT_MS, reconnectStrategy: false } as const;
   return createClient({
     ...(secretRef === undefined ? {} : readLogin(secretRef.name, ctx)),
-    socket: tls === undefined ? socket : { ...socket, tls: true, servername: host, ...readTls(tls, ctx) },
+    socket: tls === undefined ? socket : { ...socket, tls: true, ...named(host), ...readTls(tls, ctx) },
     disableOfflineQueue: true,
   });
 }
+
+/** An address is no name that may be asked for (RFC 6066 §3); the certificate is held against it all the same. */
+const named = (host: string): { servername?: string } => (isIP(host) === 0 ? { servername: host } : {});
