@@ -19,7 +19,7 @@ describe("schedules", () => {
     ["a * * * *", "minute"],
     [", * * * *", "minute"],
   ])("names the field of %s that is wrong", (schedule, field) => {
-    expect(cronProblem(schedule)).toContain(`is not a ${field}`);
+    expect(cronProblem(schedule)).toContain(`is no ${field}`);
   });
 
   it.each(["0 0 30 2 *", "0 0 31 4,jun *", "0 0 31 feb-feb *"])("refuses %s, which never comes", (schedule) => {

@@ -26,7 +26,7 @@ export function cronProblem(schedule: string): string | null {
   if (parts.length !== FIELDS.length) return `"${schedule}" does not have five fields`;
   for (const [i, field] of FIELDS.entries()) {
     const bad = (parts[i] ?? "").split(",").find((item) => !itemFits(item, field));
-    if (bad !== undefined) return `"${bad}" is not a ${field.name} (${field.min}-${field.max}) in "${schedule}"`;
+    if (bad !== undefined) return `"${bad}" is no ${field.name} (${field.min}-${field.max}) in "${schedule}"`;
   }
   return neverComes(parts) ? `"${schedule}" never comes: no such month has that day` : null;
 }

@@ -85,6 +85,8 @@ function checkInput(name: string, input: string, byName: Nodes): Problem[] {
 
 /** Dropping late records silently is the field's custom; dropping dead letters or results is a mistake. */
 function checkOutputs(node: PipelineNode, consumed: ReadonlySet<string>): Problem[] {
+  const wrong = caseNames(node);
+  if (wrong.length > 0) return wrong;
   const outputs = outputsOf(node);
   const read = (output: string): boolean => consumed.has(`${node.name}.${output}`);
   const found: Problem[] = [];
@@ -97,6 +99,27 @@ function checkOutputs(node: PipelineNode, consumed: ReadonlySet<string>): Proble
     found.push(problem(at(node.name, "name"), "no node reads its records; give it a sink or remove it"));
   }
   return found;
+}
+
+/** Outputs that nodes have anyhow. */
+const OWN_OUTPUTS: readonly string[] = ["out", "dead", "late"];
+
+/** Two outputs of one name could not be told apart by those who read them. */
+function caseNames({ name, branch }: PipelineNode): Problem[] {
+  if (branch === undefined) return [];
+  const { cases, otherwise } = branch;
+  const named = [
+    ...cases.map((c, i) => ({ output: c.name, where: `branch.cases[${i}].name` })),
+    ...(otherwise === undefined ? [] : [{ output: otherwise, where: "branch.otherwise" }]),
+  ];
+  return named.flatMap(({ output, where }, i) => {
+    if (OWN_OUTPUTS.includes(output))
+      return problem(at(name, where), `"${output}" is an output that nodes have anyhow; give the case another name`);
+    const first = named.findIndex((other) => other.output === output);
+    return first < i
+      ? problem(at(name, where), `another case before it is called "${output}"; give each its own name`)
+      : [];
+  });
 }
 
 function cycles(nodes: readonly PipelineNode[], byName: Nodes): Problem[] {

@@ -75,10 +75,13 @@ export function never(field: string, message: string): Rule<object> {
   return { cel: `!has(self.${field})`, message, holds: (value) => (value as Fields)[field] === undefined };
 }
 
+/** Of a list; `violations` says which name. */
+export const NOT_UNIQUE = "names must be unique";
+
 /** A list whose items have unique names: server-side apply merges it by name, and the API server refuses duplicates. */
 export function byName<T extends { readonly name: string }, S extends z.ZodType<T[]>>(schema: S): S {
   const unique = schema.refine((items) => new Set(items.map((i) => i.name)).size === items.length, {
-    message: "names must be unique",
+    message: NOT_UNIQUE,
   }) as S;
   return keywords(unique, { "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] });
 }

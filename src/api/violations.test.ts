@@ -37,7 +37,19 @@ describe("the violations of an object", () => {
     [{ pipeline: { nodes }, parallelism: 0 }, "spec.parallelism: must be at least 1"],
     [{ pipeline: { nodes }, desiredState: "On" }, "spec.desiredState: must be Running or Paused or Stopped"],
     [{ pipeline: {} }, "spec.pipeline.nodes: is required"],
-    [{ pipeline: { nodes: [] } }, "spec.pipeline.nodes: must have at least 1 items"],
+    [{ pipeline: { nodes: [] } }, "spec.pipeline.nodes: must have at least 1 item"],
+    [
+      { pipeline: { nodes }, checkpoint: { interval: 10 } },
+      "spec.checkpoint.interval: must be a duration such as 1m30s, 250ms or 24h, not a number",
+    ],
+    [
+      { pipeline: { nodes }, parameters: { a: 5 } },
+      'spec.parameters.a: must be a string, not a number; write "5", in quotes',
+    ],
+    [
+      { pipeline: { nodes: [...nodes, { name: "out", from: ["events"], filter: "true" }] } },
+      'spec.pipeline.nodes[out].name: another one before it is called "out"; give each its own name',
+    ],
     [
       { pipeline: { nodes: [{ name: "hot", from: "a" }] } },
       "spec.pipeline.nodes[hot].from: must be an array, not a string",
@@ -58,6 +70,13 @@ describe("the violations of an object", () => {
     ],
   ])("say where and what: %j", (spec, expected) => {
     expect(violations("StreamingJob", job(spec)).map((v) => `${v.path}: ${v.message}`)).toContainEqual(expected);
+  });
+
+  it("name the field that is not known, and not every other that could be there instead", () => {
+    const spec = { pipeline: { nodes: [...nodes, { name: "hot", from: ["events"], fliter: "true" }] } };
+    const [found, ...others] = violations("StreamingJob", job(spec));
+    expect(found).toMatchObject({ message: 'unknown field "fliter"; did you mean "filter"?', unknown: "fliter" });
+    expect(others).toEqual([]);
   });
 
   it("survive anything that is not an object", () => {

@@ -63,7 +63,24 @@ const KNOWN_ELSEWHERE: Readonly<Record<string, string>> = {
   substr: "substring",
 };
 
+/** What CEL has another way to say. */
+const SAID_OTHERWISE: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(["coalesce", "ifnull", "nvl"].map((name) => [name, "write has(x) && x != null ? x : other"])),
+  if: "write condition ? value : other",
+  concat: "write a + b, with string(…) around what is no text",
+  now: "time is that of the records: event.ts, or a window",
+  tostring: "write string(x)",
+  ...Object.fromEntries(
+    ["count", "sum", "avg", "first", "last", "collect", "percentile"].map((name) => [
+      name,
+      "it is an aggregate, for a node with keyBy and aggregate",
+    ]),
+  ),
+};
+
 function similar(name: string): string {
+  const otherwise = SAID_OTHERWISE[name.toLowerCase()];
+  if (otherwise !== undefined) return `; ${otherwise}`;
   const here = KNOWN_ELSEWHERE[name.toLowerCase()];
   if (here !== undefined) return `; here it is "${here}"`;
   return (

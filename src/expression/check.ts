@@ -72,6 +72,16 @@ function literal(value: unknown, node: Syntax, scope: Scope): Node {
   throw invalid(scope, node, "bytes and unsigned numbers are not part of the language; write a text or an int");
 }
 
+/** Of Python, SQL and YAML, by their small letters. */
+const CONSTANTS: Readonly<Record<string, string>> = {
+  null: "null",
+  none: "null",
+  nil: "null",
+  undefined: "has(…), or null",
+  true: "true",
+  false: "false",
+};
+
 function variable(name: string, node: Syntax, scope: Scope): Node {
   const local = scope.locals.get(name);
   if (local !== undefined) return { kind: "local", type: local.type, slot: local.slot };
@@ -79,6 +89,8 @@ function variable(name: string, node: Syntax, scope: Scope): Node {
   if (type !== undefined) return { kind: "path", type, path: [name] };
   const known = [...scope.variables.keys(), ...scope.locals.keys()];
   const near = suggestion(name, known);
+  const constant = CONSTANTS[name.toLowerCase()];
+  if (constant !== undefined) throw invalid(scope, node, `there is no variable "${name}"; write ${constant}`);
   const asField = scope.variables.has("event") ? `; a field of the record is written event.${name}` : "";
   throw invalid(scope, node, `there is no variable "${name}"${near || asField} (known: ${known.join(", ")})`);
 }

@@ -11,7 +11,7 @@ import { nameOfType, typeOfVariable } from "./value-type.ts";
 export interface ParseOptions {
   /** Names in scope and what is known of them. Default: `event` and `params`, both dyn. */
   readonly variables?: Readonly<Record<string, VariableType>>;
-  /** What the result must be: "bool" for conditions, "list" for what gives many, "number" for what is added up, "ranked" for numbers and texts. A dyn result passes and is checked when it is there. */
+  /** What the result must be: "bool" for conditions, "list" for what gives many, "number" for what is added up, "key" for what groups, "ranked" for numbers and texts. A dyn result passes and is checked when it is there. */
   readonly result?: ResultKind;
 }
 export type ResultKind = keyof typeof RESULTS | "any";
@@ -28,6 +28,11 @@ const RESULTS = {
     kinds: ["int", "double", "null"],
     must: "the value must be a number",
     instead: "convert it, for example by double(…) or size(…)",
+  },
+  key: {
+    kinds: ["int", "double", "string", "bool", "null", "list"],
+    must: "a key must be a text, a number, true, false, null or a list of these",
+    instead: "convert it, for example by string(…) or millis(…)",
   },
   ranked: {
     kinds: ["int", "double", "string", "null"],

@@ -29,6 +29,14 @@ async function weir(...argv: string[]): Promise<{ code: number; out: string; err
 const fixture = (name: string): string => join(fixtures, `${name}.yaml`);
 
 describe("weir lint", () => {
+  it("refuses a file whose bytes are no UTF-8, where they are not", async () => {
+    const file = join(folder, "latin1.yaml");
+    writeFileSync(file, Buffer.from("kind: x\nwhere: 'Gr\u00FC\u00DFe'\n", "latin1"));
+    const { code, out } = await weir("lint", file);
+    expect(out).toContain("latin1.yaml:2:11: error: this character is not UTF-8; save the file as UTF-8");
+    expect(code).toBe(1);
+  });
+
   const broken = readdirSync(fixtures).filter((file) => file.endsWith(".yaml"));
 
   it.each(broken)("says of %s what is wrong and where", async (file) => {

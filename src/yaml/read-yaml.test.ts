@@ -23,6 +23,14 @@ describe("reading YAML", () => {
     ["a key that is there twice", "a: 1\na: 2\n", "line 2, column 1: duplicated mapping key"],
     ["a list that does not end", "a: [1", "line 1, column 6: unexpected end of the stream within a flow collection"],
     [
+      "an expression that YAML takes apart",
+      "a: {b: event.c ? [1] : 2}",
+      "column 18: missed comma between flow collection entries; an expression with a comma, a bracket",
+    ],
+    ["an expression that begins with !", "a: !event.b", "column 4: unknown scalar tag !<!event.b>; a text that begins"],
+    ["a tab", "a:\n\tb: 1", "line 2, column 1: tab characters must not be used in indentation; indent by spaces"],
+    ["a text that is UTF-16", "a\u0000:\u0000", "null byte is not allowed in input; save the file as UTF-8"],
+    [
       "a tag of a program",
       'a: !!js/function "x"',
       "line 1, column 4: unknown scalar tag !<tag:yaml.org,2002:js/function>",

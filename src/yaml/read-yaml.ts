@@ -4,6 +4,7 @@ import { WeirError } from "../errors.ts";
 import { lineColumn } from "./line-column.ts";
 import type { PlaceNode } from "./place-tree.ts";
 import { placeTree } from "./place-tree.ts";
+import { hinted } from "./yaml-hint.ts";
 
 /** JSON's types, and merges (`<<: *name`), which kubectl takes, too. */
 const SCHEMA = CORE_SCHEMA.withTags(mergeTag);
@@ -41,8 +42,9 @@ function parsed(source: string, limits: { readonly maxAliases?: number }): { eve
     if (!(e instanceof YAMLException)) throw e;
     const offset = Math.min(e.mark?.position ?? 0, source.length);
     const { line, column } = lineColumn(source, offset);
-    const place = { offset, message: `not YAML: ${e.reason}` };
-    throw new WeirError("SPEC_INVALID", `is not YAML: line ${line}, column ${column}: ${e.reason}`, {
+    const reason = hinted(e.reason);
+    const place = { offset, message: `not YAML: ${reason}` };
+    throw new WeirError("SPEC_INVALID", `is not YAML: line ${line}, column ${column}: ${reason}`, {
       cause: e,
       place,
     });

@@ -105,7 +105,7 @@ describe("a policy", () => {
 
 describe("a maintenance window", () => {
   it.each([
-    ["a minute that is none", { schedule: "61 2 * * *" }, 'spec.schedule: "61" is not a minute (0-59) in "61 2 * * *"'],
+    ["a minute that is none", { schedule: "61 2 * * *" }, 'spec.schedule: "61" is no minute (0-59) in "61 2 * * *"'],
     ["a day that never comes", { schedule: "0 2 30 2 *" }, 'spec.schedule: "0 2 30 2 *" never comes'],
     [
       "an unknown time zone",

@@ -31,6 +31,8 @@ export function objectsOf(file: TextFile): { objects: LocatedObject[]; findings:
   });
   if (Buffer.byteLength(bare.text) > MAX_MANIFEST_BYTES)
     return { objects: [], findings: [problem(0, "the file is larger than 1 MiB; split it")] };
+  if (file.notUtf8 !== undefined)
+    return { objects: [], findings: [problem(file.notUtf8, "this character is not UTF-8; save the file as UTF-8")] };
   const objects: LocatedObject[] = [];
   const findings: Finding[] = [];
   try {

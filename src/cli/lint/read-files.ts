@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../../errors.ts";
@@ -9,6 +10,8 @@ export interface TextFile {
   readonly text: string;
   /** Nobody named it: it is below a folder, where files of other tools lie, too. */
   readonly found?: boolean;
+  /** The first character that is none: the file's bytes are not UTF-8 there. */
+  readonly notUtf8?: number;
 }
 
 const MANIFEST = /\.(ya?ml|json)$/;
@@ -21,8 +24,7 @@ export async function readFiles(names: readonly string[], stdin: () => Promise<s
   for (const name of new Set(names)) {
     if (name === "-") files.push({ name: "<stdin>", text: await stdin() });
     else
-      for (const path of await filesOf(name))
-        files.push({ name: path, text: await textOf(path), found: path !== name });
+      for (const path of await filesOf(name)) files.push({ name: path, found: path !== name, ...(await textOf(path)) });
     if (files.length > MAX_FILES) throw new UsageError(`these are more than ${MAX_FILES} files; name fewer`);
   }
   return files;
@@ -51,9 +53,11 @@ async function below(folder: string): Promise<string[]> {
   return files;
 }
 
-async function textOf(path: string): Promise<string> {
+async function textOf(path: string): Promise<Pick<TextFile, "text" | "notUtf8">> {
   try {
-    return await readFile(path, "utf8");
+    const bytes = await readFile(path);
+    const text = bytes.toString("utf8");
+    return isUtf8(bytes) ? { text } : { text, notUtf8: Math.max(0, text.indexOf("\uFFFD")) };
   } catch (e) {
     throw new UsageError(`cannot read ${path}: ${messageOf(e)}`);
   }

@@ -30,8 +30,8 @@ export function broadcastOperation(
     onError: spec.onError ?? "Fail",
     kind: "broadcast",
     keys: [
-      checkExpression({ name, variables: { left }, report }, leftKey),
-      checkExpression({ name, variables: { right }, report }, rightKey),
+      checkExpression({ name, field: "broadcast.leftKey", variables: { left }, report }, leftKey, "key"),
+      checkExpression({ name, field: "broadcast.rightKey", variables: { right }, report }, rightKey, "key"),
     ],
     joinType,
     select: select === undefined ? null : mapFields({ name, variables, report }, "broadcast.select", select),

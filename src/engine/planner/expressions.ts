@@ -7,6 +7,8 @@ import type { ValueType, VariableType } from "../../expression/value-type.ts";
 /** The node that an expression belongs to, and what is known of the events it reads. */
 export interface CheckedNode {
   readonly name: string;
+  /** The field of the node that has the expression, where another could have the same one: `aggregate.total`. */
+  readonly field?: string;
   readonly event?: VariableType | undefined;
   /** Instead of `event`. */
   readonly variables?: Readonly<Record<string, VariableType>>;
@@ -37,18 +39,21 @@ const endsOf = (node: Node): readonly Node[] =>
   node.kind === "conditional" ? [...endsOf(node.yes), ...endsOf(node.no)] : [node];
 
 function checked(at: CheckedNode, text: string, result: ResultKind): Expression | undefined {
-  const { name: node, event = "dyn", variables = { event } } = at;
+  const { name: node, field, event = "dyn", variables = { event } } = at;
   try {
     return parseExpression(text, { result, variables: { ...variables, params: "dyn" } });
   } catch (e) {
     if (!isWeirError(e)) throw e;
-    const place = { message: e.message, ...e.place, path: nodePath(node) };
+    const place = { message: e.message, ...e.place, path: fieldPathOf(node, field) };
     const error = new WeirError(e.code, `node "${node}": ${e.message}`, { cause: e, place });
     if (at.report === undefined) throw error;
     at.report(error);
     return undefined;
   }
 }
+
+const fieldPathOf = (node: string, field: string | undefined): string =>
+  field === undefined ? nodePath(node) : `${nodePath(node)}.${field}`;
 
 /** A node as problems name it. */
 export const nodePath = (node: string): string => `spec.pipeline.nodes[${node}]`;

@@ -31,8 +31,8 @@ export function joinOperation(
     throw new WeirError("PIPELINE_INVALID", `node "${name}": a join needs both keys`);
   const [left = "dyn", right = "dyn"] = sides;
   const keys = [
-    checkExpression({ name, variables: { left }, report }, leftKey),
-    checkExpression({ name, variables: { right }, report }, rightKey),
+    checkExpression({ name, field: "join.leftKey", variables: { left }, report }, leftKey, "key"),
+    checkExpression({ name, field: "join.rightKey", variables: { right }, report }, rightKey, "key"),
   ] as const;
   // A side that may have no row may be compared with null, which a record of a schema never is.
   const variables = { left: joinType === "Outer" ? "dyn" : left, right: joinType === "Inner" ? right : "dyn" } as const;

@@ -13,7 +13,7 @@ export function keyedOperation(spec: PipelineNode, keying: Keying, at: CheckedNo
   const { name, keyBy, aggregate, dedup, topN: ranking } = spec;
   if (spec.distinct !== undefined) return distinct(spec.distinct, keying, at);
   if (keyBy === undefined) throw new WeirError("PIPELINE_INVALID", `node "${name}" needs keyBy`);
-  const key = checkExpression(at, keyBy);
+  const key = checkExpression({ ...at, field: "keyBy" }, keyBy, "key");
   if (dedup !== undefined)
     return { kind: "dedup", key, anyValue: false, ttlMs: milliseconds(dedup.ttl), keying } as const;
   const keyField = plainPath(keyBy)?.at(-1) ?? "key";
@@ -44,14 +44,27 @@ function aggregation(spec: PipelineNode, of: Key & { aggregate: Record<string, s
 }
 
 function distinct({ by = "event", ttl }: NonNullable<PipelineNode["distinct"]>, keying: Keying, at: CheckedNode) {
-  return { kind: "dedup", key: checkExpression(at, by), anyValue: true, ttlMs: milliseconds(ttl), keying } as const;
+  return {
+    kind: "dedup",
+    key: checkExpression({ ...at, field: "distinct" }, by),
+    anyValue: true,
+    ttlMs: milliseconds(ttl),
+    keying,
+  } as const;
 }
 
 function topN({ name, ttl }: PipelineNode, of: Key & { ranking: NonNullable<PipelineNode["topN"]> }, at: CheckedNode) {
   const { ranking, ...keyed } = of;
   const { size, by, order = "Descending" } = ranking;
   checkResult(name, [of.keyField, "rank", "record"], []);
-  return { kind: "topN", ...keyed, size, by: checkExpression(at, by), order, ttlMs: milliseconds(ttl) } as const;
+  return {
+    kind: "topN",
+    ...keyed,
+    size,
+    by: checkExpression({ ...at, field: "topN" }, by, "ranked"),
+    order,
+    ttlMs: milliseconds(ttl),
+  } as const;
 }
 
 const milliseconds = (duration: string | undefined): number => (duration === undefined ? 0 : parseDuration(duration));
@@ -64,12 +77,13 @@ function aggregates(aggregate: Readonly<Record<string, string>>, at: CheckedNode
     const parsed = parseAggregate(at.name, field, text);
     const { fn, arg } = parsed;
     if (arg === null) return parsed;
+    const own = { ...at, field: `aggregate.${field}` };
     if (fn !== "min" && fn !== "max") {
-      checkExpression(at, arg, OF_NUMBERS.has(fn) ? "number" : "any");
+      checkExpression(own, arg, OF_NUMBERS.has(fn) ? "number" : "any");
       return parsed;
     }
     // Numbers are kept in another form than texts, so the type has to be known: where it is not, they are numbers.
-    return isText(at, arg) ? { ...parsed, fn: OF_TEXTS[fn] } : parsed;
+    return isText(own, arg) ? { ...parsed, fn: OF_TEXTS[fn] } : parsed;
   });
 }
 

@@ -36,7 +36,7 @@ export function lookupOperation({ name, spec, inputs }: GraphNode, around: Aroun
     throw new WeirError("PIPELINE_INVALID", `node "${name}": a lookup needs leftKey, and is Inner or Left`);
   const { event: left = "dyn", report } = around;
   const variables = { left, right: "dyn" } as const;
-  const key = checkExpression({ name, variables: { left }, report }, leftKey);
+  const key = checkExpression({ name, field: "join.leftKey", variables: { left }, report }, leftKey, "key");
   refuseOtherParts(name, key, { left, columns: join.lookup.keyColumns });
   return {
     name,

@@ -30,7 +30,6 @@ export function operation(node: GraphNode, keying: Keying | undefined, { event, 
   if (spec.union !== undefined) return { ...base, kind: "union" };
   if (spec.branch !== undefined) {
     const { cases, otherwise } = spec.branch;
-    checkDistinct(name, [...cases.map((c) => c.name), ...(otherwise === undefined ? [] : [otherwise])]);
     const checked = cases.map((c) => ({ name: c.name, when: checkExpression(at, c.when, "bool") }));
     return { ...base, kind: "branch", cases: checked, otherwise: otherwise ?? null };
   }
@@ -67,12 +66,6 @@ function fieldPaths(node: string, fields: readonly string[]): string[][] {
       );
   }
   return paths;
-}
-
-function checkDistinct(node: string, names: readonly string[]): void {
-  const twice = names.find((n, i) => names.indexOf(n) !== i || n === "dead" || n === "late" || n === "out");
-  if (twice !== undefined)
-    throw new WeirError("PIPELINE_INVALID", `node "${node}": the case name "${twice}" is taken or used twice`);
 }
 
 /** Event time and declared key of a source; the connector part comes from `endpoints.ts`. */

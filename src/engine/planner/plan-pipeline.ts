@@ -22,7 +22,7 @@ import { keyTypes, refuseUnequalKeys } from "./key-types.ts";
 import type { KnownNode } from "./key-types.ts";
 import { planHash } from "./plan-hash.ts";
 import { refuseUnsuitable } from "./sink-rules.ts";
-import { refuseHidden, sourceSchema } from "./source-schema.ts";
+import { refuseHidden, refuseImpossible, sourceSchema } from "./source-schema.ts";
 import { withStateTtl } from "./state-ttl.ts";
 import { streamGraph } from "./stream-graph.ts";
 import type { GraphNode, StreamGraph } from "./stream-graph.ts";
@@ -152,6 +152,7 @@ interface Context {
 function planSource(node: GraphNode, context: Context): PlanSource {
   if (node.spec.source === undefined) throw new WeirError("INTERNAL", `"${node.name}" is not a source`);
   refuseHidden(node.spec);
+  refuseImpossible(node.spec);
   const { connector, config, secretRef } = sourceEndpoint(node.spec.source, { ...context, node: node.name });
   return { node: node.name, connector, config, secretRef, ...sourceFields(node.spec) };
 }

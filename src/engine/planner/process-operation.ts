@@ -21,7 +21,7 @@ export function processOperation(
   const base = { name, inputs, onError: spec.onError ?? "Fail" } as const;
   const own = { function: planFunction(pipeline, process.function), outputs: process.outputs ?? [] };
   if (keyBy === undefined) return { ...base, kind: "process", ...own };
-  const key = checkExpression({ name, ...at }, keyBy);
+  const key = checkExpression({ name, ...at, field: "keyBy" }, keyBy, "key");
   return { ...base, kind: "keyedProcess", ...own, key, ttlMs: milliseconds(process), keying: keying ?? "local" };
 }
 
