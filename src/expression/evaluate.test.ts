@@ -106,6 +106,8 @@ const texts: Table = [
   ["' a '.trim() + 'B'.lowerAscii() + 'c'.upperAscii()", "abC"],
   ["'a,b,c'.split(',').join('-')", "a-b-c"],
   ["'aaa'.replace('a', 'bb')", "bbbbbb"],
+  ["'a😀'.replace('', '-')", "-a-😀-"],
+  ["''.replace('', '-')", "-"],
   ["event.type.matches('^met.*s$')", true],
   ["event.type.matches('rics')", true],
   ["event.type.matches('^rics')", false],

@@ -58,9 +58,10 @@ function split(text: string, separator: string): unknown {
   });
 }
 
+/** Nothing is before each code point, and at the end: as in cel-go. */
 function replace(text: string, part: string, by: string): unknown {
   return whole(text, () => {
-    const pieces = text.split(part);
+    const pieces = part === "" ? ["", ...Array.from(text), ""] : text.split(part);
     const length = text.length + (pieces.length - 1) * (by.length - part.length);
     if (length > MAX_TEXT) return new Failure("TooLarge", `a text of more than ${MAX_TEXT} characters`);
     return chargeText(length) ?? pieces.join(by);
