@@ -1,6 +1,7 @@
 /** What a slot does when its storage is full, slow, damaged or away: it goes on, goes back or refuses, and never starts empty. */
 import { execFileSync } from "node:child_process";
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -182,6 +183,15 @@ describe("a folder", () => {
     },
   );
 
+  it.skipIf(process.getuid?.() !== 0)("that may only be read is told from one that is missing", async () => {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "ro", "weir-test", folder]);
+    try {
+      await expect(start(fileAt(folder))).rejects.toThrow(/cannot write below file:.*EROFS: read-only file system/);
+    } finally {
+      execFileSync("umount", ["-l", folder]);
+    }
+  });
+
   it("whose disk fails a write fails the checkpoint, and the job goes on and checkpoints when it is mended", async () => {
     const place = fileAt(folder);
     const slot = await start(place);
@@ -227,6 +237,24 @@ describe("a bucket", () => {
     const words = /checkpoint 1 did not finish in 3000 ms; it was waiting for storage s3:/;
     expect(await slot.checkpoint()).toMatchObject({ ok: false, error: expect.stringMatching(words) as string });
     await expect.poll(async () => (await slot.checkpoint()).ok).toBe(true);
+  });
+
+  it("that lets a checkpoint appear behind the next one, which is complete, harms none that come after both", async () => {
+    const place = bucket();
+    const slot = await start(place, { checkpoint: { timeoutMs: 2_000, tolerableFailures: 5 } });
+    const goOn = (): Promise<void> => untilRead(slot, slot.measure().totalIn + 10);
+    await untilRead(slot, KEYS * 4);
+    await expect.poll(async () => (await slot.checkpoint()).ok).toBe(true);
+    await goOn();
+    faults.inject(/^PUT .*manifest.json/, { waitMs: 6_000 });
+    const late = await slot.checkpoint();
+    expect(late).toMatchObject({ ok: false });
+    await expect.poll(async () => (await slot.checkpoint()).ok).toBe(true);
+    await expect.poll(() => existsSync(manifest(place, late.id)), { timeout: 60_000 }).toBe(true);
+    await goOn();
+    const { id } = await slot.checkpoint();
+    await slot.stop("Cancel", false);
+    expect((await start(place, { attempt: 1 })).restored?.checkpointId).toBe(id);
   });
 
   it("that is away when a job comes back is waited for, and the job has its state", async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, open, readdir, rm, unlink, type FileHandle } from "node:fs/promises";
+import { link, mkdir, open, readdir, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { messageOf, WeirError } from "../../errors.ts";
 import type { SegmentWriter, Storage } from "./storage.ts";
@@ -20,11 +20,14 @@ export function fileStorage(uri: string, root: string): Storage {
         const target = join(root, path);
         const draft = `${target}.${randomUUID()}.tmp`;
         await makeFolder(dirname(target));
-        await writeSynced(draft, bytes);
-        const created = await linkExclusively(draft, target);
-        await unlink(draft);
-        await syncFolder(dirname(target));
-        return created;
+        try {
+          await writeSynced(draft, bytes);
+          return await linkExclusively(draft, target);
+        } finally {
+          // On a full disk, too: what is tried again and again must not fill it further.
+          await rm(draft, { force: true });
+          await syncFolder(dirname(target));
+        }
       }),
     list: async (folder) => (await absentAsUndefined(uri, () => readdir(join(root, folder)))) ?? [],
     remove: (path) => writing(uri, () => rm(join(root, path), { recursive: true, force: true })),
@@ -95,10 +98,24 @@ async function linkExclusively(from: string, to: string): Promise<boolean> {
 
 /** Makes a folder and every missing parent durable: a synced file in an unsynced folder is not there after a power cut. */
 async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
+  const first = await mkdir(folder, { recursive: true }).catch((e: unknown) => sayWhy(folder, e));
   if (first === undefined) return;
   for (let at = folder; at.length >= first.length; at = dirname(at)) await syncFolder(dirname(at));
 }
+
+/** Of a file system that is mounted to be read only, Node says of a folder with its parents that it does not exist. */
+async function sayWhy(folder: string, e: unknown): Promise<never> {
+  let parent = folder;
+  while (dirname(parent) !== parent && (await isMissing(dirname(parent)))) parent = dirname(parent);
+  await mkdir(parent);
+  throw e;
+}
+
+const isMissing = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => false,
+    () => true,
+  );
 
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, "r");

@@ -169,6 +169,8 @@ async function write(
   const facts = { identity, id, sinks, ...factsOf(options.plan) };
   const written = await writeManifest(slot.storage, folder, facts, { capture, keyed });
   if (written === undefined) throw await taken(slot, folder, identity);
+  // Nobody counts a checkpoint that came too late, and it goes with the next one: nothing may point into it.
+  signal.throwIfAborted();
   increment.accept(written.manifest, bytes);
   return { manifest: written.manifest, bytes: bytes + written.bytes.length };
 }
