@@ -45,7 +45,7 @@ export function openEpoch(
     draft.status.planHash = spec.planHash;
   }
   draft.memory.slots = [];
-  draft.memory.failures = [];
+  forgetFailures(draft);
   delete draft.memory.ended;
   delete draft.memory.startAs;
   draft.status.epoch = epoch;
@@ -53,6 +53,12 @@ export function openEpoch(
   draft.status.lineage = { id: lineage, hadState: false, ...sameLineage(draft, lineage), ...restoredFrom(restore) };
   delete draft.status.failure;
   return launched;
+}
+
+/** New workers wait for no try of those before. */
+function forgetFailures({ memory, status }: Draft): void {
+  memory.failures = [];
+  if (status.restarts !== undefined) delete status.restarts.nextAt;
 }
 
 /**

@@ -342,6 +342,35 @@ describe("a clock that is set back", () => {
     expect(b.intents).toEqual(["scale 4", "scale 4"]);
   });
 
+  it.each([
+    ["that has acted", undefined, ["scale 4"]],
+    ["whose action is still to be taken", "Upgrade", []],
+  ])("does not leave a rule %s firing since a time to come, nor has it act again", (_, operation, intents) => {
+    const b = bench([scaleOnLag()], { job: { operation } });
+    b.metrics(20_000);
+    for (const event of ["metrics", "checkpoint", "metrics"]) {
+      b.after(event === "checkpoint" ? back : SECOND).step({ type: event, payload: { lag: 20_000 } });
+      const { firingSince = "", firedAt = firingSince, ...rule } = b.memory.policy?.rules?.[0] ?? {};
+      expect(rule).toMatchObject({ state: "Firing", firings: 1 });
+      expect(Math.max(Date.parse(firingSince), Date.parse(firedAt))).toBeLessThanOrEqual(b.now);
+      expect(b.intents).toEqual(intents);
+    }
+    b.job = { ...b.job, operation: undefined };
+    b.step();
+    expect(b.intents).toEqual(["scale 4"]);
+  });
+
+  it("does not begin a firing ahead of it, behind an action of later", () => {
+    const b = bench([scaleOnLag()]);
+    b.metrics(20_000);
+    b.after(SECOND).metrics(1);
+    b.job = { ...b.job, parallelism: 1, overrides: [] };
+    b.after(back).metrics(20_000);
+    const rule = b.memory.policy?.rules?.[0];
+    expect(rule).toMatchObject({ firings: 2, firingSince: new Date(b.now).toISOString() });
+    expect(b.intents).toEqual(["scale 4", "scale 4"]);
+  });
+
   it("does not prolong `for`, a cool-down or the limit of an hour", () => {
     const waiting = bench([scaleOnLag({ for: "30s" })]);
     waiting.metrics(20_000);

@@ -8,7 +8,7 @@ import { recordDecision } from "./decision-log.ts";
 import { matchesType } from "./event-types.ts";
 import type { PolicyEvent, PolicyInput, PolicyIntent, PolicyOutput } from "./input.ts";
 import { maintenanceStep } from "./maintenance.ts";
-import { type Verdict, afterAction, dismissed, isDue, ruleDeadline, stepRule } from "./rule-machine.ts";
+import { type Verdict, afterAction, dismissed, isDue, notAhead, ruleDeadline, stepRule } from "./rule-machine.ts";
 
 const HOUR_MS = 3_600_000;
 const RETRY_MS = 1_000;
@@ -64,12 +64,13 @@ export function evaluatePolicies(input: PolicyInput): PolicyOutput {
   };
 }
 
-function rememberedState(rule: CompiledRule, { memory }: PolicyInput): RuleState {
+function rememberedState(rule: CompiledRule, { memory, now }: PolicyInput): RuleState {
   const { name: policy, uid } = rule.policy;
   const found = memory.policy?.rules?.find(
     (s) => s.policy === policy && s.rule === rule.name && (s.uid ?? uid) === uid,
   );
-  return found ?? { policy, uid, rule: rule.name, state: "Inactive", firings: 0 };
+  if (found !== undefined) return notAhead(found, rule.timing, now);
+  return { policy, uid, rule: rule.name, state: "Inactive", firings: 0 };
 }
 
 /** A rule looks only at events that its condition can be about. */

@@ -19,8 +19,7 @@ const at = (text: string | undefined): number => Date.parse(text ?? "");
 /** One step of a rule: Inactive → Pending (`for`) → Firing → CoolingDown → … Pure; the state is kept in the job's status. */
 export function stepRule(before: RuleState, verdict: Verdict, timing: RuleTiming, now: number): RuleState {
   if (verdict === "Unknown") return before;
-  const known = notAhead(before, timing, now);
-  const state = verdict === "False" ? cleared(known) : known;
+  const state = verdict === "False" ? cleared(before) : before;
   switch (state.state) {
     case "Inactive":
       return verdict === "True" ? begin(state, timing, now) : state;
@@ -45,13 +44,12 @@ function begin(state: RuleState, timing: RuleTiming, now: number): RuleState {
   return { ...dismissed(state), state: "Pending", pendingSince: instant(now) };
 }
 
-/** Behind the action before, also by a clock that was set back since: else this firing would count as acted on. */
-const firing = (state: RuleState, now: number): RuleState => ({
-  ...dismissed(state),
-  state: "Firing",
-  firings: (state.firings ?? 0) + 1,
-  firingSince: instant(Math.max(now, (at(state.firedAt) || 0) + 1)),
-});
+/** Behind the action before, also one of the same moment: else this firing would count as acted on. */
+function firing(state: RuleState, now: number): RuleState {
+  const { firedAt, firings = 0, ...rest } = dismissed(state);
+  const before = firedAt === undefined ? {} : { firedAt: instant(Math.min(at(firedAt), now - 1)) };
+  return { ...rest, ...before, state: "Firing", firings: firings + 1, firingSince: instant(now) };
+}
 
 /** The rule fired and its action has not been taken in this firing. */
 export const isDue = (state: RuleState): boolean => state.state === "Firing" && !acted(state);
@@ -60,20 +58,27 @@ const acted = (state: RuleState): boolean => at(state.firedAt) >= at(state.firin
 
 /** After its action was taken. */
 export function afterAction(state: RuleState, timing: RuleTiming, now: number): RuleState {
-  const done = { ...state, firedAt: instant(Math.max(now, at(state.firingSince) || 0)) };
+  const done = { ...state, firedAt: instant(now) };
   if (timing.edge) return dismissed(done);
   if (timing.cooldownMs === 0) return done;
   const { firingSince: _, ...rest } = done;
   return { ...rest, state: "CoolingDown", coolUntil: instant(now + timing.cooldownMs) };
 }
 
-/** A clock that was set back, or another replica's, must not make a rule wait for longer than it says. */
-function notAhead(state: RuleState, { cooldownMs }: RuleTiming, now: number): RuleState {
-  const { pendingSince, coolUntil } = state;
+/**
+ * A clock that was set back, or another replica's, must not make a rule wait for longer than it says, nor fire since a time
+ * to come: what a person changes then would count as older.
+ */
+export function notAhead(state: RuleState, { cooldownMs }: RuleTiming, now: number): RuleState {
+  const { pendingSince, coolUntil, firingSince, firedAt } = state;
   if (pendingSince !== undefined && at(pendingSince) > now) return { ...state, pendingSince: instant(now) };
   if (coolUntil !== undefined && at(coolUntil) > now + cooldownMs)
     return { ...state, coolUntil: instant(now + cooldownMs) };
-  return state;
+  const ahead = at(firingSince) - now;
+  if (!(ahead > 0)) return state;
+  // Whether it has acted is which of the two is later.
+  const acted = firedAt === undefined ? {} : { firedAt: instant(Math.min(at(firedAt) - ahead, now)) };
+  return { ...state, ...acted, firingSince: instant(now) };
 }
 
 /** Back to the start: what was pending, firing or cooling is over. */
