@@ -24,7 +24,7 @@ import { podFiles, type PodFiles } from "./pod-files.ts";
 const METRICS_MS = 2000;
 /** The first figures come early: whoever waits for a start looks at them. */
 const FIRST_METRICS_MS = 250;
-/** Left of the grace period for closing after the last checkpoint. */
+/** Left of the grace period for closing after the last checkpoint; of a short one, a half. */
 const CLOSING_MS = 2000;
 
 /** Exit codes that the pod's restart policy (OnFailure) acts on. */
@@ -247,12 +247,20 @@ function terminate(running: Running): void {
     running.abort.abort();
     return;
   }
-  const grace = options.environment.WEIR_GRACE_SECONDS * 1000 - CLOSING_MS;
-  const late = setTimeout(() => void slot.stop("Cancel", false), Math.max(grace, 100));
+  const grace = options.environment.WEIR_GRACE_SECONDS * 1000;
+  const closing = Math.min(CLOSING_MS, grace / 2);
+  const goesOn = "the next worker goes on from the checkpoint before it";
+  let isLate = false;
+  const late = setTimeout(() => {
+    isLate = true;
+    const why = slot.waitsFor === undefined ? "" : `: it was waiting for ${slot.waitsFor}`;
+    options.log.warn({}, `no last checkpoint in the grace period of ${grace / 1000} s${why}; ${goesOn}`);
+    void slot.stop("Cancel", false, closing / 2);
+  }, grace - closing);
   slot
     .stop("Checkpoint", false)
     .catch(async (e: unknown) => {
-      options.log.warn({}, `no last checkpoint: ${messageOf(e)}`);
+      if (!isLate) options.log.warn({}, `no last checkpoint: ${messageOf(e)}; ${goesOn}`);
       await slot.stop("Cancel", false);
     })
     .finally(() => clearTimeout(late));

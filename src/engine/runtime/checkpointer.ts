@@ -42,6 +42,8 @@ export interface CheckpointerOptions {
 export interface Checkpointer {
   /** Never rejects: a failed checkpoint is a report with `ok: false`, and ends the slot only beyond what is tolerated. */
   take(): Promise<CheckpointReport>;
+  /** What the one that is being taken waits for. */
+  readonly waitsFor: string | undefined;
   /** Takes one every interval, but not sooner than minPause after the last. */
   start(): void;
   stop(): void;
@@ -54,6 +56,10 @@ export function checkpointer(of: CheckpointerOptions): Checkpointer {
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
+  let waitsFor: string | undefined;
+  const waits = (what: string): void => {
+    waitsFor = what;
+  };
 
   const take = (): Promise<CheckpointReport> =>
     of.exclusive(async () => {
@@ -62,13 +68,14 @@ export function checkpointer(of: CheckpointerOptions): Checkpointer {
       const facts = { id, uri: `${slot.storage.uri}/${slotFolder(identity)}/${id}` };
       // Its sinks are closed, and what is asked for behind the last checkpoint would open them again.
       if (stopped) return { ...facts, ok: false, bytes: 0, ...timesSince(startedAt), error: "the slot has ended" };
-      const report = await attempt(of, id).then(
+      const report = await attempt(of, id, waits).then(
         (bytes): CheckpointReport => ({ ...facts, ok: true, bytes, ...timesSince(startedAt) }),
         (e: unknown): CheckpointReport => {
           if (!of.writes.unwanted.aborted) failed(e);
           return { ...facts, ok: false, bytes: 0, ...timesSince(startedAt), error: messageOf(e) };
         },
       );
+      waitsFor = undefined;
       if (report.ok) succeeded();
       // That a slot which has ended takes none is no news.
       if (report.ok || !of.writes.unwanted.aborted) listener.checkpoint?.(report);
@@ -109,6 +116,9 @@ export function checkpointer(of: CheckpointerOptions): Checkpointer {
 
   return {
     take,
+    get waitsFor() {
+      return waitsFor;
+    },
     start: () => schedule(intervalMs),
     stop: () => {
       stopped = true;
@@ -118,14 +128,17 @@ export function checkpointer(of: CheckpointerOptions): Checkpointer {
 }
 
 /** One checkpoint: cut, write, manifest, commit, completed. Gives its size. */
-async function attempt(of: CheckpointerOptions, id: number): Promise<number> {
+async function attempt(of: CheckpointerOptions, id: number, waits: (what: string) => void): Promise<number> {
   const { slot, options, identity } = of;
   const { timeoutMs } = options.start.checkpoint;
   const folder = `${slotFolder(identity)}/${id}`;
   of.writes.unwanted.throwIfAborted();
   of.settle();
   const barrier = takeBarrier(slot, options.clock, { id, ...of.holds() });
-  let waitsFor = "its sinks";
+  const storage = `storage ${slot.storage.uri}`;
+  let waitsFor = "";
+  const wait = (what: string): void => waits((waitsFor = what));
+  wait("its sinks");
   const late = (): WeirError =>
     new WeirError(
       "CHECKPOINT_UNWRITABLE",
@@ -137,12 +150,13 @@ async function attempt(of: CheckpointerOptions, id: number): Promise<number> {
       async (signal) => {
         const sinks = await barrier.flushed;
         signal.throwIfAborted();
-        waitsFor = `storage ${slot.storage.uri}`;
+        wait(storage);
         return await of.writes.run(() => write(of, { id, folder, barrier, sinks, signal }));
       },
       late,
       of.writes.unwanted,
     );
+    wait(written.manifest.sinks.length === 0 ? storage : `the commit of its sinks, or ${storage}`);
     await commitOrEnd(of, id, written.manifest);
     await tidyUp(of, id, written.manifest).catch((e: unknown) => options.listener.warning?.(messageOf(e)));
     return written.bytes;

@@ -36,8 +36,13 @@ export interface RunningSlot {
     request: { id: string; uri: string; pause: boolean; drain: boolean },
     unwanted?: AbortSignal,
   ): Promise<SavepointPart>;
-  /** Cancel: at once; what is being written is given up, and nothing more appears behind it. Checkpoint: after a last one. Savepoint: one was taken, only what is on its way is flushed. */
-  stop(mode: StopMode, drain: boolean): Promise<void>;
+  /**
+   * Cancel: at once; what is being written is given up, which is waited for `withinMs` at most, and nothing more appears behind
+   * it. Checkpoint: after a last one. Savepoint: one was taken, only what is on its way is flushed.
+   */
+  stop(mode: StopMode, drain: boolean, withinMs?: number): Promise<void>;
+  /** What the checkpoint that is being taken waits for. */
+  readonly waitsFor: string | undefined;
   measure(): WorkerMetrics;
   /** Of now, without beginning a new interval of rates. */
   totals(): Totals;
@@ -79,11 +84,11 @@ export async function startSlot(given: SlotOptions): Promise<RunningSlot> {
     // Who reads what this slot wrote waits for its end, which is in the next commit.
     ...(between.any ? { partlyEnded: () => void checkpoints.take() } : {}),
   });
-  ending.onEnd(async (how) => {
+  ending.onEnd(async (how, withinMs) => {
     reading.stop();
     checkpoints.stop();
     // One whose input has ended has no successor, and its part of a savepoint is as good as before.
-    if (how !== "finished") await writes.end();
+    if (how !== "finished") await writes.end(withinMs);
   });
   // A worker that restarts by itself finds the last word here; the plan only knows how the epoch was launched.
   if (open.restored?.paused ?? options.start.paused) reading.hold("user");
@@ -213,8 +218,11 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, writes
       oneSavepoint(() =>
         save(request, AbortSignal.any([writes.unwanted, ...(unwanted === undefined ? [] : [unwanted])])),
       ),
-    stop: async (mode, drain) => {
-      if (mode === "Cancel") return await ending.end("stopped");
+    get waitsFor() {
+      return checkpoints.waitsFor;
+    },
+    stop: async (mode, drain, withinMs) => {
+      if (mode === "Cancel") return await ending.end("stopped", withinMs);
       try {
         if (drain && between.any) {
           reading.hold("crossing");
@@ -271,8 +279,8 @@ async function flushOnly(open: OpenSlot, { clock, start }: SlotOptions): Promise
 
 interface Endings {
   readonly done: Promise<"finished" | "stopped">;
-  onEnd(stop: (how: "finished" | "stopped" | "failed") => Promise<void>): void;
-  end(how: "finished" | "stopped"): Promise<void>;
+  onEnd(stop: (how: "finished" | "stopped" | "failed", withinMs?: number) => Promise<void>): void;
+  end(how: "finished" | "stopped", withinMs?: number): Promise<void>;
   fail(e: unknown): void;
   finish(checkpoints: Checkpointer): Promise<void>;
 }
@@ -283,10 +291,10 @@ function endings(open: OpenSlot): Endings {
   promise.catch(() => undefined);
   let ended = false;
   let stop: Parameters<Endings["onEnd"]>[0] = () => Promise.resolve();
-  const close = async (how: Parameters<typeof stop>[0]): Promise<boolean> => {
+  const close = async (...how: Parameters<typeof stop>): Promise<boolean> => {
     if (ended) return false;
     ended = true;
-    await stop(how);
+    await stop(...how);
     await open.close();
     return true;
   };
@@ -296,8 +304,8 @@ function endings(open: OpenSlot): Endings {
       if (first) reject(e instanceof Error ? e : new Error(String(e)));
     });
   };
-  const end = async (how: "finished" | "stopped"): Promise<void> => {
-    if (await close(how)) resolve(how);
+  const end = async (how: "finished" | "stopped", withinMs?: number): Promise<void> => {
+    if (await close(how, withinMs)) resolve(how);
   };
   return {
     done: promise,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WeirError } from "../../errors.ts";
 
-/** A write that takes longer than this ends with the process. */
+/** A write that takes longer than this ends with the process, unless there is less time. */
 const END_WITHIN_MS = 5_000;
 
 /** What a slot writes to its storage. Once it has ended nothing more appears there: its successor goes on from what it has found. */
@@ -10,7 +10,7 @@ export interface Writes {
   readonly unwanted: AbortSignal;
   run<T>(write: () => Promise<T>): Promise<T>;
   /** Resolves when what is being written is given up, or was written. */
-  end(): Promise<void>;
+  end(withinMs?: number): Promise<void>;
 }
 
 export function writes(): Writes {
@@ -26,13 +26,13 @@ export function writes(): Writes {
       result.then(over, over);
       return result;
     },
-    end: async () => {
+    end: async (withinMs = END_WITHIN_MS) => {
       ended.abort(new WeirError("WORKER_UNREACHABLE", "the slot has ended; its last checkpoint is what remains"));
       if (running.size === 0) return;
       const late = new AbortController();
       await Promise.race([
         Promise.allSettled(running),
-        sleep(END_WITHIN_MS, undefined, { signal: late.signal }).catch(() => undefined),
+        sleep(withinMs, undefined, { signal: late.signal }).catch(() => undefined),
       ]);
       late.abort();
     },
