@@ -22,6 +22,8 @@ export interface CallTarget {
   readonly status: () => WorkerStatus;
   readonly ready: () => boolean;
   readonly stop: (mode: StopMode, how: { readonly drain: boolean; readonly discard: boolean }) => void;
+  /** A savepoint has its part, or is being completed: whoever asked for it will ask for more. */
+  readonly saved: () => void;
   readonly events: EventStream;
   readonly metrics: () => Promise<{ text: string; type: string }>;
   readonly openStorage: StorageOpener;
@@ -71,6 +73,7 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
           (part) => {
             inProgress.delete(request.id);
             savepoints.set(request.id, { id: request.id, state: "Completed", part });
+            target.saved();
             target.events.publish({ type: "savepoint", id: request.id, ok: true });
           },
           (e: unknown) => {
@@ -111,6 +114,7 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
       path: "/v1/savepoints/:id/metadata",
       run: async (call) => {
         const savepoint = await call.body(savepointMetadataRequest);
+        target.saved();
         return { status: 200, json: await seals.seal(call.id, savepoint) };
       },
     },

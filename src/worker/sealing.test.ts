@@ -65,6 +65,7 @@ async function workerWith(uri: string, release: (nth: number) => Promise<void>) 
     metrics: asleep,
     ready: () => false,
     stop: () => undefined,
+    saved: () => undefined,
     events,
     openStorage: () => slow,
   });

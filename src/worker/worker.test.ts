@@ -261,6 +261,26 @@ describe("the end of a worker", () => {
     expect((await readFile(join(root, "results", part ?? ""), "utf8")).trim().split("\n").length).toBe(300);
   });
 
+  it("waits for whoever has asked for its part of a savepoint, until it is told to end", async () => {
+    const w = await worker({}, { ...steady, count: 300 });
+    await event(w, "started");
+    expect((await call(w, "POST /v1/savepoints", { id: "one", uri: "file:///one", pause: false })).status).toBe(202);
+    await event(w, "finished");
+    const status = (await (await call(w, "GET /v1/savepoints/one")).json()) as SavepointStatus;
+    expect(status).toMatchObject({ state: "Completed", part: { slot: 0 } });
+    const sealed = await call(w, "PUT /v1/savepoints/one/metadata", { uri: "file:///one", parts: [status.part] });
+    expect(sealed.status).toBe(200);
+    expect((await call(w, "POST /v1/savepoints", { id: "two", uri: "file:///two", pause: false })).status).toBe(202);
+    const refused = async (): Promise<unknown> => (await call(w, "GET /v1/savepoints/two")).json();
+    await expect.poll(refused).toMatchObject({
+      state: "Failed",
+      code: "WORKER_REFUSED",
+      error: expect.stringContaining("slot 0 has read all of its input and has ended") as string,
+    });
+    expect((await call(w, "POST /v1/stop", { mode: "Savepoint" })).status).toBe(202);
+    expect(await w.exit).toBe(0);
+  });
+
   it("names the savepoint that does not exist", async () => {
     const w = await worker({ restore: { kind: "savepoint", uri: "file:///nowhere/sp", allowNonRestoredState: false } });
     expect(await w.exit).toBe(1);

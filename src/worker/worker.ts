@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { StartDocument, WorkerEnvironment } from "../api/worker-protocol.ts";
 import type { Clock } from "../clock.ts";
 import type { ConnectorRegistry } from "../engine/connectors/registry.ts";
@@ -26,6 +27,10 @@ const METRICS_MS = 2000;
 const FIRST_METRICS_MS = 250;
 /** Left of the grace period for closing after the last checkpoint; of a short one, a half. */
 const CLOSING_MS = 2000;
+
+/** A worker that has read all of its input stays for so long for whoever has asked it for its part of a savepoint. */
+const STAYS_MS = 10_000;
+const LOOK_MS = 100;
 
 /** Exit codes that the pod's restart policy (OnFailure) acts on. */
 const EXIT_DONE = 0;
@@ -59,6 +64,8 @@ interface Running {
   readonly events: EventStream;
   readonly abort: AbortController;
   slot: RunningSlot | undefined;
+  /** When it was last asked about a savepoint, by the clock that nobody sets. */
+  savedAt: number;
   /** Set by the first order to end; decides the exit code. */
   ending: "stop" | "terminate" | undefined;
   /** Nobody goes on from what this worker leaves. */
@@ -86,6 +93,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       events,
       abort,
       slot: undefined,
+      savedAt: Number.NEGATIVE_INFINITY,
       ending: undefined,
       discard: false,
     };
@@ -110,6 +118,9 @@ function serve(running: Running, header: Parameters<typeof statusOf>[0]): Promis
     stop: (mode, { drain, discard }) => {
       running.discard ||= discard;
       stop(running, mode, drain);
+    },
+    saved: () => {
+      running.savedAt = options.clock.elapsed();
     },
     events,
     metrics: exposition(labels, condition),
@@ -191,11 +202,18 @@ async function runSlot(running: Running): Promise<number> {
     condition.phase = "Finished";
     options.log.info({}, how);
     if (how === "finished") events.publish({ type: "finished" });
+    if (how === "finished") await saveAsked(running);
     return EXIT_DONE;
   } finally {
     clearTimeout(first);
     clearInterval(timer);
   }
+}
+
+/** Its part is of no use to a savepoint before somebody has heard of it, and a savepoint is completed by one of the workers. */
+async function saveAsked(running: Running): Promise<void> {
+  const { clock } = running.options;
+  while (running.ending === undefined && clock.elapsed() - running.savedAt < STAYS_MS) await sleep(LOOK_MS);
 }
 
 function listenerOf({ condition, events, options, mark }: Running): SlotListener {

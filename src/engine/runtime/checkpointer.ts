@@ -127,6 +127,11 @@ export function checkpointer(of: CheckpointerOptions): Checkpointer {
   };
 }
 
+export async function checkpointOrThrow(checkpoints: Checkpointer): Promise<void> {
+  const { ok, error } = await checkpoints.take();
+  if (!ok) throw new WeirError("CHECKPOINT_UNWRITABLE", `the last checkpoint failed: ${error ?? "unknown"}`);
+}
+
 /** One checkpoint: cut, write, manifest, commit, completed. Gives its size. */
 async function attempt(of: CheckpointerOptions, id: number, waits: (what: string) => void): Promise<number> {
   const { slot, options, identity } = of;

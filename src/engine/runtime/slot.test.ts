@@ -6,6 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CheckpointReport } from "../../api/worker-protocol.ts";
 import { WeirError } from "../../errors.ts";
 import { collected } from "../../../test/builders/collected-sink.ts";
+import { readManifest } from "../checkpoint/snapshot-reader.ts";
+import { openStorage } from "../checkpoint/storage.ts";
 import { countingPlan, countingProgram } from "../../../test/builders/counting-program.ts";
 import { runSlot, type SlotSetting } from "../../../test/builders/running-slot.ts";
 import type { Batch } from "../batch.ts";
@@ -69,6 +71,27 @@ function stubbornSink(): StubbornSink {
     report: () => {},
   };
   return sink;
+}
+
+/** A sink that commits with checkpoints, and holds its first one up. */
+function committingSink(): { connectors: ConnectorRegistry; did: string[]; accept: () => void } {
+  const did: string[] = [];
+  const accepted = Promise.withResolvers<void>();
+  const factory: SinkFactory = {
+    open: () =>
+      Promise.resolve({
+        append: () => undefined,
+        saturated: () => false,
+        onDrain: () => undefined,
+        flush: () => accepted.promise,
+        prepare: (id) => Promise.resolve({ id: did.push(`prepare ${id}`) }),
+        commit: (id) => Promise.resolve(void did.push(`commit ${id}`)),
+        recover: () => Promise.resolve(),
+        counters: () => ({ records: 0, bytes: 0 }),
+        close: () => Promise.resolve(void did.push("close")),
+      }),
+  };
+  return { connectors: { ...builtInConnectors, sink: () => Promise.resolve(factory) }, did, accept: accepted.resolve };
 }
 
 const turns = async (n: number): Promise<void> => {
@@ -141,6 +164,43 @@ describe("a slot", () => {
     const left = files();
     expect(await slot.checkpoint()).toMatchObject({ ok: false, error: "the slot has ended" });
     expect(files()).toEqual(left);
+  });
+
+  describe.each([
+    ["that pauses", true],
+    ["beside the work", false],
+  ])("whose bounded input ends while a savepoint %s is asked for", (_, pause) => {
+    const bounded = countingPlan({ datagen: { splits: 1, rate: 0, count: 100 } });
+    const savepoint = () => ({ id: "s", uri: `file://${folder}/s`, pause, drain: false });
+
+    it("takes its part, commits what that covers, and only then ends", async () => {
+      const sink = committingSink();
+      const slot = await run({ plan: bounded, connectors: sink.connectors });
+      await expect.poll(() => sink.did).toContain("prepare 1");
+      const part = slot.savepoint(savepoint());
+      sink.accept();
+      const { manifest } = await part;
+      await expect(slot.done).resolves.toBe("finished");
+      expect(sink.did).toEqual(["prepare 1", "commit 1", "prepare 2", "commit 2", "close"]);
+      const taken = await readManifest(
+        openStorage(`file://${folder}/s`, (path) => path),
+        manifest.slice(0, manifest.lastIndexOf("/")),
+      );
+      expect(taken?.manifest).toMatchObject({ id: "s", sources: [{ watermark: "end" }] });
+    });
+
+    it("says that it has read everything, once it has ended", async () => {
+      const sink = committingSink();
+      const slot = await run({ plan: bounded, connectors: sink.connectors });
+      sink.accept();
+      await slot.done;
+      const did = [...sink.did];
+      await expect(slot.savepoint(savepoint())).rejects.toThrow(
+        `slot 0 has read all of its input and has ended: file://${folder}/state has its last checkpoint, and nothing is left to save`,
+      );
+      await slot.stop("Savepoint", false);
+      expect([sink.did, readdirSync(folder)]).toEqual([did, ["state"]]);
+    });
   });
 
   it("gives a checkpoint up that waits for a sink when it is cancelled, and says nothing of it", async () => {

@@ -4,7 +4,8 @@ import { newIncrements } from "../checkpoint/increments.ts";
 import { withExchanges } from "../planner/with-exchanges.ts";
 import { openRetention } from "../checkpoint/retention.ts";
 import { takeBarrier } from "./barrier.ts";
-import { checkpointer, type Checkpointer } from "./checkpointer.ts";
+import { checkpointer, checkpointOrThrow, type Checkpointer } from "./checkpointer.ts";
+import { endings, type Endings } from "./endings.ts";
 import { exclusive, within, type Exclusive } from "./exclusive.ts";
 import { meter, totalsOf } from "./measure.ts";
 import type { Totals } from "./measure.ts";
@@ -57,6 +58,8 @@ export async function startSlot(given: SlotOptions): Promise<RunningSlot> {
   const retention = await openRetention(open.storage, identity, options.start.checkpoint.retain);
   const ending = endings(open);
   const once = exclusive();
+  /** Two at a time would let go of what the other holds. */
+  const oneSavepoint = exclusive();
   const writes = newWrites();
   const cuts: Parts["cuts"] = { last: open.restored?.cut, crossing: undefined };
   const checkpoints = checkpointer({
@@ -79,7 +82,7 @@ export async function startSlot(given: SlotOptions): Promise<RunningSlot> {
     commit: () => checkpointOrThrow(checkpoints),
   });
   const reading = readingOf(open, options, {
-    ended: () => void ending.finish(checkpoints),
+    ended: () => void ending.finish(checkpoints, oneSavepoint),
     failed: ending.fail,
     // Who reads what this slot wrote waits for its end, which is in the next commit.
     ...(between.any ? { partlyEnded: () => void checkpoints.take() } : {}),
@@ -95,7 +98,7 @@ export async function startSlot(given: SlotOptions): Promise<RunningSlot> {
   if (open.restored?.held === true) reading.hold("savepoint");
   checkpoints.start();
   reading.wake();
-  return runningSlot({ open, options, checkpoints, reading, ending, once, writes, between, cuts });
+  return runningSlot({ open, options, checkpoints, reading, ending, once, oneSavepoint, writes, between, cuts });
 }
 
 interface Cuts {
@@ -113,13 +116,15 @@ interface Parts {
   readonly reading: Reading;
   readonly ending: Endings;
   readonly once: Exclusive;
+  readonly oneSavepoint: Exclusive;
   readonly writes: Writes;
   readonly between: Crossing;
   /** The last savepoint beside the work that this slot has made its cut for, in whichever process. */
   readonly cuts: Cuts;
 }
 
-function runningSlot({ open, options, checkpoints, reading, ending, once, writes, between, cuts }: Parts): RunningSlot {
+function runningSlot(parts: Parts): RunningSlot {
+  const { open, options, checkpoints, reading, ending, once, oneSavepoint, writes, between, cuts } = parts;
   const { restored } = open;
   const identity = identityOf(options);
   let drained = false;
@@ -197,8 +202,6 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, writes
       throw e;
     }
   };
-  /** Two at a time would let go of what the other holds. */
-  const oneSavepoint = exclusive();
   return {
     restored:
       restored === undefined
@@ -215,14 +218,15 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, writes
     resume: () => letGo("user", "savepoint"),
     checkpoint: checkpoints.take,
     savepoint: (request, unwanted) =>
-      oneSavepoint(() =>
-        save(request, AbortSignal.any([writes.unwanted, ...(unwanted === undefined ? [] : [unwanted])])),
-      ),
+      oneSavepoint(() => {
+        if (ending.how === "finished") throw hasReadAll(options);
+        return save(request, AbortSignal.any([writes.unwanted, ...(unwanted === undefined ? [] : [unwanted])]));
+      }),
     get waitsFor() {
       return checkpoints.waitsFor;
     },
     stop: async (mode, drain, withinMs) => {
-      if (mode === "Cancel") return await ending.end("stopped", withinMs);
+      if (mode === "Cancel" || ending.how !== undefined) return await ending.end("stopped", withinMs);
       try {
         if (drain && between.any) {
           reading.hold("crossing");
@@ -245,6 +249,12 @@ function runningSlot({ open, options, checkpoints, reading, ending, once, writes
   };
 }
 
+/** Nothing is written behind the end: what its sinks have was committed, and they are closed. */
+function hasReadAll({ slot, start }: SlotOptions): WeirError {
+  const text = `slot ${slot} has read all of its input and has ended: ${start.checkpoint.uri} has its last checkpoint, and nothing is left to save`;
+  return new WeirError("WORKER_REFUSED", text);
+}
+
 function goneOn(id: string): WeirError {
   const text = `savepoint ${id} cannot be taken again by a worker that has restarted: others may have gone on since its first part`;
   return new WeirError("SAVEPOINT_INTERRUPTED", text);
@@ -260,11 +270,6 @@ const heldForSavepoint = ({ held }: Reading): boolean => held("savepoint") || he
 
 const commits = ({ sinks }: OpenSlot): boolean => [...sinks.values()].some((writer) => writer.commit !== undefined);
 
-async function checkpointOrThrow(checkpoints: Checkpointer): Promise<void> {
-  const { ok, error } = await checkpoints.take();
-  if (!ok) throw new WeirError("CHECKPOINT_UNWRITABLE", `the last checkpoint failed: ${error ?? "unknown"}`);
-}
-
 async function flushOnly(open: OpenSlot, { clock, start }: SlotOptions): Promise<void> {
   const { timeoutMs } = start.checkpoint;
   const barrier = takeBarrier(open, clock, { held: false });
@@ -275,52 +280,4 @@ async function flushOnly(open: OpenSlot, { clock, start }: SlotOptions): Promise
     () => barrier.flushed,
     () => new WeirError("SINK_UNREACHABLE", text),
   );
-}
-
-interface Endings {
-  readonly done: Promise<"finished" | "stopped">;
-  onEnd(stop: (how: "finished" | "stopped" | "failed", withinMs?: number) => Promise<void>): void;
-  end(how: "finished" | "stopped", withinMs?: number): Promise<void>;
-  fail(e: unknown): void;
-  finish(checkpoints: Checkpointer): Promise<void>;
-}
-
-/** A slot ends once: everything is stopped and closed before anybody hears of it. */
-function endings(open: OpenSlot): Endings {
-  const { promise, resolve, reject } = Promise.withResolvers<"finished" | "stopped">();
-  promise.catch(() => undefined);
-  let ended = false;
-  let stop: Parameters<Endings["onEnd"]>[0] = () => Promise.resolve();
-  const close = async (...how: Parameters<typeof stop>): Promise<boolean> => {
-    if (ended) return false;
-    ended = true;
-    await stop(...how);
-    await open.close();
-    return true;
-  };
-  const fail = (e: unknown): void => {
-    open.tear();
-    void close("failed").then((first) => {
-      if (first) reject(e instanceof Error ? e : new Error(String(e)));
-    });
-  };
-  const end = async (how: "finished" | "stopped", withinMs?: number): Promise<void> => {
-    if (await close(how, withinMs)) resolve(how);
-  };
-  return {
-    done: promise,
-    onEnd: (fn) => {
-      stop = fn;
-    },
-    end,
-    fail,
-    finish: async (checkpoints) => {
-      try {
-        await checkpointOrThrow(checkpoints);
-        await end("finished");
-      } catch (e) {
-        fail(e);
-      }
-    },
-  };
 }

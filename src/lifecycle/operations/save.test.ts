@@ -161,6 +161,32 @@ describe("a savepoint that is given up", () => {
   });
 });
 
+describe("a savepoint that is asked for as workers come to the end of their input", () => {
+  it.each([
+    [
+      [1],
+      "worker 1 has read all of its input and has ended, and a savepoint needs every worker; the last checkpoints have the whole state",
+      "RUNNING",
+    ],
+    [[0, 1], "the job has read all of its input and is done; its last checkpoints are its final state", "STOPPED"],
+  ])("is no failure where those that have ended are %j: the request says why there is none", (ended, why, state) => {
+    const world = lifecycleWorld();
+    world.settle(8);
+    world.annotations[ANNOTATION.savepoint] = "1";
+    world.reconcile();
+    for (const slot of ended) Object.assign(world.pods[slot] ?? {}, { phase: "Succeeded" });
+    world.settle(4);
+    expect(world.status.requests).toMatchObject([{ verb: "savepoint", outcome: "Refused", message: why }]);
+    expect(world.events).toContainEqual({
+      type: "Normal",
+      reason: "SavepointNotTaken",
+      message: `no savepoint is taken: ${why}`,
+    });
+    expect(world.events.filter(({ type }) => type === "Warning")).toEqual([]);
+    expect(world.status.state).toBe(state);
+  });
+});
+
 describe("what the status says of a request for a savepoint", () => {
   const requested = (world: LifecycleWorld): unknown[] | undefined =>
     world.status.requests?.map(({ verb, value, outcome, message }) => [verb, value, outcome, message]);

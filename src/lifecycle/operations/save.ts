@@ -5,7 +5,7 @@ import { act, begin, instant, overdue, targetOf, tell, timeOf, wakeAt } from "..
 import type { Launched } from "../memory.ts";
 import { answerRequest } from "../requests.ts";
 import type { SlotView } from "../slots.ts";
-import { isUp, slotViews } from "../slots.ts";
+import { isDone, isUp, slotViews } from "../slots.ts";
 import type { OperationType } from "../transitions.ts";
 import { OPERATIONS } from "../transitions.ts";
 import { forced } from "./leave.ts";
@@ -109,12 +109,23 @@ function recordSavepoint({ draft, operation }: StepContext, launched: Launched, 
  */
 function obstacle(context: StepContext, slots: readonly SlotView[]): StepResult | undefined {
   const { draft, operation } = context;
-  const down = slots.find((s) => !isUp(s) || s.pod?.phase === "Succeeded");
+  const down = slots.find((s) => !isUp(s)) ?? slots.find(isDone);
   if (overdue(draft, operation)) return giveUp(context, "it did not complete in time");
   if (down === undefined) return undefined;
+  const ended = slots.filter(isDone);
+  if (isDone(down)) return giveUp(context, endedBefore(ended, slots), "Ended");
   if (operation.type === "Delete" && forced(draft)) return giveUp(context, `worker ${down.slot} does not answer`);
   if (draft.memory.launched?.stable === true && isSilent(down)) return "Wait";
   return giveUp(context, `worker ${down.slot} is not running${because(down)}`);
+}
+
+/** That input has an end is no fault: who has read it has said all, and is gone. */
+function endedBefore(ended: readonly SlotView[], all: readonly SlotView[]): string {
+  if (ended.length === all.length)
+    return "the job has read all of its input and is done; its last checkpoints are its final state";
+  const who = ended.length === 1 ? `worker ${ended[0]?.slot}` : `workers ${ended.map(({ slot }) => slot).join(", ")}`;
+  const have = ended.length === 1 ? "has read all of its input and has" : "have read all of their input and have";
+  return `${who} ${have} ended, and a savepoint needs every worker; the last checkpoints have the whole state`;
 }
 
 function because({ pod, worker }: SlotView): string {
@@ -127,12 +138,13 @@ function isSilent({ pod, worker }: SlotView): boolean {
 }
 
 /** Without a savepoint the newest checkpoints are the state: nothing is lost, and sources read again from there. */
-function giveUp(context: StepContext, why: string): StepResult {
+function giveUp(context: StepContext, why: string, because: "Failed" | "Ended" = "Failed"): StepResult {
   const { draft, operation, spec } = context;
   const target = targetOf(operation);
-  tell(draft, "Warning", "SavepointFailed", `savepoint ${target.savepoint ?? ""} failed: ${why}`);
+  if (because === "Ended") tell(draft, "Normal", "SavepointNotTaken", `no savepoint is taken: ${why}`);
+  else tell(draft, "Warning", "SavepointFailed", `savepoint ${target.savepoint ?? ""} failed: ${why}`);
   if (operation.type === "Savepoint") {
-    answerRequest(draft, operation.trigger, { outcome: "Failed", message: why });
+    answerRequest(draft, operation.trigger, { outcome: because === "Ended" ? "Refused" : "Failed", message: why });
     delete draft.status.operation;
     return "Ended";
   }
