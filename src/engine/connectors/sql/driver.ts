@@ -30,7 +30,9 @@ export async function untilSeized(signal: AbortSignal, held: string, attempt: ()
 
 /** A server that does not answer must not hold up the end of the job. */
 export async function endOrDestroy(end: () => Promise<unknown>, destroy: () => void): Promise<void> {
-  const timer = setTimeout(destroy, CLOSE_MS);
-  await end().catch(() => undefined);
+  const { promise: destroyed, resolve } = Promise.withResolvers<void>();
+  // A driver may say nothing more of what it has destroyed.
+  const timer = setTimeout(() => resolve(destroy()), CLOSE_MS);
+  await Promise.race([end().catch(() => undefined), destroyed]);
   clearTimeout(timer);
 }

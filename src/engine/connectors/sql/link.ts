@@ -22,6 +22,9 @@ export interface Link {
 /** A transaction may be idle for this much longer than it should ever be. */
 const IDLE_MARGIN_MS = 60_000;
 
+/** Less would give up what only waits for its turn. */
+const LEAST_ANSWER_MS = 10_000;
+
 export function openLink(
   dialect: Dialect,
   config: SqlSinkConfig,
@@ -31,7 +34,8 @@ export function openLink(
   let before = false;
 
   const connect = async (): Promise<Linked> => {
-    const session = await dialect.connect(config, ctx, ctx.commitWithinMs + IDLE_MARGIN_MS);
+    const opened = await dialect.connect(config, ctx, ctx.commitWithinMs + IDLE_MARGIN_MS);
+    const session = answering(opened, Math.max(ctx.commitWithinMs, LEAST_ANSWER_MS));
     try {
       const target = await look(session, config, markers !== undefined);
       // The first connection claims; a later one may only go on with what this worker has.
@@ -64,6 +68,30 @@ export function openLink(
       return current?.session.lost === true ? undefined : current;
     },
     drop,
+  };
+}
+
+/** TCP waits for a server that went without a word for many minutes, and for one that is frozen for ever. */
+function answering(session: SqlSession, ms: number): SqlSession {
+  const inTime = async <T>(answer: Promise<T>): Promise<T> => {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new Error(`the server has not answered in ${ms} ms`)), ms);
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return {
+    query: (text, parameters) => inTime(session.query(text, parameters)),
+    describe: (table) => inTime(session.describe(table)),
+    statements: session.statements,
+    write: (shape, rows) => inTime(session.write(shape, rows)),
+    seize: (name) => inTime(session.seize(name)),
+    get lost() {
+      return session.lost;
+    },
+    close: session.close,
   };
 }
 
