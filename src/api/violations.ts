@@ -1,11 +1,11 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { controlPolicy } from "./control-policy.schema.ts";
 import type { KindName } from "./group.ts";
 import { maintenanceWindow } from "./maintenance-window.schema.ts";
 import type { Problem } from "./problem.ts";
 import { NOT_UNIQUE } from "./rule.ts";
 import { fieldsOf, patternMessage, schemaAt } from "./schema-at.ts";
-import { streamingJob } from "./streaming-job.schema.ts";
+import { streamingJob, streamingJobSpec } from "./streaming-job.schema.ts";
 import { suggestion } from "./suggestion.ts";
 
 const SCHEMAS: Record<KindName, z.ZodType> = {
@@ -16,8 +16,15 @@ const SCHEMAS: Record<KindName, z.ZodType> = {
 
 /** What of an object breaks its schema: the verdict of the API server with strict field validation, without one. */
 export function violations(kind: KindName, object: unknown): Problem[] {
-  const schema = SCHEMAS[kind];
-  const result = schema.safeParse(withoutNulls(object), { reportInput: true });
+  return violationsOf(SCHEMAS[kind], withoutNulls(object), object);
+}
+
+/** The same of a StreamingJob's `spec` alone. */
+export const specViolations = (spec: unknown): Problem[] =>
+  violationsOf(z.object({ spec: streamingJobSpec }), { spec }, { spec });
+
+function violationsOf(schema: z.ZodType, checked: unknown, object: unknown): Problem[] {
+  const result = schema.safeParse(checked, { reportInput: true });
   if (result.success) return [];
   const unknown = result.error.issues.filter(({ code }) => code === "unrecognized_keys").map(placeOf);
   return result.error.issues

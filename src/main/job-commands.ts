@@ -1,8 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
-import { type Command, EXIT, type Terminal, UsageError } from "../cli/command.ts";
+import { withoutNulls } from "../api/violations.ts";
+import { type Command, EXIT, UsageError } from "../cli/command.ts";
+import { findingText, inOrder } from "../cli/lint/finding.ts";
+import { lintObjects } from "../cli/lint/lint-objects.ts";
+import { readFiles } from "../cli/lint/read-files.ts";
 import { explainJob } from "../cli/why.ts";
+import { admit } from "../controllers/admission.ts";
 import { planJob } from "../controllers/streamingjob/planned-job.ts";
 import { type JobObject, streamingJobs } from "../controllers/weir-resources.ts";
 import { explain as explainPlan } from "../engine/planner/explain.ts";
@@ -10,7 +16,6 @@ import { messageOf } from "../errors.ts";
 import { createKubeClient } from "../kube/client.ts";
 import { serverFromKubeconfig } from "../kube/kubeconfig.ts";
 import { createTransport } from "../kube/transport.ts";
-import { parseManifests } from "../local/manifests.ts";
 
 /** Commands about one job. */
 const why: Command = {
@@ -59,25 +64,18 @@ async function kubeconfigPath(given: string | undefined): Promise<string> {
 const explain: Command = {
   name: "explain",
   summary: "Shows how a job's pipeline runs: what the user wrote, the chains it becomes, and what each worker does.",
-  usage: "FILE",
+  usage: "FILE|-",
   run: async (args, io) => {
     const [file, ...rest] = parseArgs({ args: [...args], allowPositionals: true, options: {} }).positionals;
     if (file === undefined || rest.length > 0) throw new UsageError("name exactly one file");
-    const text = await readFile(file, "utf8").catch((e: unknown) => {
-      throw new Error(`cannot read ${file}: ${messageOf(e)}`, { cause: e });
-    });
-    const jobs = parseManifests(text, file).filter((o) => o.kind === "StreamingJob");
-    if (jobs.length === 0) throw new UsageError(`${file} has no StreamingJob`);
-    const told = jobs.map((job) => explainOne(job, io));
-    return told.every((ok) => ok) ? EXIT.ok : EXIT.failed;
+    const { findings, jobs } = lintObjects(await readFiles([file], () => text(process.stdin)), admit);
+    const errors = inOrder(findings.filter(({ severity }) => severity === "error"));
+    if (jobs.length + errors.length === 0) throw new UsageError(`${file} has no StreamingJob`);
+    for (const { object, plan } of jobs)
+      io.out(explainPlan(plan, planJob(withoutNulls(object.value["spec"])).effective?.state.backend));
+    for (const error of errors) io.err(findingText(error));
+    return errors.length === 0 ? EXIT.ok : EXIT.failed;
   },
 };
-
-function explainOne(job: JobObject, io: Terminal): boolean {
-  const { plan, refusal, effective } = planJob(job.spec);
-  if (plan !== undefined) io.out(explainPlan(plan, effective?.state.backend));
-  if (refusal !== undefined) io.err(`${job.metadata.name}: ${refusal.reason}: ${refusal.message}`);
-  return refusal === undefined;
-}
 
 export const jobCommands: readonly Command[] = [why, explain];

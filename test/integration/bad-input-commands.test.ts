@@ -48,23 +48,31 @@ const job = "apiVersion: weir.dev/v1alpha1\nkind: StreamingJob\nmetadata: { name
 
 describe("a YAML file given to weir", () => {
   it.each([
-    [
-      "with a key that is there twice",
-      "kind: A\nkind: B\n",
-      /bad\.yaml is not YAML: line 2, column 1: duplicated mapping key/,
-    ],
-    ["with an alias bomb", bomb, /bad\.yaml expands to .* by its aliases/],
+    ["with a key that is there twice", "kind: A\nkind: B\n", /bad\.yaml:2:1: error: not YAML: duplicated mapping key/],
+    ["with an alias bomb", bomb, /bad\.yaml:1:1: error: expands to .* by its aliases/],
     [
       "with a bomb of aliases inside a job",
       `${job}spec:\n  ${bomb.replaceAll("\n", "\n  ")}\n`,
-      /bad\.yaml expands to .* by its aliases/,
+      /bad\.yaml:1:1: error: expands to .* by its aliases/,
     ],
-    ["of more than 1 MiB", `${job}spec: { note: "${"x".repeat(1 << 20)}" }`, /bad\.yaml is larger than 1 MiB/],
-    ["that is not closed", "spec: {", /bad\.yaml is not YAML: line 1, column 8: /],
-    ["that is a list", "- 1\n", /bad\.yaml: document 1 has no apiVersion, kind and metadata\.name/],
-    ["with a tag of a program", `${job}spec: !!js/function "() => 1"`, /bad\.yaml is not YAML: .*tag/s],
+    [
+      "of more than 1 MiB",
+      `${job}spec: { note: "${"x".repeat(1 << 20)}" }`,
+      /bad\.yaml:1:1: error: the file is larger than 1 MiB/,
+    ],
+    ["that is not closed", "spec: {", /bad\.yaml:1:8: error: not YAML: /],
+    [
+      "that is a list",
+      "- 1\n",
+      /bad\.yaml:1:1: error: this is no object: it needs apiVersion, kind and metadata\.name/,
+    ],
+    ["with a tag of a program", `${job}spec: !!js/function "() => 1"`, /bad\.yaml:4:7: error: not YAML: .*tag/s],
     ["without a job", "apiVersion: v1\nkind: Secret\nmetadata: { name: x }\n", /bad\.yaml has no StreamingJob/],
-    ["of a job that is none", `${job}spec: { parallelism: many }`, /x: InvalidSpec: .*spec\.parallelism/],
+    [
+      "of a job that is none",
+      `${job}spec: { parallelism: many }`,
+      /bad\.yaml:4:22: error: spec\.parallelism: must be a number, not a string/,
+    ],
   ])("%s is answered with the file and the place", async (_, text, says) => {
     const { code, err } = await weir("explain", file("bad.yaml", text));
     expect(err).toMatch(says);
@@ -74,7 +82,7 @@ describe("a YAML file given to weir", () => {
 
   it("that does not exist is named", async () => {
     const { code, err } = await weir("explain", "nowhere.yaml");
-    expect([code, err]).toEqual([1, expect.stringMatching(/^weir: .*nowhere\.yaml/)]);
+    expect([code, err]).toEqual([2, expect.stringMatching(/^weir explain: .*nowhere\.yaml/)]);
   });
 });
 

@@ -61,8 +61,11 @@ describe("a planned job", () => {
   });
 
   it("cannot be read at all when its schema is broken", () => {
-    const { refusal, spec } = planJob({ paralelism: 1 });
-    expect(refusal).toMatchObject({ reason: "InvalidSpec" });
+    const { refusal, spec } = planJob({ pipeline: { nodes: [{ name: "a", from: ["b"], fliter: "true" }] } });
+    expect(refusal).toMatchObject({
+      reason: "InvalidSpec",
+      message: 'spec.pipeline.nodes[a]: unknown field "fliter"; did you mean "filter"?',
+    });
     expect(spec).toBeUndefined();
   });
 

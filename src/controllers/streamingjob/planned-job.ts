@@ -5,6 +5,7 @@ import { effectiveSpec } from "../../api/effective-spec.ts";
 import type { EffectiveSpec } from "../../api/effective-spec.ts";
 import { summary } from "../../api/problem.ts";
 import type { Problem } from "../../api/problem.ts";
+import { specViolations } from "../../api/violations.ts";
 import { streamingJobSpec } from "../../api/streaming-job.schema.ts";
 import type { StreamingJobSpec } from "../../api/streaming-job.schema.ts";
 import type { Plan } from "../../engine/plan.ts";
@@ -31,13 +32,13 @@ export interface PlannedJob {
 export function planJob(raw: unknown): PlannedJob {
   const parsed = streamingJobSpec.safeParse(raw);
   if (!parsed.success) {
-    const first = parsed.error.issues.slice(0, 3).map((i) => `spec.${i.path.join(".")}: ${i.message}`);
+    const problems = specViolations(raw);
     return {
       spec: undefined,
       effective: undefined,
       plan: undefined,
-      refusal: { reason: "InvalidSpec", message: first.join("; ") },
-      problems: parsed.error.issues.map((i) => specProblem(i.path.join("."), i.message)),
+      refusal: { reason: "InvalidSpec", message: summary(problems) },
+      problems,
     };
   }
   const effective = effectiveSpec(parsed.data);
