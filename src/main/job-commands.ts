@@ -12,7 +12,6 @@ import { admit } from "../controllers/admission.ts";
 import { planJob } from "../controllers/streamingjob/planned-job.ts";
 import { type JobObject, streamingJobs } from "../controllers/weir-resources.ts";
 import { explain as explainPlan } from "../engine/planner/explain.ts";
-import { messageOf } from "../errors.ts";
 import { createKubeClient } from "../kube/client.ts";
 import { serverFromKubeconfig } from "../kube/kubeconfig.ts";
 import { createTransport } from "../kube/transport.ts";
