@@ -5,6 +5,7 @@ import type { Pipeline } from "../../api/pipeline.schema.ts";
 import type { StreamingJobSpec } from "../../api/streaming-job.schema.ts";
 import type { Problem } from "../../api/problem.ts";
 import type { Plan } from "../../engine/plan.ts";
+import { changingResults } from "./changing-results.ts";
 import { unknownFields } from "./unknown-fields.ts";
 
 /** Something that runs, but perhaps not as its author meant it. */
@@ -27,6 +28,7 @@ export const WARNINGS = [
   "parallelism-beyond-keys",
   "state-not-durable",
   "state-grows",
+  "changing-results",
 ] as const;
 export type WarningCode = (typeof WARNINGS)[number];
 
@@ -43,6 +45,7 @@ export function jobWarnings(spec: Job, plan: Plan): Warning[] {
     ...tooParallel(spec, plan),
     ...volatileState(spec, plan),
     ...growingState(spec),
+    ...changingResults(spec.pipeline),
   ];
 }
 
