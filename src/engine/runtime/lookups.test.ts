@@ -42,6 +42,30 @@ function planOf(buffer: Pick<PipelineNode, "buffer"> = {}): Plan {
 }
 const plan = planOf();
 
+/** The same behind a table that every worker has. */
+function broadcastPlan(): Plan {
+  const fields = [{ path: "tenant", key: { prefix: "t", count: 9 } }];
+  const nodes: PipelineNode[] = [
+    { name: "events", source: { datagen: { splits: 2, rate: 0, count: COUNT } }, partitionedBy: "event.tenant" },
+    { name: "tenants", source: { datagen: { splits: 1, rate: 0, count: 9, fields } } },
+    {
+      name: "placed",
+      from: ["events"],
+      broadcast: {
+        from: "tenants",
+        leftKey: "left.tenant",
+        rightKey: "right.tenant",
+        type: "Left",
+        select: { tenant: "left.tenant" },
+      },
+    },
+    { name: "known", from: ["placed"], join: { lookup, leftKey: "left.tenant", select: { t: "left.tenant" } } },
+    { name: "each", from: ["known"], sink: { blackhole: {} } },
+  ];
+  const planned = planPipeline({ connections, nodes }, { parameters: {}, maxParallelism: 4 });
+  return { ...planned, sinks: planned.sinks.map((sink) => ({ ...sink, connector: "collect" })) };
+}
+
 const running: RunningSlot[] = [];
 afterEach(async () => {
   await Promise.all(running.splice(0).map((slot) => slot.stop("Cancel", false)));
@@ -128,6 +152,19 @@ describe("a slot with a lookup", () => {
     outside.answer();
     expect(await slot.done).toBe("finished");
     expect(results(out)).toEqual({ records: COUNT, counted: COUNT });
+  });
+
+  it("goes on from a checkpoint in which more waits than it has room for, also behind a broadcast's table", async () => {
+    const outside = system({ open: false });
+    const out = collected();
+    const of = { plan: broadcastPlan(), connectors: outside.connectors(out), uri: "memory://lookup-table" };
+    const first = await run(of);
+    await expect.poll(() => waiting(first)).toBeGreaterThanOrEqual(40);
+    expect(await first.checkpoint()).toMatchObject({ ok: true });
+    await first.stop("Cancel", false);
+    outside.open = true;
+    expect(await (await run(of)).done).toBe("finished");
+    expect(out.lines.length).toBe(COUNT);
   });
 
   it.each([

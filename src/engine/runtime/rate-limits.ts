@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Plan, PlanNode } from "../plan.ts";
 import type { Program } from "../program.ts";
+import { passingInputs } from "./reach.ts";
 
 /**
  * What `rateLimit` nodes allow. A program has no clock, so a limit is kept where records are read: each node has a bucket
@@ -69,7 +70,7 @@ function sourcesAbove(plan: Plan, name: string): ReadonlySet<string> {
   const visit = (at: string): void => {
     const node = plan.nodes.find((n) => n.name === at);
     if (node === undefined) found.add(at);
-    else for (const input of node.inputs) visit(input.node);
+    else for (const input of passingInputs(node)) visit(input.node);
   };
   visit(name);
   return found;
