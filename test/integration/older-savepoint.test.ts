@@ -1,4 +1,5 @@
 /** A job that goes back to an older savepoint while its worker of before is still alive, as on a node that is cut off. */
+import { writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -61,6 +62,10 @@ describe.each(outsides)("a job that writes exactly once into %s and goes back to
     expect((await place.count())[0]).toEqual(before);
     await goneOn(again);
     await again.stop("Checkpoint", false);
+    writeFileSync(join(folder, `state/default/rollup/${name}/checkpoints/e3/origin.json`), "{");
+    const afterDamage = await start(4, older);
+    await goneOn(afterDamage);
+    await afterDamage.stop("Cancel", false);
     await expect(start(2, older)).rejects.toMatchObject({ code: "WORKER_REFUSED" });
   });
 });

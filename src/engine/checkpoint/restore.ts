@@ -50,6 +50,7 @@ export interface RestoreRequest {
   readonly follows?: boolean;
 }
 
+const SLOT = /^s([0-9]+)$/;
 const origin = z.object({ version: z.literal(1), slots: z.int(), restore: restorePoint });
 
 /**
@@ -75,12 +76,20 @@ async function fenceEarlier(request: RestoreRequest): Promise<void> {
   const { storage, identity, decider } = request;
   if (decider === undefined) return;
   for (const epoch of await epochsBefore(request, identity.epoch)) {
-    const slots = (await originOf(request, epoch))?.slots ?? 0;
+    const slots = await slotsOf(request, epoch);
     for (let slot = 0; slot < slots; slot++) {
       const of = { epoch, slot };
       await decider.committed(of, await markedCheckpoint({ storage, identity, of }));
     }
   }
+}
+
+/** How many slots an epoch had, also where what it wrote down cannot be read: a savepoint is a way out of any damage. */
+async function slotsOf(request: RestoreRequest, epoch: number): Promise<number> {
+  const { storage, identity } = request;
+  const found = await originOf(request, epoch).catch(() => undefined);
+  const names = await storage.list(epochFolder(identity, epoch));
+  return Math.max(found?.slots ?? 0, ...names.map((name) => Number(SLOT.exec(name)?.[1] ?? -1) + 1));
 }
 
 /** Epochs that have left something in this storage, the newest first. */
