@@ -181,6 +181,34 @@ export default ({v}, {emit}) => emit({v: v * 2});`;
     expect((await weir("test", job)).out).toContain("1 passed, 0 failed");
   });
 
+  it("says at the case why a function cannot run, and at which line one emits what is no JSON", async () => {
+    const place = mkdtempSync(join(folder, "odd-"));
+    writeFileSync(
+      join(place, "odd.mjs"),
+      `export const timed = {onRecord: () => {}, onTimer: () => {}};
+export const deep = (_, {emit}) => {
+  emit({a: [[[[[[[[[[[[NaN]]]]]]]]]]]]});
+};`,
+    );
+    const job = (name: string): string => `apiVersion: weir.dev/v1alpha1
+kind: StreamingJob
+metadata: {name: ${name}}
+spec:
+  pipeline:
+    functions: [{name: f, module: {path: /odd.mjs}, export: ${name}}]
+    nodes:
+      - {name: events, source: {datagen: {}}}
+      - {name: own, from: [events], process: {function: f}}
+      - {name: out, from: [own], sink: {blackhole: {}}}
+    tests: [{name: one, input: {events: [{v: 4}]}, expect: {out: []}}]
+`;
+    writeFileSync(join(place, "job.yaml"), `${job("timed")}---\n${job("deep")}`);
+    const { code, out } = await weir("test", place);
+    expect(out).toContain('function "f" (/odd.mjs) has onTimer; add keyBy to the node');
+    expect(out).toContain('function "f" (/odd.mjs:3:3) threw TypeError: the record that it emits is NaN at a.0.0');
+    expect([code, out.includes("0 passed, 2 failed")]).toEqual([1, true]);
+  });
+
   it("runs the tests of the samples", async () => {
     const { code, out } = await weir("test", samples);
     expect(out).toMatch(

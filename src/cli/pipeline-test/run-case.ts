@@ -1,13 +1,13 @@
 import { inputOf } from "../../api/graph-check.ts";
 import type { Pipeline } from "../../api/pipeline.schema.ts";
-import { messageOf } from "../../errors.ts";
+import { isWeirError, messageOf } from "../../errors.ts";
 import type { Batch } from "../../engine/batch.ts";
 import { compile } from "../../engine/codegen/compile.ts";
 import { loadFunctions } from "../../engine/functions/loaded-function.ts";
 import type { ImportModule } from "../../engine/functions/loaded-function.ts";
 import type { SinkWriter } from "../../engine/connectors/connector.ts";
 import type { Plan, PlanSink, PlanSource } from "../../engine/plan.ts";
-import type { Program } from "../../engine/program.ts";
+import type { Program, ProgramOptions } from "../../engine/program.ts";
 import { splitWatermarks } from "../../engine/runtime/split-watermarks.ts";
 import { givenRows } from "./given-rows.ts";
 import { compareRecords } from "./compare-records.ts";
@@ -47,7 +47,7 @@ export async function runCase(
   const peek = (node: string, text: string): void => {
     if (shown.length < MAX_SHOWN) shown.push(`${node}: ${text}`);
   };
-  const program = compile(taps.plan, {
+  const options = {
     slot: 0,
     slots: 1,
     sinks: new Map([...taps.writers].map(([name, { writer }]) => [name, writer])),
@@ -55,7 +55,9 @@ export async function runCase(
     peek,
     functions,
     lookups: givenRows(plan, test),
-  });
+  };
+  const program = compiled(taps.plan, options);
+  if (typeof program === "string") return failed(program);
   const stopped = feed(program, plan, test);
   if (stopped !== undefined) return { failures: [stopped], shown, came: {} };
   const came = Object.fromEntries(
@@ -68,6 +70,16 @@ export async function runCase(
     })),
   );
   return { failures, shown, came };
+}
+
+/** Or why a worker would not begin: a function whose timers need a key. */
+function compiled(plan: Plan, options: ProgramOptions): Program | string {
+  try {
+    return compile(plan, options);
+  } catch (e) {
+    if (!isWeirError(e)) throw e;
+    return e.message;
+  }
 }
 
 const failed = (message: string): CaseResult => ({ failures: [{ keys: ["name"], message }], shown: [], came: {} });

@@ -39,7 +39,7 @@ function copyAt(value: unknown, place: Place): unknown {
 
 function copyBelow(value: object, place: Place): unknown {
   if (place.path.length > MAX_DEPTH)
-    throw new TypeError(`${place.what} is nested more than ${MAX_DEPTH} deep, or refers to itself`);
+    throw notJson(`${place.what} is nested more than ${MAX_DEPTH} deep, or refers to itself`);
   if (Array.isArray(value)) return value.map((item, i) => below(item, place, String(i)));
   if (!isPlain(value)) throw refusal(`a ${value.constructor?.name ?? "object of a class"}`, place);
   const copy: Record<string, unknown> = {};
@@ -59,9 +59,16 @@ function below(value: unknown, place: Place, name: string): unknown {
 }
 
 const refusal = (found: string, { what, path }: Place): TypeError =>
-  new TypeError(
+  notJson(
     `${what} is ${found}${path.length === 0 ? "" : ` at ${path.join(".")}`}; it must be JSON: objects, lists, text, finite numbers, true, false and null`,
   );
+
+/** Its stack begins at the user's call: of a value that is nested deep, the way into it would be all that is left of it. */
+function notJson(message: string): TypeError {
+  const error = new TypeError(message);
+  Error.captureStackTrace(error, jsonCopy);
+  return error;
+}
 
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
