@@ -75,6 +75,13 @@ function checkInput(name: string, input: string, byName: Nodes): Problem[] {
   if (upstream === undefined) {
     return [problem(at(name, "from"), `there is no node "${node}"; the nodes are ${[...byName.keys()].join(", ")}`)];
   }
+  if (upstream.sink !== undefined)
+    return [
+      problem(
+        at(name, "from"),
+        `"${node}" is a sink, which gives nothing on; read ${listOf(upstream.from)}, as it does`,
+      ),
+    ];
   const outputs = outputsOf(upstream);
   if (outputs.includes(output)) return [];
   const has = outputs.map((o) => (o === "out" ? node : `${node}.${o}`));
@@ -82,6 +89,8 @@ function checkInput(name: string, input: string, byName: Nodes): Problem[] {
   const instead = has.length === 0 ? "it has none" : `write ${has.join(" or ")}`;
   return [problem(at(name, "from"), `node "${node}" has no output "${output}"; ${instead}${hint}`)];
 }
+
+const listOf = (names: readonly string[] = []): string => names.map((name) => `"${name}"`).join(" and ");
 
 /** Dropping late records silently is the field's custom; dropping dead letters or results is a mistake. */
 function checkOutputs(node: PipelineNode, consumed: ReadonlySet<string>): Problem[] {

@@ -40,6 +40,7 @@ export function jobWarnings(spec: Job, plan: Plan): Warning[] {
     ...unreadOutputs(spec.pipeline),
     ...unused(spec.pipeline, plan),
     ...unknownParameters(spec),
+    ...unfilled(spec),
     ...unknownFields(spec.pipeline, plan),
     ...fieldsNamedEvent(spec.pipeline),
     ...tooParallel(spec, plan),
@@ -107,6 +108,40 @@ function unknownParameters({ pipeline, parameters = {} }: Job): Warning[] {
         return { code: "unknown-parameter", path: `spec.pipeline.nodes[${node.name}]`, message, expression };
       });
   });
+}
+
+const PLACEHOLDER = /(?<![{$])\{([A-Za-z0-9_]+)\}/g;
+
+/** `{name}` is filled in the texts of sources, sinks and connections, where a parameter is called so; never in expressions. */
+function unfilled({ pipeline, parameters = {} }: Job): Warning[] {
+  const { connections = [], nodes } = pipeline;
+  const found = (path: string, texts: unknown, message: (name: string) => string | undefined): Warning[] =>
+    [...new Set([...JSON.stringify(texts ?? {}).matchAll(PLACEHOLDER)].map((match) => match[1] as string))].flatMap(
+      (name): Warning[] => {
+        const told = message(name);
+        if (told === undefined) return [];
+        return [
+          {
+            code: "unknown-parameter",
+            path,
+            message: told,
+            expression: { text: `{${name}}`, offset: 0, message: told },
+          },
+        ];
+      },
+    );
+  const missing = (name: string): string | undefined =>
+    Object.hasOwn(parameters, name) ? undefined : `{${name}} is not in spec.parameters, and stays as it is written`;
+  const inside = (name: string): string | undefined =>
+    Object.hasOwn(parameters, name) ? `{${name}} is not filled in an expression; write params.${name}` : undefined;
+  return [
+    ...connections.flatMap((connection) => found(`spec.pipeline.connections[${connection.name}]`, connection, missing)),
+    ...nodes.flatMap(({ name, source, sink, ...own }) => [
+      ...(source?.custom === undefined ? found(at(name, "source"), source, missing) : []),
+      ...(sink?.custom === undefined ? found(at(name, "sink"), sink, missing) : []),
+      ...found(`spec.pipeline.nodes[${name}]`, { ...own, join: { ...own.join, lookup: undefined } }, inside),
+    ]),
+  ];
 }
 
 /** The name of a result's field is no expression: `event.x` makes an object `event` with a field `x`. */

@@ -95,5 +95,8 @@ function checkTopics(config: Fields, where: string): void {
   const topics = [config["topic"], ...((config["topics"] as unknown[] | undefined) ?? [])];
   for (const topic of topics)
     if (typeof topic === "string" && /[{}]/.test(topic))
-      throw new WeirError("PIPELINE_INVALID", `${where}: no parameter fills the placeholder in topic "${topic}"`);
+      throw new WeirError(
+        "PIPELINE_INVALID",
+        `${where}: no parameter fills the placeholder in topic "${topic}"; give it in spec.parameters`,
+      );
 }
