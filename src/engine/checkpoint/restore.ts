@@ -73,9 +73,12 @@ export async function findState(request: RestoreRequest): Promise<RestoredState 
  * now: what they have not committed yet they never shall.
  */
 async function fenceEarlier(request: RestoreRequest): Promise<void> {
-  const { storage, identity, decider } = request;
+  const { storage, identity, decider, restore } = request;
   if (decider === undefined) return;
+  // Whoever looks for a checkpoint of theirs shuts them out.
+  const asked = restore.kind === "checkpoint" && restore.since === undefined ? restore.epoch : undefined;
   for (const epoch of await epochsBefore(request, identity.epoch)) {
+    if (epoch === asked) continue;
     const slots = await slotsOf(request, epoch);
     for (let slot = 0; slot < slots; slot++) {
       const of = { epoch, slot };
