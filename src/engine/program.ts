@@ -1,6 +1,7 @@
 import type { Batch } from "./batch.ts";
 import type { SinkWriter } from "./connectors/connector.ts";
 import type { LoadedFunction } from "./functions/loaded-function.ts";
+import type { Division } from "./keyed-state/division.ts";
 import type { Migrations } from "./keyed-state/migrations.ts";
 import type { LookupPort } from "./lookups/lookup-port.ts";
 import type { PlanBuffer } from "./plan.ts";
@@ -95,6 +96,8 @@ export interface KeyedNode {
   beginSnapshot(): KeyedSnapshot;
   /** Adds a shard's saved state; the shard must be owned by this slot and empty. */
   restore(shard: number, chunks: readonly Buffer[], stateVersion: number): void;
+  /** Takes what `restore` takes apart by its keys, to go on from time `floor`. Absent: what it holds is not of keys. */
+  division?(floor: number): Division;
   /** The node's current watermark; saved in the manifest so that lateness is the same after a restore. */
   readonly watermark: number;
   /** The highest watermark that a restored shard has; of windows only. */

@@ -72,23 +72,37 @@ const own: KeyedProcessFunction<{ readonly v: number }> = {
     sums.delete(name);
   },
 };
-const nodes: PipelineNode[] = [
-  {
-    name: "events",
-    source: { datagen: { splits: 4, rate: 0, count: RECORDS, eventRate: 2_000, fields } },
-    partitionedBy: "event.k",
-    eventTime: { field: "event.ts" },
-  },
-  ...keyed,
-  ...keyed.flatMap(({ name }): PipelineNode[] => [
+const source: PipelineNode = {
+  name: "events",
+  source: { datagen: { splits: 4, rate: 0, count: RECORDS, eventRate: 2_000, fields } },
+  eventTime: { field: "event.ts" },
+};
+const nodesOf = (states: readonly PipelineNode[]): PipelineNode[] => [
+  ...states,
+  ...states.flatMap(({ name }): PipelineNode[] => [
     { name: `${name}-named`, from: [name], map: { from: `'${name}'`, row: "event" } },
     { name: `${name}-out`, from: [`${name}-named`], sink: { blackhole: {} } },
   ]),
 ];
 const functions = [{ name: "own", module: { path: "/own.mjs" } }];
 const importModule: ImportModule = () => Promise.resolve({ exports: { default: own }, url: "file:///own.mjs" });
-const planned = planPipeline({ functions, nodes }, { parameters: {}, maxParallelism: 8 });
-const sinks = planned.sinks.map((sink) => ({ ...sink, connector: "collect" }));
+
+interface Keyed {
+  /** By the splits of the source, or by their hash. */
+  readonly keys: "declared" | "hashed";
+  readonly stateTtl?: string;
+  /** Kinds of state that are not in it. */
+  readonly without?: readonly string[];
+}
 
 /** What runs it; all rows go to the sink "collect", each with the name of the node that gave it. */
-export const everyKindOfState = { plan: { ...planned, sinks }, importModule };
+export function everyKind({ keys, stateTtl, without = [] }: Keyed) {
+  const events = keys === "declared" ? { ...source, partitionedBy: "event.k" } : source;
+  const states = keyed.filter(({ name }) => !without.includes(name));
+  const of = { parameters: {}, maxParallelism: 8, ...(stateTtl === undefined ? {} : { stateTtl }) };
+  const planned = planPipeline({ functions, nodes: [events, ...nodesOf(states)] }, of);
+  const sinks = planned.sinks.map((sink) => ({ ...sink, connector: "collect" }));
+  return { plan: { ...planned, sinks }, importModule };
+}
+
+export const everyKindOfState = everyKind({ keys: "declared" });

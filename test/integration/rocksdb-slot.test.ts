@@ -6,7 +6,7 @@ import { compile } from "../../src/engine/codegen/compile.ts";
 import { loadAddon } from "../../src/engine/rocksdb/addon.ts";
 import { rocksState } from "../../src/engine/rocksdb/database.ts";
 import { collected, type Collected } from "../builders/collected-sink.ts";
-import { everyKindOfState } from "../builders/every-kind-of-state.ts";
+import { everyKind, everyKindOfState } from "../builders/every-kind-of-state.ts";
 import { runSlot, stopWithSavepoint } from "../builders/running-slot.ts";
 import { rocksFolder } from "../servers/rocksdb.ts";
 
@@ -21,6 +21,8 @@ interface Worker {
   readonly out: Collected;
   readonly uri: string;
   readonly backend: "Memory" | "RocksDB";
+  /** By the splits of the source, if it is not said. */
+  readonly keys?: "hashed";
   readonly slots?: number;
   readonly slot?: number;
   readonly epoch?: number;
@@ -30,12 +32,13 @@ interface Worker {
 
 const folderOf = (uri: string, slot = 0): string => join(rocks.path, `${uri.slice("memory://".length)}-${slot}`);
 
-function start({ out, backend, ...of }: Worker) {
+function start({ out, backend, keys, ...of }: Worker) {
   const rocksOf = backend === "Memory" ? {} : { rocksdb };
   const stateFolder = folderOf(of.uri, of.slot);
   // Nobody runs ahead while another worker starts.
   const paused = { paused: true, ...rocksOf };
-  const how = { ...everyKindOfState, connectors: out.connectors, build: compile };
+  const kinds = keys === undefined ? everyKindOfState : everyKind({ keys });
+  const how = { ...kinds, connectors: out.connectors, build: compile };
   // A busy machine takes long for a checkpoint of all kinds with so little memory.
   return runSlot({ ...how, ...of, stateFolder, start: paused, checkpoint: { timeoutMs: 120_000 } });
 }
@@ -75,6 +78,33 @@ describe("a slot whose state is in RocksDB", () => {
     expect(rows.length).toBe(expected.length);
     expect(rows.find((row, i) => row !== expected[i])).toBeUndefined();
     expect(readdirSync(folderOf(uri))).toEqual([]);
+  });
+
+  it.each([
+    ["RocksDB", "RocksDB", "savepoint"],
+    ["RocksDB", "RocksDB", "checkpoint"],
+    ["RocksDB", "Memory", "checkpoint"],
+    ["Memory", "RocksDB", "savepoint"],
+  ] as const)("goes from keys by split in %s to keys by their hash in %s, by a %s", async (before, after, from) => {
+    const out = collected();
+    const uri = `memory://keying-${before}-${after}-${from}`;
+    const first = await start({ out, uri, backend: before });
+    first.resume();
+    let restore: RestorePoint = { kind: "checkpoint", epoch: 1, slots: 1 };
+    await turns(1);
+    // The second has only what has changed since.
+    expect((await first.checkpoint()).ok).toBe(true);
+    await turns(1);
+    first.pause();
+    expect((await first.checkpoint()).ok).toBe(true);
+    if (from === "savepoint") restore = await stopWithSavepoint([first], `${uri}/savepoint`);
+    else await first.stop("Cancel", false);
+    const second = await start({ out, uri, backend: after, keys: "hashed", epoch: 2, restore });
+    second.resume();
+    await second.done;
+    const rows = out.lines.toSorted();
+    expect(rows.find((row, i) => row !== expected[i])).toBeUndefined();
+    expect(rows.length).toBe(expected.length);
   });
 
   it("starts from its checkpoint, whatever the files of the process before are worth", async () => {

@@ -117,7 +117,10 @@ async function load(uri: string, id: number, program: Program): Promise<Manifest
   const storage = memoryStorage(uri);
   const found = await readManifest(storage, `${folder}/${id}`);
   if (found === undefined) throw new Error(`checkpoint ${id} has no manifest`);
-  const { shards } = await loadPart(storage, `${folder}/${id}`, found.manifest, () => true);
+  const { shards } = await loadPart(storage, `${folder}/${id}`, found.manifest, {
+    mine: () => true,
+    hashed: new Set(),
+  });
   for (const k of program.keyed)
     for (const [shard, chunks] of shards.get(k.node) ?? []) k.restore(shard, await chunks(), k.stateVersion);
   return found.manifest;

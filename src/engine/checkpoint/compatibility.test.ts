@@ -190,15 +190,37 @@ const CASES: readonly Case[] = [
     ),
   },
   {
-    what: "`partitionedBy` added or removed at the source of a keyed node",
+    what: "`partitionedBy` taken away: keys go by their hash",
+    before: declared,
+    now: () => ({ partitionedBy: undefined }),
+  },
+  {
+    what: "the same, and splits or partitions of the source",
+    before: declared,
+    now: () => ({ partitionedBy: undefined, splits: 6 }),
+  },
+  {
+    what: "the same, and `keyBy`",
+    before: declared,
+    now: (job) => ({ partitionedBy: undefined, ...set("counts", { keyBy: "event.j" })(job) }),
+    refused: otherState("counts", "key=event.k; shards=declared", "key=event.j; shards=local"),
+  },
+  {
+    what: "`partitionedBy` added at the source of a node that has it for its key",
     now: declared,
-    refused: otherState("counts", "shards=local", "shards=declared"),
+    refused:
+      "node counts has its keys by their hash, and with partitionedBy it would look for each in its split, which the state does not tell; take partitionedBy away again, or rename the node to start it empty",
+  },
+  {
+    what: "`partitionedBy` added, where no node has it for its key",
+    now: () => ({ partitionedBy: "event.j" }),
   },
   {
     what: "splits or partitions of a source with `partitionedBy`",
     before: declared,
     now: () => ({ partitionedBy: "event.k", splits: 6 }),
-    refused: "source events had 4 splits and now has 6, so keys have moved between them",
+    refused:
+      "source events had 4 splits and now has 6, so keys have moved between them; take partitionedBy away, and keys are found by their hash",
   },
   {
     what: "`maxParallelism`",
@@ -284,6 +306,15 @@ it.each(CASES)("a job that changed $what", ({ before, now, allowed = false, refu
   const saved = { ...BEFORE, ...before?.(BEFORE) };
   const { running } = built({ ...saved, ...now(saved) });
   expect(incompatibility(manifestOf(saved), running, { allowNonRestoredState: allowed })).toBe(refused);
+});
+
+const ofPlans = CASES.filter(({ what }) => /`partitionedBy`|the same, and/.test(what) && !what.startsWith("splits"));
+it.each(ofPlans)("the operator says of a job that changed $what what the worker says", ({ before, now, refused }) => {
+  const saved = { ...BEFORE, ...before?.(BEFORE) };
+  const [running, wanted] = [saved, { ...saved, ...now(saved) }].map((job) => built(job).plan);
+  if (running === undefined || wanted === undefined) throw new Error("there are two");
+  expect(ofPlans.length).toBe(5);
+  expect(planIncompatibility(running, wanted, { allowNonRestoredState: false })).toBe(refused);
 });
 
 it("says so of a plan, too, before the job is stopped for it", () => {

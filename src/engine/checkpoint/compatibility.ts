@@ -3,7 +3,7 @@ import { joinSignature } from "../joins/join-node.ts";
 import { oldestReadable } from "../keyed-state/migrations.ts";
 import type { KeyTypes, Plan, PlanNode } from "../plan.ts";
 import type { KeyedNode } from "../program.ts";
-import { stateSignature } from "../windows/cells.ts";
+import { byHash, isBySplit, stateSignature } from "../windows/cells.ts";
 import type { SlotIdentity } from "./layout.ts";
 import type { RestoredState } from "./restore.ts";
 import type { KeyedState, Manifest } from "./manifest.ts";
@@ -106,7 +106,9 @@ function changedState(manifest: SavedNodes, job: ReadingNodes): string | undefin
   for (const saved of manifest.keyed) {
     const node = job.keyed.find((k) => k.node === saved.node);
     if (node === undefined) continue;
-    if (saved.stateSignature !== node.stateSignature) {
+    if (isBySplit(node.stateSignature) && byHash(node.stateSignature) === saved.stateSignature)
+      return `node ${saved.node} has its keys by their hash, and with partitionedBy it would look for each in its split, which the state does not tell; take partitionedBy away again, or rename the node to start it empty`;
+    if (saved.stateSignature !== node.stateSignature && byHash(saved.stateSignature) !== node.stateSignature) {
       const change = changeOf(saved.stateSignature, node.stateSignature);
       return `node ${saved.node} keeps other state now (${change}); rename the node to start it empty, or change it back`;
     }
@@ -155,7 +157,7 @@ function movedKeys(manifest: Manifest, job: RunningJob): string | undefined {
   for (const saved of manifest.sources) {
     const source = job.sources.find((s) => s.node === saved.node);
     if (source === undefined || !source.keyedBySplit || source.splitCount === saved.splitCount) continue;
-    return `source ${saved.node} had ${saved.splitCount} splits and now has ${source.splitCount}, so keys have moved between them`;
+    return `source ${saved.node} had ${saved.splitCount} splits and now has ${source.splitCount}, so keys have moved between them; take partitionedBy away, and keys are found by their hash`;
   }
   return undefined;
 }

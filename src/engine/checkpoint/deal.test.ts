@@ -26,7 +26,7 @@ function checkpointOf(identity: SlotIdentity, { assigned, splitCount, listing }:
     keyed: [],
     sinks: [],
   });
-  const parts = [{ uri: "", manifest, shards: new Map() }];
+  const parts = [{ uri: "", manifest, shards: new Map(), bySplit: new Map() }];
   return { uri: "", checkpointId: 1, parts, allowNonRestoredState: false, held: false, fellBack: undefined };
 }
 
@@ -74,10 +74,15 @@ it("lets go of chunks once they are restored", async () => {
     () =>
       Promise.resolve([Buffer.of(shard)]);
   const shards = new Map(keyed.map(({ node }) => [node, new Map([1, 2].map((shard) => [shard, chunksOf(shard)]))]));
+  const owner = { slot: 0, slots: 2, maxParallelism: 8 };
   const restored: number[] = [];
   const restore: KeyedNode["restore"] = (shard, chunks) => void restored.push(shard, ...chunks.map((c) => c[0] ?? 0));
   const node = { node: "count", restore } as unknown as KeyedNode;
-  await restoreKeyed([node], { ...state, parts: [{ uri, manifest: { ...manifest, keyed }, shards }] });
+  await restoreKeyed(
+    [node],
+    { ...state, parts: [{ uri, manifest: { ...manifest, keyed }, shards, bySplit: new Map() }] },
+    owner,
+  );
   expect(restored).toEqual([1, 1, 2, 2]);
   expect([...shards.values()].map((left) => left.size)).toEqual([0, 0]);
 });

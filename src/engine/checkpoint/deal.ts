@@ -6,7 +6,9 @@ import type { KeyedNode } from "../program.ts";
 import type { SlotIdentity } from "./layout.ts";
 import { loadWatermark, type SourceState } from "./manifest.ts";
 import type { RestoredState } from "./restore.ts";
+import { restoreDivided, type KeyOwner, type SplitPart } from "./divide.ts";
 import { sha256 } from "./sealed.ts";
+import type { LoadedPart } from "./snapshot-reader.ts";
 
 /** One source's share of a slot: what it reads, from where, and how far its event time had come. */
 export interface DealtSource {
@@ -105,10 +107,10 @@ function heldBy(splits: readonly Split[], saved: ReadonlyMap<string, SavedSplit>
 const listingOf = (splits: readonly Split[]): string => sha256(Buffer.from(JSON.stringify(splits.map((s) => s.id))));
 
 /**
- * Gives keyed nodes the shards that this slot owns; the parts hold no others. What is restored is let go of: a slot knows for
+ * Gives keyed nodes the shards that this slot owns; the parts hold no others, but of what was by split. What is restored is let go of: a slot knows for
  * as long as it runs what it was restored from, and its state must not be in memory twice.
  */
-export async function restoreKeyed(keyed: readonly KeyedNode[], state: RestoredState): Promise<void> {
+export async function restoreKeyed(keyed: readonly KeyedNode[], state: RestoredState, owner: KeyOwner): Promise<void> {
   for (const { manifest, shards, uri } of state.parts) {
     for (const node of keyed) {
       const saved = manifest.keyed.find((k) => k.node === node.node);
@@ -121,6 +123,15 @@ export async function restoreKeyed(keyed: readonly KeyedNode[], state: RestoredS
     }
     for (const unclaimed of shards.values()) unclaimed.clear();
   }
+  for (const node of keyed) {
+    const parts = state.parts.flatMap((part) => splitPart(part, node));
+    if (parts.length > 0) await restoreDivided(node, parts, owner);
+  }
+}
+
+function splitPart({ manifest, bySplit, uri }: LoadedPart, { node }: KeyedNode): SplitPart[] {
+  const [version, saved] = [manifest.keyed.find((k) => k.node === node)?.stateVersion, bySplit.get(node)];
+  return version === undefined || saved === undefined ? [] : [{ saved, version, uri }];
 }
 
 function restoreShard(node: KeyedNode, saved: SavedShard & { shard: number; uri: string }): void {

@@ -2,7 +2,7 @@ import { WeirError } from "../../errors.ts";
 import type { Writing } from "../connectors/connector.ts";
 import { checkpointIds, COMPLETED, MANIFEST, slotFolder, type SlotIdentity } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
-import { loadPart, readManifest, type LoadedPart } from "./snapshot-reader.ts";
+import { loadPart, readManifest, type LoadedPart, type Wanted } from "./snapshot-reader.ts";
 import type { Storage } from "./storage.ts";
 import { finalCheckpoint } from "./succession.ts";
 
@@ -22,6 +22,8 @@ export interface NewestRequest {
   readonly acceptReplay: boolean;
   /** Sinks commit what the checkpoints say, and no system decides. */
   readonly follows?: boolean;
+  /** As `Wanted` has it. */
+  readonly hashed?: ReadonlySet<string> | undefined;
 }
 
 export interface FoundCheckpoint {
@@ -72,7 +74,7 @@ export async function markedCheckpoint({
 async function exactly(request: NewestRequest, committed: number): Promise<FoundCheckpoint | undefined> {
   const { storage, identity, of } = request;
   const folder = `${slotFolder(identity, of.epoch, of.slot)}/${committed}`;
-  const found = await look(storage, folder, { id: committed, mine: mineOf(identity) });
+  const found = await look(storage, folder, { id: committed, wanted: wantedBy(request) });
   if (found?.kind === "whole") return { id: committed, part: ownPart(found, request), fellBack: undefined };
   const damage =
     found?.damage ?? new WeirError("CHECKPOINT_CORRUPT", `${storage.uri}/${folder}/${MANIFEST} is missing`);
@@ -93,7 +95,7 @@ async function byMarks(
   let damage = known;
   const ids = checkpointIds(await storage.list(folder)).filter((n) => n < below);
   for (const [i, id] of ids.entries()) {
-    const seen = await look(storage, `${folder}/${id}`, { id, mine: mineOf(identity) });
+    const seen = await look(storage, `${folder}/${id}`, { id, wanted: wantedBy(request) });
     if (seen === undefined || (await isOvertaken(request, seen, ids.slice(i + 1)))) continue;
     const trouble = troubleWith(seen, acceptReplay);
     if (seen.kind === "damaged" || trouble !== undefined) {
@@ -159,10 +161,13 @@ export function transactionOf({ node, handle }: Manifest["sinks"][number]): stri
   return `sink ${node} ${JSON.stringify(handle)}`.slice(0, 300);
 }
 
-const mineOf =
-  ({ slot, slots }: SlotIdentity) =>
-  (shard: number): boolean =>
-    shard % slots === slot;
+/** The shards of the slot, and of what is taken apart by its keys all. */
+export const wantedBy = ({ identity, hashed = NONE }: Pick<NewestRequest, "identity" | "hashed">): Wanted => ({
+  mine: (shard) => shard % identity.slots === identity.slot,
+  hashed,
+});
+
+const NONE: ReadonlySet<string> = new Set();
 
 export async function isCompleted(storage: Storage, folder: string): Promise<boolean> {
   return (await storage.list(folder)).includes(COMPLETED);
@@ -172,13 +177,13 @@ export async function isCompleted(storage: Storage, folder: string): Promise<boo
 async function look(
   storage: Storage,
   folder: string,
-  { id, mine }: { id: number; mine: (shard: number) => boolean },
+  { id, wanted }: { id: number; wanted: Wanted },
 ): Promise<Seen | undefined> {
   const completed = await isCompleted(storage, folder);
   try {
     const found = await readManifest(storage, folder);
     if (found !== undefined) {
-      return { kind: "whole", id, completed, part: await loadPart(storage, folder, found.manifest, mine) };
+      return { kind: "whole", id, completed, part: await loadPart(storage, folder, found.manifest, wanted) };
     }
     if (!completed) return undefined;
     const damage = new WeirError("CHECKPOINT_CORRUPT", `${storage.uri}/${folder}/${MANIFEST} is missing`);

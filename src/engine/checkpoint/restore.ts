@@ -11,11 +11,12 @@ import {
   slotFolder,
   type SlotIdentity,
 } from "./layout.ts";
-import { markedCheckpoint, newestCheckpoint, type Decider } from "./newest.ts";
+import { markedCheckpoint, newestCheckpoint, wantedBy, type Decider } from "./newest.ts";
 import { seal, unseal } from "./sealed.ts";
 import { loadSavepoint } from "./savepoint.ts";
 import { readDocument, type LoadedPart } from "./snapshot-reader.ts";
 import type { Storage } from "./storage.ts";
+import { isBySplit } from "../windows/cells.ts";
 import { announce, refuseReplaced } from "./succession.ts";
 import type { Writing } from "../connectors/connector.ts";
 
@@ -48,6 +49,8 @@ export interface RestoreRequest {
   readonly decider?: Decider | undefined;
   /** Sinks commit what the checkpoints say, and no system decides. */
   readonly follows?: boolean;
+  /** Nodes that find keys by their hash, which may have kept them by split. */
+  readonly hashed?: ReadonlySet<string>;
 }
 
 const SLOT = /^s([0-9]+)$/;
@@ -106,10 +109,10 @@ async function epochsBefore({ storage, identity }: RestoreRequest, epoch: number
 
 /** `acceptReplay` was said for a start: a worker that restarts by itself later does not go back a second time. */
 async function fromSlot(
-  { storage, identity, decider, follows = false }: RestoreRequest,
+  { storage, identity, decider, hashed, follows = false }: RestoreRequest,
   { acceptReplay = false, ...of }: Writing & { acceptReplay?: boolean },
 ): Promise<RestoredState | undefined> {
-  const found = await newestCheckpoint({ storage, identity, decider, follows, of, acceptReplay });
+  const found = await newestCheckpoint({ storage, identity, decider, hashed, follows, of, acceptReplay });
   if (found === undefined) return undefined;
   const { id, part, fellBack } = found;
   const { held, paused, cut, crossing } = part.manifest;
@@ -128,15 +131,13 @@ async function fromRestorePoint(
   restore: RestorePoint,
   before: number,
 ): Promise<RestoredState | undefined> {
-  const { identity } = request;
   const gone = await goneOnSince(request, restore, before);
   if (gone !== undefined) return await fromEpoch(request, gone);
-  const mine = (shard: number): boolean => shard % identity.slots === identity.slot;
   switch (restore.kind) {
     case "none":
       return undefined;
     case "savepoint": {
-      const parts = await loadSavepoint(request.openStorage(restore.uri), mine);
+      const parts = await loadSavepoint(request.openStorage(restore.uri), wantedBy(request));
       await fenceWriters(request, parts);
       const { allowNonRestoredState } = restore;
       return {
@@ -185,10 +186,12 @@ async function fromEpoch(
 ): Promise<RestoredState | undefined> {
   const { storage, identity } = request;
   const acceptReplay = allowed.acceptReplay === true;
+  const own: (RestoredState | undefined)[] = [];
+  for (let slot = 0; slot < slots; slot++) own.push(await fromSlot(request, { epoch, slot, acceptReplay }));
+  const byHash = hashedIn(own);
   const states: RestoredState[] = [];
   for (let slot = 0; slot < slots; slot++) {
-    const state =
-      (await fromSlot(request, { epoch, slot, acceptReplay })) ?? (await fromOrigin(request, epoch, { slot, slots }));
+    const state = own[slot] ?? (await fromOrigin(request, epoch, { slot, slots, byHash }));
     if (state !== undefined) states.push(state);
     else if (acceptReplay) await refuseEmptyStart(request, slotFolder(identity, epoch, slot));
   }
@@ -215,11 +218,7 @@ async function refuseEmptyStart({ storage }: RestoreRequest, folder: string): Pr
   }
 }
 
-async function fromOrigin(
-  request: RestoreRequest,
-  epoch: number,
-  owner: { slot: number; slots: number },
-): Promise<RestoredState | undefined> {
+async function fromOrigin(request: RestoreRequest, epoch: number, owner: Owner): Promise<RestoredState | undefined> {
   const { storage, identity } = request;
   const found = await originOf(request, epoch);
   if (found === undefined) {
@@ -243,12 +242,38 @@ async function originOf(
   return bytes === undefined ? undefined : unseal(bytes, origin, `${storage.uri}/${path}`);
 }
 
+interface Owner {
+  readonly slot: number;
+  readonly slots: number;
+  /** Nodes that its epoch found keys of by their hash. */
+  readonly byHash: ReadonlySet<string>;
+}
+
+/** Where none of an epoch has a checkpoint, nothing of it shows how it shared its keys out, and it makes no difference. */
+const hashedIn = (states: readonly (RestoredState | undefined)[]): ReadonlySet<string> =>
+  new Set(
+    states
+      .flatMap((state) => state?.parts ?? [])
+      .flatMap(({ manifest }) => manifest.keyed)
+      .filter(({ stateSignature }) => !isBySplit(stateSignature))
+      .map(({ node }) => node),
+  );
+
 /** Of a part, what slot `slot` of `slots` would have restored from it. */
-function ownedBy(part: LoadedPart, { slot, slots }: { slot: number; slots: number }): LoadedPart {
+function ownedBy(part: LoadedPart, { slot, slots, byHash }: Owner): LoadedPart {
   const owned = (index: number): boolean => index % slots === slot;
   const sources = part.manifest.sources.map((s) => ({ ...s, splits: s.splits.filter((x) => owned(x.index)) }));
   const shards = new Map(
     [...part.shards].map(([node, all]) => [node, new Map([...all].filter(([shard]) => owned(shard)))] as const),
   );
-  return { ...part, manifest: { ...part.manifest, sources }, shards };
+  const bySplit = new Map(
+    [...part.bySplit].map(([node, saved]) => {
+      const { within = () => true } = saved;
+      const own = byHash.has(node)
+        ? { within: (shard: number) => owned(shard) && within(shard) }
+        : { shards: saved.shards.filter(({ shard }) => owned(shard)) };
+      return [node, { ...saved, ...own }] as const;
+    }),
+  );
+  return { ...part, manifest: { ...part.manifest, sources }, shards, bySplit };
 }

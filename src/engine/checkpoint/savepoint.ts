@@ -5,7 +5,14 @@ import { WeirError } from "../../errors.ts";
 import { MANIFEST, SAVEPOINT_METADATA, type SlotIdentity } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { seal, sha256, unseal } from "./sealed.ts";
-import { loadPart, readDocument, readManifest, verifySegments, type LoadedPart } from "./snapshot-reader.ts";
+import {
+  loadPart,
+  readDocument,
+  readManifest,
+  verifySegments,
+  type LoadedPart,
+  type Wanted,
+} from "./snapshot-reader.ts";
 import type { Storage } from "./storage.ts";
 
 /** Ties the parts of a savepoint together and is written last: without it there is no savepoint. Paths are relative. */
@@ -134,8 +141,8 @@ async function readPart(
   return { folder, ...found };
 }
 
-/** The parts of a savepoint with the shards that `mine` wants. */
-export async function loadSavepoint(storage: Storage, mine: (shard: number) => boolean): Promise<LoadedPart[]> {
+/** The parts of a savepoint with the shards that are wanted. */
+export async function loadSavepoint(storage: Storage, wanted: Wanted): Promise<LoadedPart[]> {
   const bytes = await readDocument(storage, SAVEPOINT_METADATA);
   if (bytes === undefined) {
     throw new WeirError(
@@ -147,7 +154,7 @@ export async function loadSavepoint(storage: Storage, mine: (shard: number) => b
   const parts: LoadedPart[] = [];
   for (const part of metadata.parts) {
     const { folder, manifest } = await readPart(storage, part);
-    parts.push(await loadPart(storage, folder, manifest, mine));
+    parts.push(await loadPart(storage, folder, manifest, wanted));
   }
   return parts;
 }

@@ -16,6 +16,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
+const everything = { mine: () => true, hashed: new Set<string>() };
+
 const facts = { namespace: "n", job: "j", jobUid: "u", lineage: "l", planHash: "h" };
 const place = { epoch: 1, attempt: 0, slot: 0, slots: 1, id: 1, takenAt: 0, maxParallelism: 4 };
 const segment = { file: "state.seg", offset: 0, length: 2 ** 50, crc32: 0 };
@@ -35,7 +37,7 @@ describe("a manifest that Weir did not write", () => {
     await storage.create("c/state.seg", Buffer.from("little"));
     const found = await readManifest(storage, "c");
     if (found === undefined) throw new Error("the manifest was not found");
-    await expect(loadPart(storage, "c", found.manifest, () => true)).rejects.toMatchObject({
+    await expect(loadPart(storage, "c", found.manifest, everything)).rejects.toMatchObject({
       code: "CHECKPOINT_CORRUPT",
       message: expect.stringMatching(/state\.seg is cut off/) as string,
     });
@@ -77,7 +79,7 @@ describe("state that is too large to keep from its verification to its restore",
     await storage.create("c/state.seg", Buffer.concat([shard, shard]));
     const found = await readManifest(storage, "c");
     if (found === undefined) throw new Error("the manifest was not found");
-    const { shards } = await loadPart(storage, "c", found.manifest, () => true);
+    const { shards } = await loadPart(storage, "c", found.manifest, everything);
     const [first, second] = [0, 1].map((index) => shards.get("k")?.get(index));
     if (first === undefined || second === undefined) throw new Error("a shard is missing");
     return [first, second];
@@ -99,6 +101,6 @@ describe("state that is too large to keep from its verification to its restore",
     await writeFile(join(folder, "c/state.seg"), Buffer.concat([shard, Buffer.alloc(size)]));
     const found = await readManifest(storage, "c");
     if (found === undefined) throw new Error("the manifest was not found");
-    await expect(loadPart(storage, "c", found.manifest, () => true)).rejects.toThrow(/bytes 20971520 to 41943040/);
+    await expect(loadPart(storage, "c", found.manifest, everything)).rejects.toThrow(/bytes 20971520 to 41943040/);
   });
 });

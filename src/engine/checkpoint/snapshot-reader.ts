@@ -2,7 +2,8 @@ import { posix } from "node:path";
 import { crc32 } from "node:zlib";
 import { WeirError } from "../../errors.ts";
 import { MANIFEST } from "./layout.ts";
-import { manifestSchema, type Manifest, type Segment } from "./manifest.ts";
+import { isBySplit } from "../windows/cells.ts";
+import { loadWatermark, manifestSchema, type KeyedState, type Manifest, type Segment } from "./manifest.ts";
 import { unseal } from "./sealed.ts";
 import type { Storage } from "./storage.ts";
 
@@ -12,12 +13,37 @@ export interface LoadedPart {
   readonly manifest: Manifest;
   /** Node → shard → its entries, until they are restored. */
   readonly shards: ReadonlyMap<string, Map<number, SavedShard>>;
+  /** By node: what was by split, and is taken apart by its keys. */
+  readonly bySplit: ReadonlyMap<string, SavedBySplit>;
   /** Folder of a checkpoint whose commits may not all have been made. */
   readonly unfinished?: string;
 }
 
 /** The chunks of a shard as they were written; where there are too many to keep, they are read and verified once more. */
 export type SavedShard = () => Promise<readonly Buffer[]>;
+
+/** What a slot saved of a node by splits, whoever gets the keys now. */
+export interface SavedBySplit {
+  readonly shards: readonly SplitShard[];
+  /** How far time had come for the slot's splits; absent for one that had none. */
+  readonly watermark: number | undefined;
+  /** Of the shards that keys go to now, those that are this part's business; all, where it is not said. */
+  readonly within?: ((shard: number) => boolean) | undefined;
+}
+
+export interface SplitShard {
+  readonly shard: number;
+  readonly watermark: number;
+  /** One at a time: the state of all workers is more than one of them has room for. */
+  chunks(): AsyncIterable<Buffer>;
+}
+
+/** Which saved state a slot wants. */
+export interface Wanted {
+  readonly mine: (shard: number) => boolean;
+  /** Nodes that find keys by their hash: of what they kept by split, a slot reads everything for its own keys. */
+  readonly hashed: ReadonlySet<string>;
+}
 
 /** The manifest of a folder; `undefined` when there is none: the snapshot was never finished. */
 export async function readManifest(
@@ -42,16 +68,16 @@ export async function readDocument(storage: Storage, path: string): Promise<Buff
 /** What is kept of a part from its verification to its restore. */
 const KEPT_BYTES = 32 * 1024 * 1024;
 
-/** Checks every byte of the shards that `mine` wants against its checksum: state may be far larger than memory. */
+/** Checks every byte of the shards that are wanted against its checksum: state may be far larger than memory. */
 export async function loadPart(
   storage: Storage,
   folder: string,
   manifest: Manifest,
-  mine: (shard: number) => boolean,
+  { mine, hashed }: Wanted,
 ): Promise<LoadedPart> {
   let left = KEPT_BYTES;
+  const read = (segment: Segment): Promise<Buffer> => readSegment(storage, folder, segment);
   const load = async (segments: readonly Segment[]): Promise<SavedShard> => {
-    const read = (segment: Segment): Promise<Buffer> => readSegment(storage, folder, segment);
     left -= segments.reduce((sum, { length }) => sum + length, 0);
     if (left >= 0) {
       const chunks = await inTurn(segments, read);
@@ -61,12 +87,36 @@ export async function loadPart(
     return () => inTurn(segments, read);
   };
   const nodes = new Map<string, Map<number, SavedShard>>();
-  for (const { node, shards } of manifest.keyed) {
+  const bySplit = new Map<string, SavedBySplit>();
+  for (const keyed of manifest.keyed) {
+    const { node, shards } = keyed;
+    if (hashed.has(node) && isBySplit(keyed.stateSignature)) {
+      bySplit.set(node, await loadBySplit(manifest, keyed, read));
+      continue;
+    }
     const loaded = new Map<number, SavedShard>();
     for (const { shard, segments } of shards.filter((s) => mine(s.shard))) loaded.set(shard, await load(segments));
     nodes.set(node, loaded);
   }
-  return { uri: `${storage.uri}/${folder}`, manifest, shards: nodes };
+  return { uri: `${storage.uri}/${folder}`, manifest, shards: nodes, bySplit };
+}
+
+async function loadBySplit(
+  { sources }: Manifest,
+  { shards, watermark }: KeyedState,
+  read: (segment: Segment) => Promise<Buffer>,
+): Promise<SavedBySplit> {
+  const loaded: SplitShard[] = [];
+  for (const { shard, segments } of shards) {
+    let reached = Number.NEGATIVE_INFINITY;
+    for (const segment of segments) reached = Math.max(reached, (await read(segment)).readDoubleLE(0));
+    const chunks = async function* (): AsyncGenerator<Buffer> {
+      for (const segment of segments) yield await read(segment);
+    };
+    loaded.push({ shard, watermark: reached, chunks });
+  }
+  const hasSplits = shards.length > 0 || sources.some(({ splits }) => splits.length > 0);
+  return { shards: loaded, watermark: hasSplits && watermark !== "end" ? loadWatermark(watermark) : undefined };
 }
 
 async function inTurn<Item, Result>(

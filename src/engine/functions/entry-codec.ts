@@ -1,4 +1,5 @@
 import { WeirError } from "../../errors.ts";
+import type { Division } from "../keyed-state/division.ts";
 import { isForgotten, newEntry } from "./key-entry.ts";
 import type { KeyEntry } from "./key-entry.ts";
 import { jsonOf, stored } from "./stored-value.ts";
@@ -28,6 +29,10 @@ export class EntryWriter {
     length.writeUInt32LE(entry.length);
     this.parts.push(length, entry);
     this.bytes += 4 + entry.length;
+  }
+
+  raw(entry: Buffer): void {
+    this.add(entry);
   }
 
   empty(): boolean {
@@ -83,7 +88,33 @@ type SavedField =
 type SavedEntry = [key: string, writtenAt: number | null, fields: SavedField[], timers: [string, number][]];
 
 /** Calls `each` for every entry, and returns the shard's watermark. */
-export function readChunk(chunk: Buffer, epoch: number, each: (entry: KeyEntry) => void): number {
+export const readChunk = (chunk: Buffer, epoch: number, each: (entry: KeyEntry) => void): number =>
+  readTexts(chunk, (text) => each(savedEntry(text.toString(), epoch)));
+
+/** Divides what `EntryWriter` wrote. A timer that is due already has been given, and is not there. */
+export const keyDivision = (floor: number): Division => ({
+  late: false,
+  open: () => new EntryWriter(floor),
+  shard: () => (chunk, shareOf) => {
+    readTexts(chunk, (text) => {
+      const key = Buffer.from(keyIn(text));
+      shareOf(key, 0, key.length)?.raw(text);
+    });
+  },
+});
+
+/** The key is the first in the list. */
+function keyIn(text: Buffer): string {
+  let end = 2;
+  while (end < text.length && text[end] !== QUOTE) end += text[end] === BACKSLASH ? 2 : 1;
+  return JSON.parse(text.toString("utf8", 1, end + 1)) as string;
+}
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+/** Calls `each` for every entry as it is saved, and returns the shard's watermark. */
+function readTexts(chunk: Buffer, each: (text: Buffer) => void): number {
   try {
     const watermark = chunk.readDoubleLE(0);
     const format = chunk.readUInt8(12);
@@ -93,7 +124,7 @@ export function readChunk(chunk: Buffer, epoch: number, each: (entry: KeyEntry) 
       const start = at + 4;
       at = start + chunk.readUInt32LE(at);
       if (at > chunk.length) throw new RangeError("it ends in the middle of an entry");
-      each(savedEntry(chunk.toString("utf8", start, at), epoch));
+      each(chunk.subarray(start, at));
     }
     if (at !== chunk.length) throw new RangeError("bytes after the last entry");
     return watermark === Infinity ? -Infinity : watermark; // as in checkpoint/manifest.ts: an end is not restored

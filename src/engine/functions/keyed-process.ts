@@ -1,10 +1,12 @@
 import { WeirError } from "../../errors.ts";
+import type { Division } from "../keyed-state/division.ts";
 import type { KeyedNode, KeyedSnapshot, NodeCounters, ProgramOptions } from "../program.ts";
 import { recordFailure } from "../record-failure.ts";
 import { stateSignature } from "../windows/cells.ts";
 import type { KeyedContext } from "./author.ts";
 import { Emissions, refuseReturned } from "./emissions.ts";
 import { thrown } from "./function-failure.ts";
+import { keyDivision } from "./entry-codec.ts";
 import type { FunctionFailure } from "./function-failure.ts";
 import type { DueAt, FunctionStore } from "./function-store.ts";
 import { KeyCall } from "./key-call.ts";
@@ -118,6 +120,10 @@ export class KeyedProcess implements KeyedNode {
 
   restore(shard: number, chunks: readonly Buffer[], stateVersion: number): void {
     this.keys.restore(shard, chunks, stateForm(this.fn, this.node, stateVersion));
+  }
+
+  division(floor: number): Division {
+    return keyDivision(floor);
   }
 
   size(): number {

@@ -1,3 +1,4 @@
+import type { Division } from "../keyed-state/division.ts";
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
 import { requireRestorable } from "../windows/restorable.ts";
 import { givesUnmatched, joinSignature } from "./join-node.ts";
@@ -41,6 +42,7 @@ export abstract class KeyedJoin<Shard extends JoinShard> implements KeyedNode {
   abstract beginSnapshot(): KeyedSnapshot;
   abstract restore(index: number, chunks: readonly Buffer[], stateVersion: number): void;
   abstract size(): number;
+  abstract division(floor: number): Division;
   /** A shard that has nothing yet, and a floor of −∞. */
   protected abstract newShard(index: number): Shard;
 

@@ -1,3 +1,5 @@
+import type { Division } from "../keyed-state/division.ts";
+import { rowDivision } from "./row-division.ts";
 import type { JoinNode } from "./join-node.ts";
 import { KeyedJoin } from "./keyed-join.ts";
 import type { JoinShard } from "./keyed-join.ts";
@@ -121,6 +123,15 @@ export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
           if (log !== undefined) this.loadMatch(log, place);
         },
       });
+  }
+
+  division(floor: number): Division {
+    return rowDivision({
+      floor,
+      unmatched: this.unmatched,
+      isAlive: (side, ts, now) => this.isAlive(side, ts, now),
+      logEnd: (ts) => this.logEnd(ts),
+    });
   }
 
   /**

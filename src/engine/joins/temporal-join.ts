@@ -1,3 +1,5 @@
+import type { Division } from "../keyed-state/division.ts";
+import { rowDivision } from "./row-division.ts";
 import type { KeyedSnapshot } from "../program.ts";
 import { KeyedJoin } from "./keyed-join.ts";
 import type { JoinShard } from "./keyed-join.ts";
@@ -115,6 +117,10 @@ export class TemporalJoin extends KeyedJoin<Shard> {
     return { chunks, release: () => held.clear() };
   }
 
+  division(floor: number): Division {
+    return versionDivision(floor);
+  }
+
   restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
     const shard = this.restorable(index, stateVersion);
     const load = ({ side, ts, key, row }: SavedRow): void =>
@@ -138,6 +144,10 @@ export class TemporalJoin extends KeyedJoin<Shard> {
     return n;
   }
 }
+
+/** Rows that wait have not been given, and of versions those in force are there. */
+export const versionDivision = (floor: number): Division =>
+  rowDivision({ floor, unmatched: [false, false], isAlive: () => true, logEnd: () => 0 });
 
 /** Versions that may still be in force for a row after `now`. */
 export function inForce<Version extends { readonly ts: number }>(

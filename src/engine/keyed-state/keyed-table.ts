@@ -1,3 +1,5 @@
+import type { Division } from "./division.ts";
+import { entryDivision } from "../windows/entry-division.ts";
 import type { PlanTrigger } from "../plan.ts";
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
 import { PAGE_BITS } from "../windows/bucket.ts";
@@ -18,6 +20,9 @@ import { TableBucket } from "./table-bucket.ts";
  */
 export const WRITTEN_AT = 0;
 export const TRIGGER = 1;
+
+/** Cells of an entry before those of its aggregates. */
+export const ownCells = ({ slots, cells }: CellLayout): number => (slots.length === 0 ? cells : TRIGGER + 1);
 
 /** Below this many entries a table is not worth being made smaller. */
 const SMALL = 1024;
@@ -246,6 +251,10 @@ export class KeyedTable implements KeyedNode {
 
   protected readSaved(chunk: Buffer, each: (entry: DecodedEntry) => void): number {
     return readChunk(chunk, this.layout, each);
+  }
+
+  division(floor: number): Division {
+    return entryDivision({ layout: this.layout, floor, own: ownCells(this.layout) });
   }
 
   /** Of several forms of an entry the last one counts; a key that came back after it was gone is the last to have arrived. */

@@ -1,8 +1,12 @@
+import { refuseGiven } from "./division.ts";
+import type { Division } from "./division.ts";
+import { entryDivision } from "../windows/entry-division.ts";
+import type { SavedEntry } from "../windows/entry-division.ts";
 import type { CellLayout } from "../windows/cells.ts";
 import { readChunk } from "../windows/entry-codec.ts";
 import type { DecodedEntry } from "../windows/entry-codec.ts";
 import type { Fire } from "../windows/window-state.ts";
-import { KeyedTable, TRIGGER, WRITTEN_AT } from "./keyed-table.ts";
+import { KeyedTable, ownCells, TRIGGER, WRITTEN_AT } from "./keyed-table.ts";
 import type { KeyedShard, TableOptions } from "./keyed-table.ts";
 import type { TableBucket } from "./table-bucket.ts";
 
@@ -81,6 +85,11 @@ export class TimedTable extends KeyedTable {
     this.waiting[index] = undefined;
   }
 
+  override division(floor: number): Division {
+    const { node, layout, everyMs } = this;
+    return timedDivision({ node, layout, everyMs, floor });
+  }
+
   protected override readSaved(chunk: Buffer, each: (entry: DecodedEntry) => void): number {
     return readTimed(chunk, { layout: this.layout, everyMs: this.everyMs, savedAt: this.savedAt }, each);
   }
@@ -114,6 +123,32 @@ export function readTimed(
     if (wasGiven) entry.cells[TRIGGER] = 0;
     each(entry);
   });
+}
+
+/** What waited when its part was written and was given since does not wait in what is put together, either. */
+export function timedDivision(of: {
+  readonly node: string;
+  readonly layout: CellLayout;
+  readonly everyMs: number;
+  readonly floor: number;
+}): Division {
+  const { node, layout, everyMs, floor } = of;
+  const triggerOf = ({ chunk, at }: SavedEntry): number => chunk.readDoubleLE(at.keyStop + 8 * TRIGGER);
+  const wasGiven = ({ written, watermark }: SavedEntry): boolean =>
+    passedBoundary(everyMs, written) < passedBoundary(everyMs, watermark);
+  const check = (entry: SavedEntry): void => {
+    const waits = triggerOf(entry) > 0 && !wasGiven(entry);
+    if (waits && passedBoundary(everyMs, floor) < passedBoundary(everyMs, entry.watermark))
+      refuseGiven(node, { given: entry.watermark, floor });
+  };
+  const changed = (entry: SavedEntry): Buffer | undefined => {
+    if (triggerOf(entry) === 0 || !wasGiven(entry)) return undefined;
+    const { chunk, at } = entry;
+    const copy = Buffer.from(chunk.subarray(at.from, at.to));
+    copy.writeDoubleLE(0, at.keyStop - at.from + 8 * TRIGGER);
+    return copy;
+  };
+  return entryDivision({ layout, floor, own: ownCells(layout), check, changed });
 }
 
 /** A key that is there, and whose result is still to be given. */

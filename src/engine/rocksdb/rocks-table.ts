@@ -1,5 +1,7 @@
+import type { Division } from "../keyed-state/division.ts";
+import { entryDivision } from "../windows/entry-division.ts";
 import type { KeyedNode, KeyedSnapshot, StatePiece } from "../program.ts";
-import { WRITTEN_AT } from "../keyed-state/keyed-table.ts";
+import { WRITTEN_AT, ownCells } from "../keyed-state/keyed-table.ts";
 import type { TableOptions } from "../keyed-state/keyed-table.ts";
 import { isWaiting } from "../keyed-state/timed-table.ts";
 import type { HashedKey } from "../windows/bucket.ts";
@@ -204,6 +206,10 @@ export class RocksTable implements KeyedNode {
 
   protected readSaved(chunk: Buffer, each: (entry: DecodedEntry) => void): number {
     return readChunk(chunk, this.layout, each);
+  }
+
+  division(floor: number): Division {
+    return entryDivision({ layout: this.layout, floor, own: ownCells(this.layout) });
   }
 
   /** An entry was read from a checkpoint; a later form of it may follow. */

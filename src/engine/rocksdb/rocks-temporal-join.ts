@@ -1,3 +1,4 @@
+import type { Division } from "../keyed-state/division.ts";
 import type { JoinNode } from "../joins/join-node.ts";
 import { KeyedJoin } from "../joins/keyed-join.ts";
 import type { JoinShard } from "../joins/keyed-join.ts";
@@ -5,7 +6,7 @@ import { readRows, ROW_HEADER, RowWriter } from "../joins/row-codec.ts";
 import type { SavedRow } from "../joins/row-codec.ts";
 import { bytesOfRow, isNullKey, NO_ROW } from "../joins/row.ts";
 import type { Side } from "../joins/row.ts";
-import { inForce } from "../joins/temporal-join.ts";
+import { inForce, versionDivision } from "../joins/temporal-join.ts";
 import type { KeyedSnapshot } from "../program.ts";
 import type { RocksState } from "./database.ts";
 import { copyOf, keyOf, storedRow } from "./stored-log.ts";
@@ -133,6 +134,10 @@ export class RocksTemporalJoin extends KeyedJoin<JoinShard> {
         if (this.values.begun === 0) this.waiting.letGo();
       },
     });
+  }
+
+  division(floor: number): Division {
+    return versionDivision(floor);
   }
 
   restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {

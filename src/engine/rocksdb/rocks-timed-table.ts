@@ -1,6 +1,14 @@
+import type { Division } from "../keyed-state/division.ts";
 import { TRIGGER, WRITTEN_AT } from "../keyed-state/keyed-table.ts";
 import type { TableOptions } from "../keyed-state/keyed-table.ts";
-import { isWaiting, lastWatermark, passedBoundary, readTimed, resultAt } from "../keyed-state/timed-table.ts";
+import {
+  isWaiting,
+  lastWatermark,
+  passedBoundary,
+  readTimed,
+  resultAt,
+  timedDivision,
+} from "../keyed-state/timed-table.ts";
 import type { DecodedEntry } from "../windows/entry-codec.ts";
 import type { Fire } from "../windows/window-state.ts";
 import type { RocksState, StoredPair } from "./database.ts";
@@ -43,6 +51,11 @@ export class RocksTimedTable extends RocksTable {
   override restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
     this.savedAt = lastWatermark(chunks);
     super.restore(index, chunks, stateVersion);
+  }
+
+  override division(floor: number): Division {
+    const { node, layout, everyMs } = this;
+    return timedDivision({ node, layout, everyMs, floor });
   }
 
   protected override readSaved(chunk: Buffer, each: (entry: DecodedEntry) => void): number {

@@ -162,6 +162,9 @@ function stateGone({ slot, start }: SlotOptions): WeirError {
   return new WeirError("CHECKPOINT_CORRUPT", text);
 }
 
+const hashedNodes = ({ nodes }: SlotOptions["plan"]): ReadonlySet<string> =>
+  new Set(nodes.filter((node) => "keying" in node && node.keying !== "declared").map(({ name }) => name));
+
 async function restoreAndRecord(
   options: SlotOptions,
   storage: Storage,
@@ -172,6 +175,7 @@ async function restoreAndRecord(
     openStorage: storageOpener(options),
     identity: identityOf(options),
     restore: options.start.restore,
+    hashed: hashedNodes(options.plan),
     ...commits,
   };
   options.listener.restoring?.();
@@ -200,7 +204,8 @@ async function applyState(
     })),
   });
   for (const part of restored.parts) await finishCommits(part, sinks);
-  await restoreKeyed(program.keyed, restored);
+  const { plan, slot, start } = options;
+  await restoreKeyed(program.keyed, restored, { slot, slots: start.slots, maxParallelism: plan.maxParallelism });
 }
 
 function contextOf(node: string, secretRef: string | null, options: SlotOptions, problems: Problems): ConnectorContext {

@@ -103,6 +103,16 @@ export function stateSignature(node: KeyedPlanNode): string {
 /** A key has the same shard whether its worker hashes it or an exchange did. */
 export const shardsSignature = (keying: Keying): string => (keying === "exchanged" ? "local" : keying);
 
+/** Of a signature: its shards are splits, so where a key is is the business of whoever filled them. */
+export const isBySplit = (signature: string): boolean => signature.split(";").includes("shards=declared");
+
+/** The signature of a node that keeps the same by the hash of the key. */
+export const byHash = (signature: string): string =>
+  signature
+    .split(";")
+    .map((part) => (part === "shards=declared" ? "shards=local" : part))
+    .join(";");
+
 function contentSignature(node: KeyedPlanNode): string {
   switch (node.kind) {
     case "windowAggregate":

@@ -118,9 +118,12 @@ export interface DecodedEntry {
 }
 
 /** Calls `each` for every entry with one reused object, and returns the shard's watermark. */
-export function readChunk(chunk: Buffer, layout: CellLayout, each: (entry: DecodedEntry) => void): number {
+export const readChunk = (chunk: Buffer, layout: CellLayout, each: (entry: DecodedEntry) => void): number =>
+  inChunk(() => decode(chunk, layout, each));
+
+function inChunk<T>(read: () => T): T {
   try {
-    return decode(chunk, layout, each);
+    return read();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new WeirError("CHECKPOINT_CORRUPT", "a segment of window state ends in the middle of an entry", { cause });
@@ -146,6 +149,36 @@ export const newDecoded = (layout: CellLayout): DecodedEntry => ({
   cells: new Float64Array(layout.cells),
   texts: [],
 });
+
+/** Where an entry is in its chunk. */
+export interface EntryPlace {
+  readonly end: number;
+  readonly from: number;
+  readonly keyStart: number;
+  readonly keyStop: number;
+  /** Its cells begin where its key ends. */
+  readonly to: number;
+}
+
+/** Calls `each` for every entry, without reading more than its end and its lengths. */
+export function eachPlace(chunk: Buffer, layout: CellLayout, each: (at: EntryPlace) => void): void {
+  inChunk(() => {
+    let from = CHUNK_HEADER;
+    for (let n = chunk.readUInt32LE(8); n > 0; n--) {
+      const keyStart = from + 12;
+      const keyStop = keyStart + chunk.readUInt32LE(from + 8);
+      let to = keyStop + layout.cells * 8;
+      for (let i = 0; i < layout.texts; i++) {
+        const length = chunk.readUInt32LE(to);
+        to += length === NONE ? 4 : 4 + length;
+      }
+      if (to > chunk.length) throw new RangeError("an entry is longer than the chunk");
+      each({ end: chunk.readDoubleLE(from), from, keyStart, keyStop, to });
+      from = to;
+    }
+    if (from !== chunk.length) throw new RangeError("bytes after the last entry");
+  });
+}
 
 /** Reads one entry into `entry`; gives where it ends. */
 export function readEntry(bytes: Buffer, from: number, of: { layout: CellLayout; entry: DecodedEntry }): number {

@@ -1,3 +1,5 @@
+import { refuseGiven } from "../keyed-state/division.ts";
+import type { Division } from "../keyed-state/division.ts";
 import { SPREAD } from "./bucket.ts";
 import type { HashedKey } from "./bucket.ts";
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
@@ -6,6 +8,8 @@ import type { CellLayout, WindowNode } from "./cells.ts";
 import { layoutOf, stateSignature } from "./cells.ts";
 import { STATE_VERSION } from "./entry-codec.ts";
 import type { DecodedEntry } from "./entry-codec.ts";
+import { entryDivision } from "./entry-division.ts";
+import type { SavedEntry } from "./entry-division.ts";
 import { mergeEntry } from "./merge.ts";
 import type { Fire, Rows } from "./window-state.ts";
 
@@ -210,6 +214,14 @@ export abstract class Sessions<Shard extends SessionShard> implements KeyedNode 
 
   shards(): readonly number[] {
     return [...this.owned.keys()].toSorted((a, b) => a - b);
+  }
+
+  division(floor: number): Division {
+    const { layout, node } = this;
+    const check = ({ at, watermark }: SavedEntry): void => {
+      if (at.end - 1 <= watermark && at.end - 1 > floor) refuseGiven(node, { given: watermark, floor });
+    };
+    return entryDivision({ layout, floor, late: true, check });
   }
 
   protected add(shard: Shard, { end, key, cells, texts }: DecodedEntry): Session {

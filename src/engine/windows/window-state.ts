@@ -1,3 +1,5 @@
+import { refuseGiven } from "../keyed-state/division.ts";
+import type { Division } from "../keyed-state/division.ts";
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
 import { Bucket, LITTLE } from "./bucket.ts";
 import type { BucketRoom } from "./bucket.ts";
@@ -5,6 +7,8 @@ import type { CellLayout, WindowNode } from "./cells.ts";
 import { layoutOf, stateSignature } from "./cells.ts";
 import { readChunk, STATE_VERSION } from "./entry-codec.ts";
 import type { DecodedEntry, EntryKey } from "./entry-codec.ts";
+import { entryDivision } from "./entry-division.ts";
+import type { SavedEntry } from "./entry-division.ts";
 import { mergeEntry } from "./merge.ts";
 import { murmur2 } from "./murmur2.ts";
 import { paneEnd, panesOf, passedWindows } from "./panes.ts";
@@ -244,6 +248,15 @@ export class WindowState implements KeyedNode {
       shard.floor = Math.max(shard.floor, floor);
     }
     for (const bucket of shard.buckets.values()) this.schedule(bucket, shard.floor);
+  }
+
+  division(floor: number): Division {
+    const { layout, panes, node } = this;
+    const check = ({ at, watermark }: SavedEntry): void => {
+      const [again] = passedWindows(panes, at.end, floor, watermark);
+      if (again !== undefined) refuseGiven(node, { given: watermark, floor });
+    };
+    return entryDivision({ layout, floor, late: true, own: 0, check });
   }
 
   private add(shard: WindowShard, entry: DecodedEntry): void {

@@ -83,6 +83,6 @@ export function partitionGrowth({ topics, partitions, ctx, takeOn }: GrowthOptio
 export function growthMessage(topic: string, before: number, now: number): string {
   return (
     `topic "${topic}" had ${before} partitions and has ${now} now, so its keys have moved to other partitions than ` +
-    `their state. Start the job without state, or from a new topic`
+    `their state. Take partitionedBy out of the source: then the job goes on, and finds keys by their hash`
   );
 }
