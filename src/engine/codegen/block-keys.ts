@@ -1,3 +1,4 @@
+import { murmur2Of } from "../windows/murmur2.ts";
 import { MAX_DIGITS, writeDigits } from "../json/write-value.ts";
 
 const OPENING = 91;
@@ -8,6 +9,7 @@ const FIRST_BYTES = 4096;
 /** Keys that are lists of fields, one behind the other: those of a block's records are made when they are sought, used when they are met. */
 export class BlockKeys {
   bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  view = new DataView(this.bytes.buffer);
   /** Behind the last byte. */
   at = 0;
 
@@ -43,9 +45,15 @@ export class BlockKeys {
     return this.at;
   }
 
+  /** Of a list's bytes. */
+  hash(start: number, end: number): number {
+    return murmur2Of(this, start, end);
+  }
+
   private grow(needed: number): void {
     const bigger = Buffer.allocUnsafeSlow(needed * 2);
     this.bytes.copy(bigger, 0, 0, this.at);
     this.bytes = bigger;
+    this.view = new DataView(bigger.buffer);
   }
 }

@@ -74,5 +74,6 @@ export function seekSource(
     ? `${start} = ${block}.at; ${items.join(" ")} ${end} = ${block}.end();`
     : slots.map((field) => `${start} = ${field.start}; ${end} = ${field.end};`).join("");
   const seek = `W${chain.index(node.name)}.seek(${chain.shardSource(node.keying, hash)}, ${hash});`;
-  return `if (${canonical}) { ${made} ${hash} = murmur2(${buffer}, ${start}, ${end}); ${seek} }`;
+  const hashed = isList ? `${block}.hash(${start}, ${end})` : `murmur2(${buffer}, ${start}, ${end})`;
+  return `if (${canonical}) { ${made} ${hash} = ${hashed}; ${seek} }`;
 }

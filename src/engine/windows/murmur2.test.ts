@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { murmur2, shardOf } from "./murmur2.ts";
+import { murmur2, murmur2Of, shardOf } from "./murmur2.ts";
 
 describe("the hash of keys", () => {
   // From Kafka's own UtilsTest.testMurmur2.
@@ -13,6 +13,8 @@ describe("the hash of keys", () => {
   ])("is Kafka's for %s", (text, expected) => {
     const bytes = Buffer.from(`..${text}..`);
     expect(murmur2(bytes, 2, bytes.length - 2)).toBe(expected);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    expect(murmur2Of({ bytes, view }, 2, bytes.length - 2)).toBe(expected);
   });
 
   it("deals negative hashes to shards as Kafka's partitioner does", () => {

@@ -1,5 +1,6 @@
 import { crc32c } from "@node-rs/crc32";
 import type { OutRecord } from "../connector.ts";
+import { ShortCopy, targetOf, type Target } from "../short-copy.ts";
 import type { ProducerIdentity } from "./calls.ts";
 import { BATCH_HEADER, BATCH_PREFIX, CRC_FROM } from "./record-batch.ts";
 import { varintSize, writeVarint, writeVarlong } from "./varint.ts";
@@ -14,14 +15,16 @@ const RECORD_OVERHEAD = 5 + 1 + 10 + 5 + 5 + 5 + 1;
 
 /** One open record batch: records are appended as raw bytes, the header is written when it is sent. */
 export class BatchWriter {
-  #buf: Buffer;
+  #to: Target;
+  readonly #keys = new ShortCopy();
+  readonly #values = new ShortCopy();
   #at = BATCH_HEADER;
   #baseTimestamp = 0;
   #maxTimestamp = 0;
   #count = 0;
 
   constructor(buf: Buffer) {
-    this.#buf = buf;
+    this.#to = targetOf(buf);
   }
 
   get count(): number {
@@ -34,13 +37,14 @@ export class BatchWriter {
 
   /** Whether the record still fits; the first one always does. */
   fits(record: KafkaRecord): boolean {
-    return this.#count === 0 || this.#at + sizeBound(record) <= this.#buf.length;
+    return this.#count === 0 || this.#at + sizeBound(record) <= this.#to.bytes.length;
   }
 
   append(record: KafkaRecord): void {
     if (this.#count === 0) this.#begin(record);
     const { value, start, end, key, keyStart, keyEnd, ts, headerBytes } = record;
-    const buf = this.#buf;
+    const to = this.#to;
+    const buf = to.bytes;
     const timestamp = Number.isFinite(ts) ? timestampOf(ts) : this.#baseTimestamp;
     const delta = timestamp - this.#baseTimestamp;
     const keyLength = key === undefined || keyEnd < 0 ? -1 : keyEnd - keyStart;
@@ -59,9 +63,9 @@ export class BatchWriter {
     at = writeVarlong(buf, at, delta);
     at = writeVarint(buf, at, this.#count);
     at = writeVarint(buf, at, keyLength);
-    if (key !== undefined && keyLength > 0) at += key.copy(buf, at, keyStart, keyEnd);
+    if (key !== undefined && keyLength > 0) at = this.#keys.copy(key, keyStart, keyEnd, { to, at });
     at = writeVarint(buf, at, valueLength);
-    if (valueLength > 0) at += value.copy(buf, at, start, end);
+    if (valueLength > 0) at = this.#values.copy(value, start, end, { to, at });
     if (headerBytes === undefined) buf[at++] = 0;
     else at += headerBytes.copy(buf, at);
     this.#at = at;
@@ -71,12 +75,11 @@ export class BatchWriter {
 
   /** Completes the batch with its header; `sequence` −1 is a batch outside of an idempotent producer. */
   seal(compression: Compression = none): SealedBatch {
-    const records = this.#buf.subarray(BATCH_HEADER, this.#at);
+    const buffer = this.#to.bytes;
+    const records = buffer.subarray(BATCH_HEADER, this.#at);
     const packed = compression.code === 0 ? records : compression.compress(records);
     const bytes =
-      packed === records
-        ? this.#buf.subarray(0, this.#at)
-        : Buffer.concat([this.#buf.subarray(0, BATCH_HEADER), packed]);
+      packed === records ? buffer.subarray(0, this.#at) : Buffer.concat([buffer.subarray(0, BATCH_HEADER), packed]);
     bytes.writeBigInt64BE(0n, 0);
     bytes.writeInt32BE(bytes.length - BATCH_PREFIX, 8);
     bytes.writeInt32BE(-1, 12);
@@ -86,12 +89,12 @@ export class BatchWriter {
     bytes.writeBigInt64BE(BigInt(this.#baseTimestamp), 27);
     bytes.writeBigInt64BE(BigInt(this.#maxTimestamp), 35);
     bytes.writeInt32BE(this.#count, 57);
-    return { bytes, records: this.#count, buffer: this.#buf };
+    return { bytes, records: this.#count, buffer };
   }
 
   #begin(record: KafkaRecord): void {
     const needed = BATCH_HEADER + sizeBound(record);
-    if (needed > this.#buf.length) this.#buf = Buffer.allocUnsafeSlow(needed);
+    if (needed > this.#to.bytes.length) this.#to = targetOf(Buffer.allocUnsafeSlow(needed));
     this.#baseTimestamp = Number.isFinite(record.ts) ? timestampOf(record.ts) : 0;
     this.#maxTimestamp = this.#baseTimestamp;
   }
