@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { StartDocument, WorkerEvent, WorkerStatus } from "../../src/api/worker-protocol.ts";
+import { HUGE_PAGES } from "../../src/controllers/streamingjob/huge-pages.ts";
 import type { Plan } from "../../src/engine/plan.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -81,6 +82,7 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       PATH: process.env["PATH"],
+      [HUGE_PAGES.name]: HUGE_PAGES.value,
       WEIR_PLAN_DIR: planDir,
       WEIR_SLOT: String(slot),
       WEIR_ATTEMPT: String(attempt),

@@ -158,6 +158,14 @@ describe("a worker pod", () => {
     expect(JSON.stringify(template({ worker }).spec)).not.toContain("weir-state");
   });
 
+  it("asks for huge pages, unless the job sets the C library's tunables itself", () => {
+    const envOf = ({ spec }: PodTemplate) =>
+      spec.containers[0].env.filter((e) => "name" in e && e.name === "GLIBC_TUNABLES");
+    expect(envOf(template())).toEqual([{ name: "GLIBC_TUNABLES", value: expect.stringContaining("hugetlb=1") }]);
+    const own = { name: "GLIBC_TUNABLES", value: "glibc.malloc.check=1" };
+    expect(envOf(template({ worker: { env: [own] } }))).toEqual([own]);
+  });
+
   it("carries the token's hash and its identity, and never the token", () => {
     const owner = { apiVersion: "weir.dev/v1alpha1", kind: "StreamingJob", name: "j", uid: "u" };
     const pod = workerPod(

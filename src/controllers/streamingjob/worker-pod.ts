@@ -6,6 +6,7 @@ import { LABEL, MANAGED_BY } from "../../api/group.ts";
 import { WORKER_PORT } from "../../api/ports.ts";
 import type { Plan } from "../../engine/plan.ts";
 import type { KubeObject, OwnerReference } from "../../kube/resource.ts";
+import { hugePages } from "./huge-pages.ts";
 import { isMounted, STATE_DIR } from "./mounts.ts";
 import { TOKEN_HASH } from "./pod-view.ts";
 import { referencesOf, type References } from "./references.ts";
@@ -130,6 +131,7 @@ function container(
     resources: limited(worker.resources, workerDefaults.resources ?? DEFAULT_RESOURCES),
     env: [
       ...(worker.env ?? []),
+      ...hugePages(worker.env),
       { name: "WEIR_POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
       { name: "WEIR_POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
       { name: "WEIR_GRACE_SECONDS", value: String(grace) },
