@@ -246,6 +246,45 @@ describe.each(BACKENDS)("state that time moves on, in %s", (backend) => {
     expect([at(0), at(9_999), at(15_000), at(25_000)]).toEqual([[1], [2], [3], [1]]);
   });
 
+  it("tells of sessions what changed since an earlier checkpoint, which were merged and which are gone", () => {
+    // The others write all sessions each time.
+    if (backend !== "Memory") return;
+    const { start, take } = rig({ aggregate: { n: "count()" }, window: { session: { gap: "5s" } } });
+    const program = start(backend);
+    const checkpoints = increments();
+    send(
+      program,
+      keys(MANY).map((k) => ({ k, ts: 10_000 })),
+    );
+    send(
+      program,
+      keys(20).map((k) => ({ k, ts: 18_000 })),
+    );
+    send(
+      program,
+      ["gone", "too"].map((k) => ({ k, ts: 1_000 })),
+    );
+    expect(checkpoints.take(program)).toBe(MANY + 20 + 2);
+    send(
+      program,
+      keys(10).map((k) => ({ k, ts: 14_000 })),
+    );
+    program.advanceWatermark("events", 9_000);
+    expect(take()).toHaveLength(2);
+    send(program, [{ k: "new", ts: 16_000 }]);
+    expect(checkpoints.take(program)).toBe(10 + 10 + 2 + 1);
+    expect(checkpoints.take(program)).toBe(0);
+    program.end("events");
+    const expected = take();
+    expect(expected).toHaveLength(MANY + 10 + 1);
+    for (const other of BACKENDS) {
+      const restored = start(other);
+      stateOf(restored).restore(0, checkpoints.written, stateOf(program).stateVersion);
+      restored.end("events");
+      expect(take()).toEqual(expected);
+    }
+  });
+
   it("tells for functions what changed since an earlier checkpoint, and which keys went", () => {
     if (backend === "Memory") return;
     const { start, take } = rig({ process: { function: "fn" } }, counting);

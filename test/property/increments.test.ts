@@ -1,48 +1,25 @@
-import { crc32 } from "node:zlib";
 import { expect, it } from "vitest";
 import type { PipelineNode } from "../../src/api/pipeline.schema.ts";
-import { newIncrements } from "../../src/engine/checkpoint/increments.ts";
-import { checkpointIds, slotFolder, type SlotIdentity } from "../../src/engine/checkpoint/layout.ts";
-import type { Manifest } from "../../src/engine/checkpoint/manifest.ts";
+import { checkpointIds } from "../../src/engine/checkpoint/layout.ts";
 import { memoryStorage } from "../../src/engine/checkpoint/memory-storage.ts";
-import { openRetention } from "../../src/engine/checkpoint/retention.ts";
-import { loadPart, readManifest } from "../../src/engine/checkpoint/snapshot-reader.ts";
-import {
-  captureKeyed,
-  releaseCapture,
-  writeKeyedState,
-  writeManifest,
-  type Capture,
-} from "../../src/engine/checkpoint/snapshot-writer.ts";
 import { compile } from "../../src/engine/codegen/compile.ts";
 import { planPipeline } from "../../src/engine/planner/plan-pipeline.ts";
 import type { Program } from "../../src/engine/program.ts";
+import { allOf, folder, load, RETAIN, startProcess } from "../builders/checkpointed-program.ts";
 import { batchOf } from "../builders/memory-batch.ts";
 import { memorySink } from "../builders/memory-sink.ts";
 import { random, type Random } from "../builders/random.ts";
 
-const RUNS = process.env["WEIR_LONG"] === "1" ? 1_000 : 12;
-const RETAIN = 2;
+const RUNS = process.env["WEIR_LONG"] === "1" ? 1_000 : 17;
 const KEYS = 2_500;
-const identity: SlotIdentity = {
-  namespace: "default",
-  job: "j",
-  jobUid: "u",
-  lineage: "l",
-  epoch: 1,
-  slot: 0,
-  slots: 1,
-  attempt: 0,
-};
-const folder = slotFolder(identity);
-
 const from = ["events"];
 const keyed = { from, keyBy: "event.k" };
 const aggregate = { n: "count()", sum: "sum(event.v)", last: "last(event.v)", kinds: "countDistinct(event.v)" };
 const twice = { from: ["events", "events"] };
 /** Half of the records have no partner. */
 const on = { leftKey: "left.k", rightKey: "right.k * 2" };
-const STATES: readonly PipelineNode[] = [
+type States = readonly [PipelineNode, ...PipelineNode[]];
+const STATES: States = [
   { name: "counts", ...keyed, aggregate },
   { name: "forgetful", ...keyed, ttl: "150ms", aggregate },
   { name: "filled", ...keyed, aggregate, window: { count: { size: 3 } } },
@@ -55,6 +32,15 @@ const STATES: readonly PipelineNode[] = [
   { name: "met", ...twice, join: { ...on, type: "Outer", interval: { before: "50ms", after: "100ms" } } },
   { name: "paired", ...twice, join: { ...on, type: "Left", window: { size: "200ms" } } },
   { name: "whenever", ...twice, join: on, ttl: "150ms" },
+  // Their sessions go one by one, and many are merged before.
+  { name: "kept", ...keyed, aggregate, window: { session: { gap: "30ms" }, allowedLateness: "90ms" } },
+  { name: "versions", ...twice, join: { ...on, type: "Left", temporal: {} } },
+];
+/** Of these every log is short, as time goes faster. */
+const FASTER: States = [
+  { name: "met", ...twice, join: { ...on, type: "Outer", interval: { before: "1s", after: "2s" } } },
+  { name: "paired", ...twice, join: { ...on, type: "Left", window: { size: "1s" } } },
+  { name: "whenever", ...twice, join: on, ttl: "3s" },
 ];
 
 /** Starts the program of some of the states; what it gives is nobody's business here. */
@@ -73,60 +59,7 @@ function starter(states: readonly PipelineNode[]): () => Program {
   };
 }
 
-/** All of the state, as a savepoint would have it. */
-function allOf(program: Program): Map<string, string> {
-  return new Map(
-    program.keyed.map((k) => {
-      const snapshot = k.beginSnapshot();
-      const shards = k.shards().map((shard) => [shard, crc32(Buffer.concat([...snapshot.chunks(shard)]))]);
-      snapshot.release();
-      return [k.node, JSON.stringify(shards)] as const;
-    }),
-  );
-}
-
-/** One process of a slot: its program, and its checkpoints below one URI, which another may go on with. */
-async function startProcess(uri: string, program: Program) {
-  const storage = memoryStorage(uri);
-  const retention = await openRetention(storage, identity, RETAIN);
-  const increments = newIncrements();
-  return {
-    program,
-    /** `fails`: it ends before its manifest, and leaves what it has written. */
-    checkpoint: async (fails: boolean, meanwhile: () => void): Promise<{ id: number; bytes: number }> => {
-      const id = retention.nextId();
-      const capture: Capture = { takenAt: 0, held: false, sources: [], keyed: captureKeyed(program.keyed) };
-      const increment = increments.begin(id);
-      meanwhile();
-      const place = { folder: `${folder}/${id}`, attempt: 0, increment };
-      const { keyed: state, bytes } = await writeKeyedState(storage, place, capture, new AbortController().signal);
-      if (!fails) {
-        const facts = { identity, id, planHash: "h", maxParallelism: 2, sinks: [] };
-        const written = await writeManifest(storage, `${folder}/${id}`, facts, { capture, keyed: state });
-        if (written === undefined) throw new Error(`checkpoint ${id} is there already`);
-        increment.accept(written.manifest, bytes);
-        await retention.completed(id, written.manifest);
-      }
-      releaseCapture(capture);
-      return { id, bytes };
-    },
-  };
-}
-
-async function load(uri: string, id: number, program: Program): Promise<Manifest> {
-  const storage = memoryStorage(uri);
-  const found = await readManifest(storage, `${folder}/${id}`);
-  if (found === undefined) throw new Error(`checkpoint ${id} has no manifest`);
-  const { shards } = await loadPart(storage, `${folder}/${id}`, found.manifest, {
-    mine: () => true,
-    hashed: new Set(),
-  });
-  for (const k of program.keyed)
-    for (const [shard, chunks] of shards.get(k.node) ?? []) k.restore(shard, await chunks(), k.stateVersion);
-  return found.manifest;
-}
-
-function sender(r: Random, keys: number) {
+function sender(r: Random, keys: number, { times, most }: { times: number; most: number }) {
   let watermark = 0;
   return (program: Program, count: number): void => {
     // Now and then all keys, mostly a few: so pieces are born, change a little, and change a lot.
@@ -134,10 +67,19 @@ function sender(r: Random, keys: number) {
     const first = r.below(keys);
     const records = Array.from({ length: count }, (_, i) => {
       const k = count === keys ? i : (first + r.below(some)) % keys;
-      return JSON.stringify({ k, ts: watermark + r.below(120) - 20, v: r.below(5) });
+      return JSON.stringify({ k, ts: times * (watermark + r.below(120) - 20), v: r.below(5) });
     });
     program.inputs.get("events")?.process(batchOf(records));
-    if (r.chance(0.5)) program.advanceWatermark("events", (watermark += r.below(60)));
+    if (r.chance(0.5)) program.advanceWatermark("events", times * (watermark += r.below(most)));
+  };
+}
+
+function storyOf(seed: number, r: Random) {
+  const first = [...STATES, ...FASTER][seed % (STATES.length + FASTER.length)] as PipelineNode;
+  const isFaster = FASTER.includes(first);
+  return {
+    start: starter([...new Set([first, r.pick(isFaster ? FASTER : STATES)])]),
+    send: sender(r, KEYS, isFaster ? { times: 20, most: 20 } : { times: 1, most: r.pick([10, 60]) }),
   };
 }
 
@@ -146,17 +88,12 @@ it("restores from increments what was there, whatever changed, failed, crashed a
   for (let seed = 1; seed <= RUNS; seed++) {
     const r = random(seed);
     const uri = `memory://increments-${seed}`;
-    const start = starter(
-      [STATES[seed % STATES.length] as PipelineNode, STATES[r.below(STATES.length)] as PipelineNode].filter(
-        (n, i, all) => all.indexOf(n) === i,
-      ),
-    );
-    const send = sender(r, KEYS);
+    const { start, send } = storyOf(seed, r);
     let running = await startProcess(uri, start());
     send(running.program, KEYS);
     let newest: { id: number; all: Map<string, string> } | undefined;
     for (let turn = 0; turn < 20; turn++) {
-      send(running.program, r.chance(0.1) ? KEYS : r.below(200));
+      send(running.program, r.chance(0.2) ? KEYS : r.below(200));
       const fails = r.chance(0.2);
       const all = allOf(running.program);
       // Records that come while the checkpoint is written belong to the next one.
@@ -187,16 +124,16 @@ it("writes only what changed of a big state, and keeps not much more than it nee
   const keys = 100_000;
   const changed = 1_000;
   const uri = "memory://increments-bytes";
-  const running = await startProcess(uri, starter([STATES[0] as PipelineNode])());
+  const running = await startProcess(uri, starter([STATES[0]])());
   const input = (ks: readonly number[]): void =>
     running.program.inputs.get("events")?.process(batchOf(ks.map((k) => JSON.stringify({ k, ts: 0, v: 1 }))));
   for (let at = 0; at < keys; at += 1_000) input(Array.from({ length: 1_000 }, (_, i) => at + i));
-  const whole = await running.checkpoint(false, () => undefined);
+  const whole = await running.checkpoint();
   const r = random(7);
   const sizes: number[] = [];
   for (let i = 0; i < 40; i++) {
     input(Array.from({ length: changed }, () => r.below(keys)));
-    sizes.push((await running.checkpoint(false, () => undefined)).bytes);
+    sizes.push((await running.checkpoint()).bytes);
   }
   const mean = Math.round(sizes.reduce((sum, n) => sum + n, 0) / sizes.length);
   const storage = memoryStorage(uri);

@@ -106,15 +106,10 @@ class Gathering {
     const shareOf: ShareOf = (key, start, stop) => this.shareOf(key, start, stop, within);
     const take = this.division.shard(shard.watermark);
     for await (const chunk of chunksOf(node, shard, version)) {
-      try {
-        take(chunk, shareOf);
-      } catch (e) {
-        if (e instanceof WeirError && e.code === "RESTORE_REFUSED")
-          throw new WeirError(e.code, `cannot restore ${uri}: ${e.message}`, { cause: e });
-        throw e;
-      }
+      refusedOf(uri, () => take(chunk, shareOf));
       this.makeRoom();
     }
+    refusedOf(uri, () => this.division.check?.());
   }
 
   private shareOf(
@@ -166,6 +161,17 @@ class Gathering {
       yield [shard, gathered.chunks.splice(0)];
       this.shards.delete(shard);
     }
+  }
+}
+
+/** Says of a refusal what was to be restored. */
+function refusedOf(uri: string, work: () => void): void {
+  try {
+    work();
+  } catch (e) {
+    if (e instanceof WeirError && e.code === "RESTORE_REFUSED")
+      throw new WeirError(e.code, `cannot restore ${uri}: ${e.message}`, { cause: e });
+    throw e;
   }
 }
 

@@ -1,6 +1,6 @@
 import { givesUnmatched, joinSignature } from "../joins/join-node.ts";
 import type { JoinNode } from "../joins/join-node.ts";
-import { JOIN_STATE_VERSION, readRows, RowWriter } from "../joins/row-codec.ts";
+import { JOIN_MIGRATIONS, JOIN_STATE_VERSION, readRows, RowWriter } from "../joins/row-codec.ts";
 import type { Side } from "../joins/row.ts";
 import type { KeyedNode, KeyedSnapshot } from "../program.ts";
 
@@ -32,6 +32,7 @@ interface Shard {
 export class NaiveJoin implements KeyedNode {
   readonly node: string;
   readonly stateVersion = JOIN_STATE_VERSION;
+  readonly migrations = JOIN_MIGRATIONS;
   readonly stateSignature: string;
   watermark = Number.NEGATIVE_INFINITY;
   protected time = Number.NEGATIVE_INFINITY;

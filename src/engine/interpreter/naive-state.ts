@@ -28,7 +28,7 @@ export interface Saved {
  */
 export abstract class NaiveState<Shard> implements KeyedNode {
   readonly node: string;
-  readonly stateVersion = STATE_VERSION;
+  readonly stateVersion: number = STATE_VERSION;
   readonly stateSignature: string;
   readonly layout: CellLayout;
   watermark = Number.NEGATIVE_INFINITY;
@@ -77,22 +77,29 @@ export abstract class NaiveState<Shard> implements KeyedNode {
   beginSnapshot(): KeyedSnapshot {
     const chunks = new Map<number, Buffer>();
     for (const [index, shard] of this.owned) {
-      const writer = new EntryWriter(this.layout, Math.max(this.watermark, shard.floor));
-      for (const { end, entry } of this.saved(shard.held, this.now(shard))) writeEntry(writer, end, entry);
-      chunks.set(index, writer.take());
+      const saved = this.saved(shard.held, this.now(shard));
+      chunks.set(index, this.written(saved, Math.max(this.watermark, shard.floor)));
     }
     return { chunks: (shard) => [chunks.get(shard)].filter((c) => c !== undefined), release: () => chunks.clear() };
   }
 
+  protected written(saved: readonly Saved[], watermark: number): Buffer {
+    const writer = new EntryWriter(this.layout, watermark);
+    for (const { end, entry } of saved) writeEntry(writer, end, entry);
+    return writer.take();
+  }
+
   restore(index: number, chunks: readonly Buffer[]): void {
     const shard = this.open(index);
-    const add = (decoded: DecodedEntry): void => {
-      const entry = readEntry(decoded);
-      for (const { order } of this.layout.slots)
-        if (order >= 0) this.arrivals = Math.max(this.arrivals, entry.cells[order] as number);
-      this.load(shard.held, { end: decoded.end, entry });
-    };
+    const add = (decoded: DecodedEntry): void => this.load(shard.held, this.loaded(decoded));
     for (const chunk of chunks) shard.floor = Math.max(shard.floor, this.readSaved(chunk, chunks, add));
+  }
+
+  protected loaded(decoded: DecodedEntry): Saved {
+    const entry = readEntry(decoded);
+    for (const { order } of this.layout.slots)
+      if (order >= 0) this.arrivals = Math.max(this.arrivals, entry.cells[order] as number);
+    return { end: decoded.end, entry };
   }
 
   protected readSaved(chunk: Buffer, _all: readonly Buffer[], each: (entry: DecodedEntry) => void): number {

@@ -1,6 +1,7 @@
 import { TRIGGER, WRITTEN_AT } from "../keyed-state/keyed-table.ts";
 import type { TableOptions } from "../keyed-state/keyed-table.ts";
-import { lastWatermark, passedBoundary, readTimed, resultAt } from "../keyed-state/timed-table.ts";
+import { lastWatermark } from "../windows/chunk-writer.ts";
+import { passedBoundary, readTimed, resultAt } from "../keyed-state/timed-table.ts";
 import type { PlanTrigger } from "../plan.ts";
 import type { DecodedEntry } from "../windows/entry-codec.ts";
 import { fold, newEntry, requireSums } from "./naive-entry.ts";

@@ -1,7 +1,7 @@
 import type { LogShard } from "./logged-join.ts";
 
 /** Windows that the watermark has passed: in order of their end, then by shard. */
-export function dueWindows<L>(
+export function dueWindows<L extends object>(
   owned: Iterable<LogShard<L>>,
   watermark: number,
 ): { readonly shard: LogShard<L>; readonly end: number }[] {

@@ -21,7 +21,7 @@ export function joinSnapshot(at: AtBarrier): KeyedSnapshot {
   const writers: LogWriters<RowLog> = {
     snapshot: at.snapshot,
     living: (shard) => living(at, shard),
-    rows: (held, now, since) => written(at, { held, now, since }),
+    rows: (held, writer, since) => written(at, { held, writer, since }),
   };
   return {
     chunks: (shard) => living(at, at.shards.get(shard)),
@@ -43,14 +43,11 @@ function* living(at: AtBarrier, shard: ShardAtBarrier<RowLog> | undefined): Gene
 
 function* written(
   at: AtBarrier,
-  of: { held: LogAtBarrier<RowLog>; now: number; since: PiecePosition | undefined },
+  { held, writer, since }: { held: LogAtBarrier<RowLog>; writer: RowWriter; since: PiecePosition | undefined },
 ): Generator<Buffer> {
-  const { held, now, since } = of;
-  const writer = new RowWriter(now);
   const part = partOf(at, held);
   if (since !== undefined) yield* matchesOf(part, { writer, since });
   yield* rowsOf(part, { writer, from: since?.entries ?? 0, wanted: () => true });
-  if (!writer.empty()) yield writer.take();
 }
 
 /** Rows in memory at a barrier. */

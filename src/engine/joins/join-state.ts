@@ -43,7 +43,12 @@ export abstract class JoinState extends LoggedJoin<RowLog> {
   beginSnapshot(): KeyedSnapshot {
     this.snapshots++;
     const isAlive = (side: Side, ts: number, now: number): boolean => this.isAlive(side, ts, now);
-    return joinSnapshot({ snapshot: this.snapshots, shards: this.atBarrier(), isAlive, marked: this.unmatched });
+    return joinSnapshot({
+      snapshot: this.snapshots,
+      shards: this.atBarrier(this.snapshots),
+      isAlive,
+      marked: this.unmatched,
+    });
   }
 
   protected load(shard: RowShard, { side, ts, key, row, matched }: SavedRow): void {

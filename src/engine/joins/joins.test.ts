@@ -6,6 +6,7 @@ import type { PipelineNode } from "../../api/pipeline.schema.ts";
 import { compile } from "../codegen/compile.ts";
 import { interpret } from "../interpreter/interpret.ts";
 import { planPipeline } from "../planner/plan-pipeline.ts";
+import { JOIN_STATE_VERSION } from "./row-codec.ts";
 
 type Join = NonNullable<PipelineNode["join"]>;
 type Setting = { from?: string[]; after?: PipelineNode[]; onError?: "Dead"; ttl?: string };
@@ -161,7 +162,7 @@ describe.each([
       before.pass(9);
       const { send, take, program } = job(join);
       const snapshot = before.program.keyed[0]?.beginSnapshot();
-      program.keyed[0]?.restore(0, [...(snapshot?.chunks(0) ?? [])], 1);
+      program.keyed[0]?.restore(0, [...(snapshot?.chunks(0) ?? [])], JOIN_STATE_VERSION);
       send("r", { k: 1, ts: 9 }, { k: 1, ts: 15 });
       expect(take("late").map(({ ts }) => ts)).toEqual([9]);
       program.end("l");

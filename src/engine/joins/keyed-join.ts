@@ -3,7 +3,7 @@ import type { KeyedNode, KeyedSnapshot } from "../program.ts";
 import { requireRestorable } from "../windows/restorable.ts";
 import { givesUnmatched, joinSignature } from "./join-node.ts";
 import type { JoinNode } from "./join-node.ts";
-import { JOIN_STATE_VERSION } from "./row-codec.ts";
+import { JOIN_MIGRATIONS, JOIN_STATE_VERSION } from "./row-codec.ts";
 import { isNullKey, noRowAt, NO_ROW } from "./row.ts";
 import type { IncomingRow, Pair, RowAt, Side } from "./row.ts";
 
@@ -19,6 +19,7 @@ export interface JoinShard {
 export abstract class KeyedJoin<Shard extends JoinShard> implements KeyedNode {
   readonly node: string;
   readonly stateVersion = JOIN_STATE_VERSION;
+  readonly migrations = JOIN_MIGRATIONS;
   readonly stateSignature: string;
   watermark = Number.NEGATIVE_INFINITY;
   readonly row: IncomingRow;

@@ -1,5 +1,6 @@
 import type { Division } from "../keyed-state/division.ts";
 import { rowDivision } from "./row-division.ts";
+import { lastWatermark } from "../windows/chunk-writer.ts";
 import type { JoinNode } from "./join-node.ts";
 import { KeyedJoin } from "./keyed-join.ts";
 import type { JoinShard } from "./keyed-join.ts";
@@ -8,6 +9,7 @@ import { floorOfRows, readSaved } from "./row-codec.ts";
 import type { SavedRow } from "./row-codec.ts";
 import { SIDES } from "./row.ts";
 import type { Side } from "./row.ts";
+import { ShortLogs } from "./short-logs.ts";
 import type { Spans } from "./spans.ts";
 
 /** Rows of one side in one shard and one span of time. */
@@ -18,9 +20,10 @@ export interface Log {
   readonly n: number;
 }
 
-export interface LogShard<L> extends JoinShard {
+export interface LogShard<L extends object> extends JoinShard {
   /** By side, then by the end of their span of time, in order of it. */
   readonly logs: readonly [Map<number, L>, Map<number, L>];
+  readonly short: ShortLogs<L>;
 }
 
 /** Rows of a join: shard → side → span of time → log. Time drops logs as wholes. */
@@ -47,12 +50,17 @@ export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
   protected abstract pass(watermark: number): void;
 
   protected newShard(index: number): LogShard<L> {
-    return { index, floor: Number.NEGATIVE_INFINITY, logs: [new Map(), new Map()] };
+    return { index, floor: Number.NEGATIVE_INFINITY, logs: [new Map(), new Map()], short: new ShortLogs() };
   }
 
   protected logEnd(ts: number): number {
     const { spanMs } = this;
     return spanMs === Number.POSITIVE_INFINITY ? spanMs : Math.floor(ts / spanMs) * spanMs + spanMs;
+  }
+
+  /** When no row of a log can meet one that comes after. */
+  private lastMoment(side: Side, end: number): number {
+    return end - 1 + this.laterMs[side];
   }
 
   /** Whether a row that came in time can still meet this one. */
@@ -71,7 +79,7 @@ export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
     const log = this.newLog(shard, side, end);
     logs.set(end, log);
     sortByEnd(logs);
-    this.nextDue = Math.min(this.nextDue, end - 1 + this.laterMs[side]);
+    this.nextDue = Math.min(this.nextDue, this.lastMoment(side, end));
     return log;
   }
 
@@ -95,19 +103,20 @@ export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
 
   private dropOf(shard: LogShard<L>, side: Side, time: number): void {
     for (const log of shard.logs[side].values()) {
-      const last = log.end - 1 + this.laterMs[side];
+      const last = this.lastMoment(side, log.end);
       if (last <= time) this.dropLog(shard, side, log);
       else this.nextDue = Math.min(this.nextDue, last);
     }
   }
 
   /** By shard: logs by the end of their span of time, then by side. */
-  protected atBarrier(): Map<number, ShardAtBarrier<L>> {
+  protected atBarrier(snapshot: number): Map<number, ShardAtBarrier<L>> {
     const shards = new Map<number, ShardAtBarrier<L>>();
     for (const shard of this.owned.values()) {
       const logs = SIDES.flatMap((side) => [...shard.logs[side].values()].map((log) => ({ log, side, n: log.n })));
       const inOrder = logs.toSorted((a, b) => a.log.end - b.log.end || a.side - b.side);
-      shards.set(shard.index, { now: this.now(shard), logs: inOrder });
+      const counts = shard.short.barrier(snapshot, inOrder);
+      shards.set(shard.index, { now: this.now(shard), logs: inOrder, counts });
     }
     return shards;
   }
@@ -115,9 +124,12 @@ export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
   restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
     const shard = this.restorable(index, stateVersion);
     for (const chunk of chunks) shard.floor = Math.max(shard.floor, floorOfRows(chunk));
+    const watermark = lastWatermark(chunks);
     for (const chunk of chunks)
       readSaved(chunk, {
-        row: (row) => this.restoreRow(shard, row),
+        row: (row) => {
+          if (!this.wasDropped(row, watermark)) this.restoreRow(shard, row);
+        },
         match: ({ side, ts, place }) => {
           const log = shard.logs[side].get(this.logEnd(ts));
           if (log !== undefined) this.loadMatch(log, place);
@@ -131,7 +143,13 @@ export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
       unmatched: this.unmatched,
       isAlive: (side, ts, now) => this.isAlive(side, ts, now),
       logEnd: (ts) => this.logEnd(ts),
+      wasDropped: (row, watermark) => this.wasDropped(row, watermark),
     });
+  }
+
+  /** Its log was, after an earlier checkpoint had it. */
+  private wasDropped({ side, ts }: SavedRow, watermark: number): boolean {
+    return this.lastMoment(side, this.logEnd(ts)) <= watermark;
   }
 
   /**

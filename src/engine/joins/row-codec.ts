@@ -1,15 +1,17 @@
 import { WeirError } from "../../errors.ts";
+import type { Migrations } from "../keyed-state/migrations.ts";
 import { CHUNK_HEADER, ChunkWriter, floorOf } from "../windows/chunk-writer.ts";
 import type { KeyRange, RowAt, Side } from "./row.ts";
 
 /**
- * Saved rows of a join, version 1. A chunk is: watermark of the shard (f64), number of rows (u32), rows. A row is: event
+ * Saved rows of a join, version 2. A chunk is: watermark of the shard (f64), number of rows (u32), rows. A row is: event
  * time (f64), bits (u8: 1 is the right side, 2 has had a partner), length of key and of record (u32 each), key, record.
  * Little endian. Rows come by the end of their span of time, then by side, then by arrival. In an increment, bit 4 says that
  * a row that was saved before has had a partner since: its time tells its span, and in place of its key is its place (u32) among the rows
- * of its side there.
+ * of its side there. Increments may be behind rows that are done with by the watermark of the last one; in version 1 there were none.
  */
-export const JOIN_STATE_VERSION = 1;
+export const JOIN_STATE_VERSION = 2;
+export const JOIN_MIGRATIONS: Migrations = new Map([[1, (chunks) => chunks]]);
 export const ROW_HEADER = 17;
 const RIGHT = 1;
 const MATCHED = 2;

@@ -10,6 +10,8 @@ export interface RowRules {
   readonly unmatched: readonly [boolean, boolean];
   /** Whether a row of a shard that has come to `now` can still meet another one. */
   readonly isAlive: (side: Side, ts: number, now: number) => boolean;
+  /** Whether its log was, by then, after an earlier checkpoint had it. */
+  readonly wasDropped?: (row: SavedRow, watermark: number) => boolean;
   /** The end of a row's span of time. */
   readonly logEnd: (ts: number) => number;
 }
@@ -41,6 +43,7 @@ export function rowDivision(rules: RowRules): Division {
       const logs = new Map<string, Gone>();
       return (chunk, shareOf) => {
         const row = (saved: SavedRow): void => {
+          if (rules.wasDropped?.(saved, watermark) === true) return;
           const { side, ts, key } = saved;
           const isDone = !isAlive(side, ts, watermark);
           if (isDone && !unmatched[side]) return;

@@ -1,29 +1,26 @@
 import type { Division } from "../keyed-state/division.ts";
 import { rowDivision } from "./row-division.ts";
 import type { KeyedSnapshot } from "../program.ts";
+import { lastWatermark } from "../windows/chunk-writer.ts";
+import { OWN_HISTORY } from "../windows/pieces.ts";
 import { KeyedJoin } from "./keyed-join.ts";
 import type { JoinShard } from "./keyed-join.ts";
-import { readRows, RowWriter } from "./row-codec.ts";
+import { readRows } from "./row-codec.ts";
 import type { SavedRow } from "./row-codec.ts";
-import { bytesOfRow, keptRow, NO_ROW } from "./row.ts";
-import type { RowAt, Side } from "./row.ts";
+import { keptRow, NO_ROW } from "./row.ts";
+import type { Side } from "./row.ts";
+import { inForce, newHistories, temporalSnapshot } from "./temporal-snapshot.ts";
+import type { Histories, Kept, TemporalShardAtBarrier } from "./temporal-snapshot.ts";
 
 /** As in SQL, null is equal to nothing. */
 const NULL = "null";
-
-interface Kept {
-  readonly key: string;
-  readonly ts: number;
-  readonly row: RowAt;
-  /** In order of arrival. */
-  readonly number: number;
-}
 
 interface Shard extends JoinShard {
   /** Left rows whose time has not come, in order of arrival. */
   waiting: Kept[];
   /** By key, in order of their time: those after the watermark, and the newest before. Lists are replaced, never changed. */
   readonly versions: Map<string, readonly Kept[]>;
+  histories: Histories;
 }
 
 /**
@@ -37,7 +34,7 @@ export class TemporalJoin extends KeyedJoin<Shard> {
   private nextDue = Number.POSITIVE_INFINITY;
 
   protected newShard(index: number): Shard {
-    return { index, floor: Number.NEGATIVE_INFINITY, waiting: [], versions: new Map() };
+    return { index, floor: Number.NEGATIVE_INFINITY, waiting: [], versions: new Map(), histories: newHistories() };
   }
 
   add(side: Side, index: number): boolean {
@@ -89,32 +86,19 @@ export class TemporalJoin extends KeyedJoin<Shard> {
     if (version !== undefined || this.unmatched[0]) this.pair(row, version?.row ?? NO_ROW, index, ts);
   }
 
-  /** A list of what there is: rows and lists of versions do not change. */
+  /** Rows and lists of versions do not change. */
   beginSnapshot(): KeyedSnapshot {
-    const held = new Map(
-      [...this.owned.values()].map((shard) => {
-        const { index, waiting, versions } = shard;
-        return [index, { now: this.now(shard), waiting: [...waiting], versions: [...versions.values()] }] as const;
-      }),
-    );
-    const chunks = function* (index: number): Generator<Buffer> {
-      const shard = held.get(index);
-      if (shard === undefined) return;
-      const { now, waiting, versions } = shard;
-      const writer = new RowWriter(now);
-      const rights = versions.flatMap((list) => inForce(list, now)).toSorted((a, b) => a.number - b.number);
-      for (const [side, rows] of [
-        [0, waiting],
-        [1, rights],
-      ] as const)
-        for (const { key, ts, row } of rows) {
-          const bytes = Buffer.from(key);
-          writer.add({ side, ts, matched: false, key: { bytes, start: 0, stop: bytes.length }, row: bytesOfRow(row) });
-          if (writer.full()) yield writer.take();
-        }
-      yield writer.take();
-    };
-    return { chunks, release: () => held.clear() };
+    const held = new Map([...this.owned.values()].map((shard) => [shard.index, this.atBarrier(shard)]));
+    return temporalSnapshot({ position: { snapshot: 0, entries: this.rows }, shards: held });
+  }
+
+  private atBarrier(shard: Shard): TemporalShardAtBarrier {
+    const { waiting, versions } = shard;
+    // While they are few they are written anew each time, and what was saved before is not kept.
+    if (waiting.length < OWN_HISTORY) shard.histories = { ...shard.histories, waiting: {} };
+    const { histories } = shard;
+    const now = this.now(shard);
+    return { now, waiting, waitingCount: waiting.length, versions: [...versions.values()], histories };
   }
 
   division(floor: number): Division {
@@ -123,12 +107,12 @@ export class TemporalJoin extends KeyedJoin<Shard> {
 
   restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
     const shard = this.restorable(index, stateVersion);
-    const load = ({ side, ts, key, row }: SavedRow): void =>
-      this.keep(shard, side, {
-        key: Buffer.from(key.bytes.subarray(key.start, key.stop)).toString(),
-        ts,
-        row: { ...row },
-      });
+    const passed = lastWatermark(chunks);
+    const load = ({ side, ts, key, row }: SavedRow): void => {
+      if (side === 0 && ts <= passed) return;
+      const text = Buffer.from(key.bytes.subarray(key.start, key.stop)).toString();
+      this.keep(shard, side, { key: text, ts, row: { ...row } });
+    };
     for (const chunk of chunks) {
       const floor = readRows(chunk, load);
       shard.floor = Math.max(shard.floor, floor);
@@ -147,13 +131,9 @@ export class TemporalJoin extends KeyedJoin<Shard> {
 
 /** Rows that wait have not been given, and of versions those in force are there. */
 export const versionDivision = (floor: number): Division =>
-  rowDivision({ floor, unmatched: [false, false], isAlive: () => true, logEnd: () => 0 });
-
-/** Versions that may still be in force for a row after `now`. */
-export function inForce<Version extends { readonly ts: number }>(
-  versions: readonly Version[],
-  now: number,
-): readonly Version[] {
-  const newest = versions.findLastIndex((version) => version.ts <= now);
-  return newest <= 0 ? versions : versions.slice(newest);
-}
+  rowDivision({
+    floor,
+    unmatched: [false, false],
+    isAlive: (side, ts, now) => side === 1 || ts > now,
+    logEnd: () => 0,
+  });

@@ -21,6 +21,8 @@ export interface Division {
   open(): Share;
   /** Begins a saved shard that has come to `watermark`; what it gives takes its chunks in their order. */
   shard(watermark: number): (chunk: Buffer, shareOf: ShareOf) => void;
+  /** The shard is through: refuses what it has in the end and cannot go there. */
+  check?(): void;
   /** All shards were there: adds what needed all of them. */
   end?(shareOf: ShareOf): void;
   /** What is late is late in shards without keys, too, so that these must be there. */

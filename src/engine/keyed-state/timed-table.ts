@@ -3,6 +3,7 @@ import type { Division } from "./division.ts";
 import { entryDivision } from "../windows/entry-division.ts";
 import type { SavedEntry } from "../windows/entry-division.ts";
 import type { CellLayout } from "../windows/cells.ts";
+import { lastWatermark } from "../windows/chunk-writer.ts";
 import { readChunk } from "../windows/entry-codec.ts";
 import type { DecodedEntry } from "../windows/entry-codec.ts";
 import type { Fire } from "../windows/window-state.ts";
@@ -104,10 +105,6 @@ function waitingIn(bucket: TableBucket, layout: CellLayout): number[] {
 
 const turnOf = ({ cells }: TableBucket, layout: CellLayout, e: number): number =>
   cells[e * layout.cells + TRIGGER] as number;
-
-/** The watermark at the newest of a shard's chunks; the end of the input is the last. */
-export const lastWatermark = (chunks: readonly Buffer[]): number =>
-  chunks.reduce((last, chunk) => Math.max(last, chunk.readDoubleLE(0)), Number.NEGATIVE_INFINITY);
 
 /**
  * As `readChunk`. What waited for its result when a part was written was given since, if the checkpoint is of a time after

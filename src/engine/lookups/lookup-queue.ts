@@ -1,5 +1,5 @@
 import type { OutRecord } from "../connectors/connector.ts";
-import { JOIN_STATE_VERSION, readRows, RowWriter } from "../joins/row-codec.ts";
+import { JOIN_MIGRATIONS, JOIN_STATE_VERSION, readRows, RowWriter } from "../joins/row-codec.ts";
 import { NO_ROW } from "../joins/row.ts";
 import type { RowAt } from "../joins/row.ts";
 import type { PlanNode } from "../plan.ts";
@@ -39,6 +39,7 @@ const NOTHING: Answered = { found: () => undefined, failed: () => undefined };
 export class LookupQueue implements KeyedNode {
   readonly node: string;
   readonly stateVersion = JOIN_STATE_VERSION;
+  readonly migrations = JOIN_MIGRATIONS;
   readonly stateSignature = "on its way;join=lookup";
   readonly onlyOnItsWay = true;
   /** It has none of its own: what waits comes before any watermark of after a restore. */

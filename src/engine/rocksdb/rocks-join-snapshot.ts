@@ -5,13 +5,12 @@ import type { LogAtBarrier, LogWriters, ShardAtBarrier } from "../joins/log-piec
 import { rowAt, RowWriter } from "../joins/row-codec.ts";
 import type { Side } from "../joins/row.ts";
 import type { KeyedSnapshot, PiecePosition } from "../program.ts";
+import { NOTHING } from "../windows/pieces.ts";
 import type { StoredPair } from "./database.ts";
 import type { RowsSnapshot } from "./join-rows.ts";
 import { VALUE_HEADER } from "./packed-writes.ts";
 import { numberOf } from "./stored-log.ts";
 import type { StoredLog } from "./stored-log.ts";
-
-const NOTHING = Buffer.alloc(0);
 
 type HeldLog = LogAtBarrier<StoredLog>;
 
@@ -29,7 +28,7 @@ export function rocksJoinSnapshot(at: AtBarrier): KeyedSnapshot {
   const writers: LogWriters<StoredLog> = {
     snapshot: at.rows.number,
     living: (shard) => living(at, shard),
-    rows: (held, now, since) => written(at, { held, now, since }),
+    rows: (held, writer, since) => written(at, { held, writer, since }),
   };
   return {
     chunks: (shard) => living(at, at.shards.get(shard)),
@@ -71,16 +70,13 @@ function* pairsOf(at: AtBarrier, held: HeldLog): Generator<StoredPair> {
 
 function* written(
   at: AtBarrier,
-  of: { held: HeldLog; now: number; since: PiecePosition | undefined },
+  { held, writer, since }: { held: HeldLog; writer: RowWriter; since: PiecePosition | undefined },
 ): Generator<Buffer> {
-  const writer = new RowWriter(of.now);
-  if (storedOf(at, of.held) > 0) yield* changedOf(at, writer, of);
-  const tail = tailOf(at, of.held);
-  if (tail !== undefined) {
-    if (of.since !== undefined) yield* matchesOf(tail, { writer, since: of.since });
-    yield* rowsOf(tail, { writer, from: of.since?.entries ?? 0, wanted: () => true });
-  }
-  if (!writer.empty()) yield writer.take();
+  if (storedOf(at, held) > 0) yield* changedOf(at, writer, { held, since });
+  const tail = tailOf(at, held);
+  if (tail === undefined) return;
+  if (since !== undefined) yield* matchesOf(tail, { writer, since });
+  yield* rowsOf(tail, { writer, from: since?.entries ?? 0, wanted: () => true });
 }
 
 /** With `since`, an empty buffer says that there was nothing for a while. */

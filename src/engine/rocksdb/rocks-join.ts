@@ -199,9 +199,10 @@ export abstract class RocksJoin extends LoggedJoin<StoredLog> {
   }
 
   beginSnapshot(): KeyedSnapshot {
-    const shards = this.atBarrier();
+    const rows = this.rows.snapshot();
+    const shards = this.atBarrier(rows.number);
     const isAlive = (side: Side, ts: number, now: number): boolean => this.isAlive(side, ts, now);
-    return rocksJoinSnapshot({ rows: this.rows.snapshot(), shards, isAlive, marked: this.unmatched });
+    return rocksJoinSnapshot({ rows, shards, isAlive, marked: this.unmatched });
   }
 
   protected load(shard: StoredShard, { side, ts, key, row, matched }: SavedRow): void {

@@ -1,9 +1,9 @@
 import type { Held } from "../accumulators/accumulator.ts";
 import type { KeyedSnapshot } from "../program.ts";
 import type { WindowNode } from "../windows/cells.ts";
-import { floorOf } from "../windows/chunk-writer.ts";
-import { EntryWriter, newDecoded, readChunk, readEntry } from "../windows/entry-codec.ts";
+import { EntryWriter, newDecoded, readEntry } from "../windows/entry-codec.ts";
 import { requireRestorable } from "../windows/restorable.ts";
+import { addUnnumbered, SessionWriter } from "../windows/session-codec.ts";
 import { Sessions } from "../windows/sessions.ts";
 import type { Session, SessionsById, SessionsByKey, SessionShard } from "../windows/sessions.ts";
 import type { Fire } from "../windows/window-state.ts";
@@ -66,7 +66,7 @@ export class RocksSessions extends Sessions<StoredShard> {
       encode: (session) => {
         writer.room(FIRED_BYTES);
         writer.at = writer.buffer.writeUInt8(session.fired ? 1 : 0, writer.at);
-        addSession(writer, session);
+        addUnnumbered(writer, session);
         return writer.only();
       },
       written: (session) => {
@@ -213,7 +213,7 @@ export class RocksSessions extends Sessions<StoredShard> {
     return {
       chunks: (shard) => {
         const at = held.get(shard);
-        return at === undefined ? [] : chunks(shard, at, new EntryWriter(this.layout, at.watermark));
+        return at === undefined ? [] : chunks(shard, at, new SessionWriter(this.layout, at.watermark));
       },
       release: () => {
         of.release();
@@ -224,16 +224,9 @@ export class RocksSessions extends Sessions<StoredShard> {
   }
 
   restore(index: number, saved: readonly Buffer[], stateVersion: number): void {
-    requireRestorable(this.node, { index, isOwned: this.owned.has(index), stateVersion });
-    const shard = this.open(index);
-    for (const chunk of saved) shard.floor = Math.max(shard.floor, floorOf(chunk));
-    for (const chunk of saved)
-      readChunk(chunk, this.layout, (entry) => {
-        this.values.room();
-        const session = this.add(shard, entry);
-        session.fired = session.end - 1 <= shard.floor;
-        this.arm(shard, session);
-      });
+    const known = this.stateVersion;
+    requireRestorable(this.node, { index, isOwned: this.owned.has(index), stateVersion, known });
+    this.load(this.open(index), saved, () => this.values.room());
   }
 
   size(): number {
@@ -260,10 +253,6 @@ const idsCodec: ValueCodec<readonly number[]> = {
   decode: (bytes) => bytes.toString().split(",").map(Number),
 };
 
-function addSession(writer: EntryWriter, { keys, end, cells, texts }: Session): void {
-  writer.add(end, { bytes: keys, start: 0, stop: keys.length }, { cells, cellAt: 0, texts, textAt: 0 });
-}
-
 interface AtBarrier {
   readonly of: DatabaseSnapshot;
   readonly watermark: number;
@@ -272,13 +261,13 @@ interface AtBarrier {
 }
 
 /** By id: in the order of creation. */
-function* chunks(shard: number, { of, unwritten }: AtBarrier, writer: EntryWriter): Generator<Buffer> {
+function* chunks(shard: number, { of, unwritten }: AtBarrier, writer: SessionWriter): Generator<Buffer> {
   const later = [...unwritten].toSorted(([a], [b]) => a - b);
   let next = 0;
   const addBefore = function* (id: number): Generator<Buffer> {
     for (; next < later.length && (later[next] as (typeof later)[number])[0] < id; next++) {
       const session = later[next]?.[1].value;
-      if (session !== undefined) addSession(writer, session);
+      if (session !== undefined) writer.addSession(session);
       if (writer.full()) yield writer.take();
     }
   };
@@ -286,7 +275,10 @@ function* chunks(shard: number, { of, unwritten }: AtBarrier, writer: EntryWrite
     for (const { key, value } of part) {
       const id = lastNumber(key);
       yield* addBefore(id);
-      if (!unwritten.has(id)) writer.raw(value.subarray(VALUE_HEADER + FIRED_BYTES));
+      if (!unwritten.has(id)) {
+        writer.number(id);
+        writer.raw(value.subarray(VALUE_HEADER + FIRED_BYTES));
+      }
       if (writer.full()) yield writer.take();
     }
   yield* addBefore(Number.POSITIVE_INFINITY);

@@ -6,8 +6,10 @@ import { readRows, ROW_HEADER, RowWriter } from "../joins/row-codec.ts";
 import type { SavedRow } from "../joins/row-codec.ts";
 import { bytesOfRow, isNullKey, NO_ROW } from "../joins/row.ts";
 import type { Side } from "../joins/row.ts";
-import { inForce, versionDivision } from "../joins/temporal-join.ts";
+import { inForce } from "../joins/temporal-snapshot.ts";
+import { versionDivision } from "../joins/temporal-join.ts";
 import type { KeyedSnapshot } from "../program.ts";
+import { lastWatermark } from "../windows/chunk-writer.ts";
 import type { RocksState } from "./database.ts";
 import { copyOf, keyOf, storedRow } from "./stored-log.ts";
 import type { StoredRow } from "./stored-log.ts";
@@ -142,7 +144,9 @@ export class RocksTemporalJoin extends KeyedJoin<JoinShard> {
 
   restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
     const shard = this.restorable(index, stateVersion);
+    const passed = lastWatermark(chunks);
     const load = (saved: SavedRow): void => {
+      if (saved.side === 0 && saved.ts <= passed) return;
       this.room();
       this.keep(shard, saved.side, copyOf(saved));
     };

@@ -1,14 +1,8 @@
 import type { Division } from "../keyed-state/division.ts";
 import { TRIGGER, WRITTEN_AT } from "../keyed-state/keyed-table.ts";
 import type { TableOptions } from "../keyed-state/keyed-table.ts";
-import {
-  isWaiting,
-  lastWatermark,
-  passedBoundary,
-  readTimed,
-  resultAt,
-  timedDivision,
-} from "../keyed-state/timed-table.ts";
+import { lastWatermark } from "../windows/chunk-writer.ts";
+import { isWaiting, passedBoundary, readTimed, resultAt, timedDivision } from "../keyed-state/timed-table.ts";
 import type { DecodedEntry } from "../windows/entry-codec.ts";
 import type { Fire } from "../windows/window-state.ts";
 import type { RocksState, StoredPair } from "./database.ts";

@@ -1,7 +1,8 @@
 import type { JoinShard } from "../joins/keyed-join.ts";
 import { rowAt, RowWriter } from "../joins/row-codec.ts";
-import { inForce } from "../joins/temporal-join.ts";
+import { inForce } from "../joins/temporal-snapshot.ts";
 import type { KeyedSnapshot, StatePiece } from "../program.ts";
+import { NOTHING } from "../windows/pieces.ts";
 import type { DatabaseSnapshot } from "./database.ts";
 import { shardPrefix } from "./entry-store.ts";
 import type { Unwritten } from "./held.ts";
@@ -9,8 +10,6 @@ import { VALUE_HEADER } from "./packed-writes.ts";
 import type { StoredRow } from "./stored-log.ts";
 import { nameOf } from "./stored-map.ts";
 import type { WaitingRow } from "./waiting-rows.ts";
-
-const NOTHING = Buffer.alloc(0);
 
 type Versions = readonly StoredRow[];
 

@@ -97,3 +97,7 @@ export function floorOf(chunk: Buffer): number {
   const watermark = chunk.readDoubleLE(0);
   return watermark === Number.POSITIVE_INFINITY ? Number.NEGATIVE_INFINITY : watermark;
 }
+
+/** The watermark at the newest of a shard's chunks; the end of the input is the last. */
+export const lastWatermark = (chunks: readonly Buffer[]): number =>
+  chunks.reduce((last, chunk) => Math.max(last, chunk.readDoubleLE(0)), Number.NEGATIVE_INFINITY);

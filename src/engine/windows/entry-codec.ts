@@ -119,9 +119,10 @@ export interface DecodedEntry {
 
 /** Calls `each` for every entry with one reused object, and returns the shard's watermark. */
 export const readChunk = (chunk: Buffer, layout: CellLayout, each: (entry: DecodedEntry) => void): number =>
-  inChunk(() => decode(chunk, layout, each));
+  reading(() => decode(chunk, layout, each));
 
-function inChunk<T>(read: () => T): T {
+/** Where what is read ends too early, the checkpoint is damaged. */
+export function reading<T>(read: () => T): T {
   try {
     return read();
   } catch (cause) {
@@ -162,22 +163,24 @@ export interface EntryPlace {
 
 /** Calls `each` for every entry, without reading more than its end and its lengths. */
 export function eachPlace(chunk: Buffer, layout: CellLayout, each: (at: EntryPlace) => void): void {
-  inChunk(() => {
+  reading(() => {
     let from = CHUNK_HEADER;
     for (let n = chunk.readUInt32LE(8); n > 0; n--) {
-      const keyStart = from + 12;
-      const keyStop = keyStart + chunk.readUInt32LE(from + 8);
-      let to = keyStop + layout.cells * 8;
-      for (let i = 0; i < layout.texts; i++) {
-        const length = chunk.readUInt32LE(to);
-        to += length === NONE ? 4 : 4 + length;
-      }
-      if (to > chunk.length) throw new RangeError("an entry is longer than the chunk");
-      each({ end: chunk.readDoubleLE(from), from, keyStart, keyStop, to });
-      from = to;
+      const at = placeOf(chunk, from, layout);
+      each(at);
+      from = at.to;
     }
     if (from !== chunk.length) throw new RangeError("bytes after the last entry");
   });
+}
+
+/** Of the entry that begins at `from`. */
+export function placeOf(chunk: Buffer, from: number, layout: CellLayout): EntryPlace {
+  const keyStart = from + 12;
+  const keyStop = keyStart + chunk.readUInt32LE(from + 8);
+  const to = entryEnd(chunk, from, layout);
+  if (to > chunk.length) throw new RangeError("an entry is longer than the chunk");
+  return { end: chunk.readDoubleLE(from), from, keyStart, keyStop, to };
 }
 
 /** Reads one entry into `entry`; gives where it ends. */
@@ -196,6 +199,16 @@ export function readEntry(bytes: Buffer, from: number, of: { layout: CellLayout;
     if (length === NONE) continue;
     entry.texts[i] = heldOf(bytes, at, at + length, layout.accumulators[i]);
     at += length;
+  }
+  return at;
+}
+
+/** Where an entry ends. */
+export function entryEnd(bytes: Buffer, from: number, layout: CellLayout): number {
+  let at = from + 12 + bytes.readUInt32LE(from + 8) + layout.cells * 8;
+  for (let i = 0; i < layout.texts; i++) {
+    const length = bytes.readUInt32LE(at);
+    at += 4 + (length === NONE ? 0 : length);
   }
   return at;
 }

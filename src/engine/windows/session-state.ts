@@ -1,14 +1,16 @@
-import type { KeyedSnapshot } from "../program.ts";
-import { EntryWriter, readChunk } from "./entry-codec.ts";
+import type { KeyedSnapshot, PiecePosition, StatePiece } from "../program.ts";
+import { goneSince, HeldSessions } from "./held-sessions.ts";
+import type { SessionsAtBarrier } from "./held-sessions.ts";
+import { anew, NOTHING, OWN_HISTORY, rest } from "./pieces.ts";
 import { requireRestorable } from "./restorable.ts";
+import { SessionWriter } from "./session-codec.ts";
 import { Sessions } from "./sessions.ts";
 import type { Session, SessionShard } from "./sessions.ts";
 import { Timers } from "./timers.ts";
 import type { Fire } from "./window-state.ts";
 
 interface Shard extends SessionShard {
-  /** In order of creation. */
-  readonly sessions: Map<number, Session>;
+  readonly sessions: HeldSessions;
 }
 
 /** Sessions in memory. */
@@ -16,7 +18,7 @@ export class SessionState extends Sessions<Shard> {
   private readonly timers = new Timers<{ readonly shard: Shard; readonly id: number }>();
 
   protected newShard(index: number): Shard {
-    return { index, floor: Number.NEGATIVE_INFINITY, created: 0, sessions: new Map(), byKey: new Map() };
+    return { index, floor: Number.NEGATIVE_INFINITY, created: 0, sessions: new HeldSessions(), byKey: new Map() };
   }
 
   protected addTimer(at: number, shard: Shard, id: number): void {
@@ -57,36 +59,42 @@ export class SessionState extends Sessions<Shard> {
   }
 
   beginSnapshot(): KeyedSnapshot {
-    this.snapshots.epoch++;
+    const snapshot = ++this.snapshots.epoch;
     const held = new Map<number, ShardAtBarrier>();
-    for (const { index, floor, sessions } of this.owned.values()) {
+    for (const { index, floor, created, sessions } of this.owned.values()) {
       const watermark = Math.max(this.watermark, floor);
-      held.set(index, { watermark, sessions: [...sessions.values()] });
+      held.set(index, { watermark, ...sessions.barrier({ snapshot, entries: created }) });
     }
-    return { chunks: (shard) => this.chunks(held.get(shard)), release: () => held.clear() };
+    return {
+      chunks: (shard) => this.chunks(held.get(shard)),
+      pieces: (shard) => this.pieces(held.get(shard)),
+      release: () => held.clear(),
+    };
   }
 
   private *chunks(at: ShardAtBarrier | undefined): Generator<Buffer> {
     if (at === undefined) return;
-    const writer = new EntryWriter(this.layout, at.watermark);
-    for (const { keys, end, cells, texts } of at.sessions) {
-      writer.add(end, { bytes: keys, start: 0, stop: keys.length }, { cells, cellAt: 0, texts, textAt: 0 });
-      if (writer.full()) yield writer.take();
-    }
+    const writer = new SessionWriter(this.layout, at.watermark);
+    yield* written(writer, at.sessions);
     yield writer.take();
   }
 
+  /** All sessions are one piece; another one has the shard's watermark in any case. */
+  private *pieces(at: ShardAtBarrier | undefined): Generator<StatePiece> {
+    if (at === undefined) return;
+    const { watermark, sessions, position, gone } = at;
+    if (sessions.length < OWN_HISTORY) return yield anew(position.snapshot, () => this.chunks(at));
+    const writer = (): SessionWriter => new SessionWriter(this.layout, watermark);
+    const whole = (): Iterable<Buffer> => rest(writer(), (to) => written(to, sessions));
+    const since = (earlier: PiecePosition): Iterable<Buffer> => rest(writer(), (to) => changed(to, at, earlier));
+    yield { of: gone, at: position, whole, since };
+    yield anew(position.snapshot, () => [writer().take()]);
+  }
+
   restore(index: number, chunks: readonly Buffer[], stateVersion: number): void {
-    requireRestorable(this.node, { index, isOwned: this.owned.has(index), stateVersion });
-    const shard = this.open(index);
-    for (const chunk of chunks) {
-      const floor = readChunk(chunk, this.layout, (entry) => this.add(shard, entry));
-      shard.floor = Math.max(shard.floor, floor);
-    }
-    for (const session of shard.sessions.values()) {
-      session.fired = session.end - 1 <= shard.floor;
-      this.arm(shard, session);
-    }
+    const known = this.stateVersion;
+    requireRestorable(this.node, { index, isOwned: this.owned.has(index), stateVersion, known });
+    this.load(this.open(index), chunks, () => undefined);
   }
 
   size(): number {
@@ -96,7 +104,32 @@ export class SessionState extends Sessions<Shard> {
   }
 }
 
-interface ShardAtBarrier {
+interface ShardAtBarrier extends SessionsAtBarrier {
   readonly watermark: number;
-  readonly sessions: readonly Session[];
+}
+
+function* written(writer: SessionWriter, sessions: readonly Session[]): Generator<Buffer> {
+  for (const session of sessions) {
+    writer.addSession(session);
+    if (writer.full()) yield writer.take();
+  }
+}
+
+/** So many sessions are looked at before others may work. */
+const LOOKED_AT = 1 << 12;
+
+/** A session is of the epoch in which it last became writable: that of the newest snapshot then. */
+function* changed(writer: SessionWriter, at: ShardAtBarrier, earlier: PiecePosition): Generator<Buffer> {
+  for (const id of goneSince(at, earlier)) {
+    writer.addGone(id);
+    if (writer.full()) yield writer.take();
+  }
+  for (let from = 0; from < at.sessions.length; from += LOOKED_AT) {
+    yield NOTHING;
+    const some = at.sessions.slice(from, from + LOOKED_AT);
+    yield* written(
+      writer,
+      some.filter(({ epoch }) => epoch >= earlier.snapshot),
+    );
+  }
 }

@@ -6,11 +6,12 @@ import type { KeyedNode, KeyedSnapshot } from "../program.ts";
 import type { Held } from "../accumulators/accumulator.ts";
 import type { CellLayout, WindowNode } from "./cells.ts";
 import { layoutOf, stateSignature } from "./cells.ts";
-import { STATE_VERSION } from "./entry-codec.ts";
+import type { Migrations } from "../keyed-state/migrations.ts";
 import type { DecodedEntry } from "./entry-codec.ts";
-import { entryDivision } from "./entry-division.ts";
-import type { SavedEntry } from "./entry-division.ts";
+import { floorOf } from "./chunk-writer.ts";
 import { mergeEntry } from "./merge.ts";
+import { sessionDivision } from "./session-division.ts";
+import { numbered, readSessions, SESSION_STATE_VERSION } from "./session-codec.ts";
 import type { Fire, Rows } from "./window-state.ts";
 
 /** Cell of a session's start. */
@@ -63,7 +64,8 @@ export interface SessionShard {
  */
 export abstract class Sessions<Shard extends SessionShard> implements KeyedNode {
   readonly node: string;
-  readonly stateVersion = STATE_VERSION;
+  readonly stateVersion = SESSION_STATE_VERSION;
+  readonly migrations: Migrations = new Map([[1, (chunks) => numbered(chunks, this.layout)]]);
   readonly stateSignature: string;
   readonly layout: CellLayout;
   watermark = Number.NEGATIVE_INFINITY;
@@ -218,13 +220,25 @@ export abstract class Sessions<Shard extends SessionShard> implements KeyedNode 
 
   division(floor: number): Division {
     const { layout, node } = this;
-    const check = ({ at, watermark }: SavedEntry): void => {
-      if (at.end - 1 <= watermark && at.end - 1 > floor) refuseGiven(node, { given: watermark, floor });
+    const check = (end: number, watermark: number): void => {
+      if (end - 1 <= watermark && end - 1 > floor) refuseGiven(node, { given: watermark, floor });
     };
-    return entryDivision({ layout, floor, late: true, check });
+    return sessionDivision({ layout, floor, check });
   }
 
-  protected add(shard: Shard, { end, key, cells, texts }: DecodedEntry): Session {
+  /** Puts back what was saved; `each` is called for every session, by number. */
+  protected load(shard: Shard, chunks: readonly Buffer[], each: (session: Session) => void): void {
+    for (const chunk of chunks) shard.floor = Math.max(shard.floor, floorOf(chunk));
+    readSessions(chunks, this.layout, (id, entry) => {
+      shard.created = id;
+      const session = this.add(shard, entry);
+      session.fired = session.end - 1 <= shard.floor;
+      this.arm(shard, session);
+      each(session);
+    });
+  }
+
+  private add(shard: Shard, { end, key, cells, texts }: DecodedEntry): Session {
     const bytes = key.bytes.subarray(key.start, key.stop);
     const values = { cells: cells.slice(), texts: [...texts] };
     for (const { order } of this.layout.slots)

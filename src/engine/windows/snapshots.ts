@@ -4,6 +4,7 @@ import type { Bucket } from "./bucket.ts";
 import type { Held } from "../accumulators/accumulator.ts";
 import type { CellLayout } from "./cells.ts";
 import { EntryWriter } from "./entry-codec.ts";
+import { anew, NOTHING, OWN_HISTORY } from "./pieces.ts";
 
 interface Page {
   readonly cells: Float64Array;
@@ -138,7 +139,7 @@ class Snapshot {
   }
 
   private anew(at: ShardAtBarrier): StatePiece {
-    return { at: { snapshot: this.epoch, entries: 0 }, whole: () => this.written(at), since: () => undefined };
+    return anew(this.epoch, () => this.written(at));
   }
 
   private large(at: ShardAtBarrier, bucket: Bucket): StatePiece {
@@ -175,15 +176,12 @@ class Snapshot {
 
 /** Of pages that have little to write, so many are looked at before others may work. */
 const PAGES_AT_ONCE = 64;
-const NOTHING = Buffer.alloc(0);
 
 const livingOf =
   ({ alive }: ShardAtBarrier): Wanted =>
   (_entry, cells, at) =>
     alive?.(cells, at) !== false;
 
-/** Fewer entries are not worth a history: they are written anew each time. */
-const OWN_HISTORY = 1024;
 /** Marks are 16 bits of an epoch: half of them can be told to be later. */
 const MARKS = 1 << 16;
 
