@@ -83,7 +83,10 @@ export async function load(uri: string, id: number, program: Program): Promise<M
   const storage = memoryStorage(uri);
   const found = await readManifest(storage, `${folder}/${id}`);
   if (found === undefined) throw new Error(`checkpoint ${id} has no manifest`);
-  const { shards } = await loadPart(storage, `${folder}/${id}`, found.manifest, { mine: () => true, hashed: new Set() });
+  const { shards } = await loadPart(storage, `${folder}/${id}`, found.manifest, {
+    mine: () => true,
+    hashed: new Set(),
+  });
   for (const k of program.keyed)
     for (const [shard, chunks] of shards.get(k.node) ?? []) k.restore(shard, await chunks(), k.stateVersion);
   return found.manifest;
