@@ -75,7 +75,8 @@ function checkInput(name: string, input: string, byName: Nodes): Problem[] {
   if (upstream === undefined) {
     return [problem(at(name, "from"), `there is no node "${node}"; the nodes are ${[...byName.keys()].join(", ")}`)];
   }
-  if (upstream.sink !== undefined)
+  // Its dead output is a real one: records whose key fails.
+  if (upstream.sink !== undefined && output === "out")
     return [
       problem(
         at(name, "from"),

@@ -103,6 +103,18 @@ describe("a generated chain", () => {
     expect(written?.map((w) => w.key)).toEqual(["a", "5", null, "é"]);
   });
 
+  it("gives records whose key or header fails to the reader of the sink's dead output", () => {
+    const dead: PipelineNode = { name: "dead", from: ["out.dead"], sink: { blackhole: {} } };
+    const headers = { h: "string(event.n)" };
+    const sink = { connection: "main", kafka: { topic: "t", key: "event.a.b", headers } };
+    const nodes: PipelineNode[] = [{ name: "out", from: ["events"], onError: "Dead", sink }, dead];
+    for (const make of [compile, interpret]) {
+      const written = run(nodes, ['{"a":{"b":"x"},"n":1}', '{"a":1,"n":2}', '{"a":{"b":"y"}}'], "Fail", make);
+      expect(written["out"]).toMatchObject([{ value: '{"a":{"b":"x"},"n":1}', key: "x" }]);
+      expect(values(written["dead"])).toEqual(['{"a":1,"n":2}', '{"a":{"b":"y"}}']);
+    }
+  });
+
   it("refuses a plan with text where a number is written into the code", () => {
     const nodes: PipelineNode[] = [
       { name: "events", source: { datagen: {} } },
