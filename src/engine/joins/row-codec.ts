@@ -67,13 +67,6 @@ export class RowWriter extends ChunkWriter {
   }
 }
 
-/** A copy of a saved row that has had its result. */
-export function setMatched(row: Buffer): Buffer {
-  const copy = Buffer.from(row);
-  copy.writeUInt8(copy.readUInt8(8) | MATCHED, 8);
-  return copy;
-}
-
 /** Calls `each` for every row, whose bytes are those of the chunk, and returns the shard's watermark. */
 export function readRows(chunk: Buffer, each: (row: SavedRow) => void): number {
   return readSaved(chunk, { row: each });

@@ -1,5 +1,5 @@
 import type { Division, Share } from "../keyed-state/division.ts";
-import { readSaved, ROW_HEADER, RowWriter, setMatched } from "./row-codec.ts";
+import { readSaved, ROW_HEADER, RowWriter } from "./row-codec.ts";
 import type { SavedRow } from "./row-codec.ts";
 import type { Side } from "./row.ts";
 
@@ -47,8 +47,9 @@ export function rowDivision(rules: RowRules): Division {
           const { side, ts, key } = saved;
           const isDone = !isAlive(side, ts, watermark);
           if (isDone && !unmatched[side]) return;
-          const share = shareOf(key.bytes, key.start, key.stop);
-          share?.raw(isDone ? setMatched(bytesOf(saved)) : bytesOf(saved));
+          // One that is done with is only saved for its place. Where time goes back it would meet others once more.
+          const share = isDone ? undefined : shareOf(key.bytes, key.start, key.stop);
+          share?.raw(bytesOf(saved));
           if (!unmatched[side]) return;
           const name = nameOf(side, ts);
           const log = logs.get(name) ?? { shares: [], places: [] };
