@@ -6,8 +6,9 @@ interface Rules {
   readonly layout: CellLayout;
   /** The time to go on from. */
   readonly floor: number;
-  /** Refuses a session that ends then, of a shard that has come to `watermark`. */
-  readonly check: (end: number, watermark: number) => void;
+  /** Whether a session that ends then was given by a shard that has come to `watermark`, and would be given again. */
+  readonly isGiven: (end: number, watermark: number) => boolean;
+  readonly refuse: (watermark: number) => void;
 }
 
 /** Where a session has gone: a share, under another number. */
@@ -17,11 +18,11 @@ interface Place {
 }
 
 /** Divides what `SessionWriter` wrote. A session keeps its number in its share whatever form of it comes. */
-export function sessionDivision({ layout, floor, check }: Rules): Division {
+export function sessionDivision({ layout, floor, isGiven, refuse }: Rules): Division {
   const created = new WeakMap<Share, number>();
   const writer = new SessionWriter(layout, floor);
-  /** Of the shard: how far it has come, and when its sessions end that are there in the end. */
-  let newest = { watermark: floor, ends: new Map<number, number>() };
+  /** Of the shard: how far it has come, and which of its sessions cannot go there. It may have more than one worker has room for. */
+  let newest = { watermark: floor, given: new Set<number>() };
   const newPlace = (share: Share): Place => {
     const id = created.get(share) ?? 0;
     created.set(share, id + 1);
@@ -32,12 +33,12 @@ export function sessionDivision({ layout, floor, check }: Rules): Division {
     open: () => new SessionWriter(layout, floor),
     shard: (watermark) => {
       const places = new Map<number, Place>();
-      const ends = new Map<number, number>();
-      newest = { watermark, ends };
+      const given = new Set<number>();
+      newest = { watermark, given };
       return (chunk, shareOf) =>
         eachSession(chunk, layout, (session, at) => {
-          if (at === undefined) ends.delete(session);
-          else ends.set(session, at.end);
+          if (at !== undefined && isGiven(at.end, watermark)) given.add(session);
+          else given.delete(session);
           const share = at === undefined ? undefined : shareOf(chunk, at.keyStart, at.keyStop);
           const place = places.get(session) ?? (share === undefined ? undefined : newPlace(share));
           if (place === undefined) return;
@@ -51,7 +52,7 @@ export function sessionDivision({ layout, floor, check }: Rules): Division {
         });
     },
     check: () => {
-      for (const end of newest.ends.values()) check(end, newest.watermark);
+      if (newest.given.size > 0) refuse(newest.watermark);
     },
   };
 }

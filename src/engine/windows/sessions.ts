@@ -220,10 +220,12 @@ export abstract class Sessions<Shard extends SessionShard> implements KeyedNode 
 
   division(floor: number): Division {
     const { layout, node } = this;
-    const check = (end: number, watermark: number): void => {
-      if (end - 1 <= watermark && end - 1 > floor) refuseGiven(node, { given: watermark, floor });
-    };
-    return sessionDivision({ layout, floor, check });
+    return sessionDivision({
+      layout,
+      floor,
+      isGiven: (end, watermark) => end - 1 <= watermark && end - 1 > floor,
+      refuse: (watermark) => refuseGiven(node, { given: watermark, floor }),
+    });
   }
 
   /** Puts back what was saved; `each` is called for every session, by number. */
