@@ -1,10 +1,11 @@
 import { effectiveSpec } from "../../api/effective-spec.ts";
 import { inputOf, readsOf, outputsOf } from "../../api/graph-check.ts";
 import { isTimedJoin } from "../../api/join-check.ts";
-import type { Pipeline } from "../../api/pipeline.schema.ts";
+import type { Pipeline, PipelineNode } from "../../api/pipeline.schema.ts";
 import type { StreamingJobSpec } from "../../api/streaming-job.schema.ts";
 import type { Problem } from "../../api/problem.ts";
 import type { Plan } from "../../engine/plan.ts";
+import { againstSchema } from "./against-schema.ts";
 import { changingResults } from "./changing-results.ts";
 import { unknownFields } from "./unknown-fields.ts";
 
@@ -24,6 +25,7 @@ export const WARNINGS = [
   "unused-function",
   "unknown-parameter",
   "unknown-field",
+  "against-schema",
   "field-named-event",
   "parallelism-beyond-keys",
   "state-not-durable",
@@ -42,6 +44,7 @@ export function jobWarnings(spec: Job, plan: Plan): Warning[] {
     ...unknownParameters(spec),
     ...unfilled(spec),
     ...unknownFields(spec.pipeline, plan),
+    ...againstSchema(spec.pipeline),
     ...fieldsNamedEvent(spec.pipeline),
     ...tooParallel(spec, plan),
     ...volatileState(spec, plan),
@@ -98,8 +101,9 @@ const PARAMETER = /\bparams\.([A-Za-z_][A-Za-z0-9_]*)/g;
 /** An expression that reads a parameter which nobody gives fails on each record. */
 function unknownParameters({ pipeline, parameters = {} }: Job): Warning[] {
   return pipeline.nodes.flatMap((node) => {
-    const { source: _, sink: __, ...own } = node;
-    const named = [...JSON.stringify(own).matchAll(PARAMETER)].map((match) => match[1] as string);
+    const { source: _, sink, ...own } = node;
+    const expressions = [own, sinkTexts(sink).expressions];
+    const named = [...JSON.stringify(expressions).matchAll(PARAMETER)].map((match) => match[1] as string);
     return [...new Set(named)]
       .filter((name) => !Object.hasOwn(parameters, name))
       .map((name): Warning => {
@@ -110,7 +114,8 @@ function unknownParameters({ pipeline, parameters = {} }: Job): Warning[] {
   });
 }
 
-const PLACEHOLDER = /(?<![{$])\{([A-Za-z0-9_]+)\}/g;
+/** `{4}` is how often a pattern matches. */
+const PLACEHOLDER = /(?<![{$])\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
 /** `{name}` is filled in the texts of sources, sinks and connections, where a parameter is called so; never in expressions. */
 function unfilled({ pipeline, parameters = {} }: Job): Warning[] {
@@ -138,10 +143,19 @@ function unfilled({ pipeline, parameters = {} }: Job): Warning[] {
     ...connections.flatMap((connection) => found(`spec.pipeline.connections[${connection.name}]`, connection, missing)),
     ...nodes.flatMap(({ name, source, sink, ...own }) => [
       ...(source?.custom === undefined ? found(at(name, "source"), source, missing) : []),
-      ...(sink?.custom === undefined ? found(at(name, "sink"), sink, missing) : []),
+      ...(sink?.custom === undefined ? found(at(name, "sink"), sinkTexts(sink).filled, missing) : []),
+      ...Object.entries(sinkTexts(sink).expressions).flatMap(([field, text]) => found(at(name, field), text, inside)),
       ...found(`spec.pipeline.nodes[${name}]`, { ...own, join: { ...own.join, lookup: undefined } }, inside),
     ]),
   ];
+}
+
+/** What a sink says in expressions, by field, and what is filled. */
+function sinkTexts(sink: PipelineNode["sink"]): { expressions: Readonly<Record<string, unknown>>; filled: unknown } {
+  const kafka = sink?.kafka;
+  if (kafka === undefined) return { expressions: {}, filled: sink };
+  const { key, headers, ...filled } = kafka;
+  return { expressions: { "sink.kafka.key": key, "sink.kafka.headers": headers }, filled };
 }
 
 /** The name of a result's field is no expression: `event.x` makes an object `event` with a field `x`. */

@@ -1,7 +1,7 @@
 import { WeirError } from "../../errors.ts";
 import type { VariableType } from "../../expression/value-type.ts";
 import type { PlanNode, PlanSource } from "../plan.ts";
-import { checkExpression } from "./expressions.ts";
+import { checkUnclaimed } from "./expressions.ts";
 import type { CheckedNode } from "./expressions.ts";
 import { mapFields } from "./map-fields.ts";
 import type { GraphNode, StreamGraph } from "./stream-graph.ts";
@@ -30,8 +30,8 @@ export function broadcastOperation(
     onError: spec.onError ?? "Fail",
     kind: "broadcast",
     keys: [
-      checkExpression({ name, field: "broadcast.leftKey", variables: { left }, report }, leftKey, "key"),
-      checkExpression({ name, field: "broadcast.rightKey", variables: { right }, report }, rightKey, "key"),
+      checkUnclaimed({ name, field: "broadcast.leftKey", variables: { left }, report }, leftKey, "key"),
+      checkUnclaimed({ name, field: "broadcast.rightKey", variables: { right }, report }, rightKey, "key"),
     ],
     joinType,
     select: select === undefined ? null : mapFields({ name, variables, report }, "broadcast.select", select),

@@ -22,7 +22,17 @@ export function checkExpression(at: CheckedNode, text: string, result: ResultKin
   return text;
 }
 
-/** The same, and what is known of its value; undefined where the error has been reported. */
+/**
+ * The same for keys and rankings, by what they are whatever a record is: a type that only a schema claims refuses no job,
+ * for records are not held to it. `weir lint` warns of it.
+ */
+export function checkUnclaimed(at: CheckedNode, text: string, result: ResultKind): string {
+  if (typeOfExpression(at, text) === undefined) return text;
+  const variables = Object.keys(at.variables ?? { event: "dyn" }).map((name) => [name, "dyn"] as const);
+  return checkExpression({ ...at, variables: Object.fromEntries(variables) }, text, result);
+}
+
+/** As checkExpression, and what is known of its value; undefined where the error has been reported. */
 export const typeOfExpression = (at: CheckedNode, text: string, result: ResultKind = "any"): ValueType | undefined =>
   checked(at, text, result)?.type;
 

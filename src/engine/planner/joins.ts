@@ -5,7 +5,7 @@ import type { VariableType } from "../../expression/value-type.ts";
 import type { Keying as KeyingMode, PlanJoinTimes, PlanSource } from "../plan.ts";
 import { equalSplits, keyingOf, none } from "./declared-key.ts";
 import type { Declared, Keying } from "./declared-key.ts";
-import { checkExpression } from "./expressions.ts";
+import { checkUnclaimed } from "./expressions.ts";
 import type { CheckedNode } from "./expressions.ts";
 import { variablePath } from "./field-path.ts";
 import { mapFields } from "./map-fields.ts";
@@ -31,8 +31,8 @@ export function joinOperation(
     throw new WeirError("PIPELINE_INVALID", `node "${name}": a join needs both keys`);
   const [left = "dyn", right = "dyn"] = sides;
   const keys = [
-    checkExpression({ name, field: "join.leftKey", variables: { left }, report }, leftKey, "key"),
-    checkExpression({ name, field: "join.rightKey", variables: { right }, report }, rightKey, "key"),
+    checkUnclaimed({ name, field: "join.leftKey", variables: { left }, report }, leftKey, "key"),
+    checkUnclaimed({ name, field: "join.rightKey", variables: { right }, report }, rightKey, "key"),
   ] as const;
   // A side that may have no row may be compared with null, which a record of a schema never is.
   const variables = { left: joinType === "Outer" ? "dyn" : left, right: joinType === "Inner" ? right : "dyn" } as const;

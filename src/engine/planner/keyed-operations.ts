@@ -4,7 +4,7 @@ import { isOfProcessingTime } from "../../api/window-check.ts";
 import { WeirError } from "../../errors.ts";
 import type { AggregateFunction, Keying, PlanTrigger, PlanWindow } from "../plan.ts";
 import { parseAggregate } from "./aggregates.ts";
-import { checkExpression, isText } from "./expressions.ts";
+import { checkExpression, checkUnclaimed, isText } from "./expressions.ts";
 import type { CheckedNode } from "./expressions.ts";
 import { plainPath } from "./field-path.ts";
 
@@ -13,7 +13,7 @@ export function keyedOperation(spec: PipelineNode, keying: Keying, at: CheckedNo
   const { name, keyBy, aggregate, dedup, topN: ranking } = spec;
   if (spec.distinct !== undefined) return distinct(spec.distinct, keying, at);
   if (keyBy === undefined) throw new WeirError("PIPELINE_INVALID", `node "${name}" needs keyBy`);
-  const key = checkExpression({ ...at, field: "keyBy" }, keyBy, "key");
+  const key = checkUnclaimed({ ...at, field: "keyBy" }, keyBy, "key");
   if (dedup !== undefined)
     return { kind: "dedup", key, anyValue: false, ttlMs: milliseconds(dedup.ttl), keying } as const;
   const keyField = plainPath(keyBy)?.at(-1) ?? "key";
@@ -61,7 +61,7 @@ function topN({ name, ttl }: PipelineNode, of: Key & { ranking: NonNullable<Pipe
     kind: "topN",
     ...keyed,
     size,
-    by: checkExpression({ ...at, field: "topN" }, by, "ranked"),
+    by: checkUnclaimed({ ...at, field: "topN" }, by, "ranked"),
     order,
     ttlMs: milliseconds(ttl),
   } as const;

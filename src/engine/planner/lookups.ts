@@ -7,7 +7,7 @@ import { none } from "./declared-key.ts";
 import type { Declared } from "./declared-key.ts";
 import { lookupEndpoint } from "./endpoints.ts";
 import { parseExpression } from "../../expression/parse.ts";
-import { checkExpression, typeOfExpression } from "./expressions.ts";
+import { checkUnclaimed, typeOfExpression } from "./expressions.ts";
 import type { CheckedNode } from "./expressions.ts";
 import { mapFields } from "./map-fields.ts";
 import { variablePath } from "./field-path.ts";
@@ -36,7 +36,7 @@ export function lookupOperation({ name, spec, inputs }: GraphNode, around: Aroun
     throw new WeirError("PIPELINE_INVALID", `node "${name}": a lookup needs leftKey, and is Inner or Left`);
   const { event: left = "dyn", report } = around;
   const variables = { left, right: "dyn" } as const;
-  const key = checkExpression({ name, field: "join.leftKey", variables: { left }, report }, leftKey, "key");
+  const key = checkUnclaimed({ name, field: "join.leftKey", variables: { left }, report }, leftKey, "key");
   refuseOtherParts(name, key, { left, columns: join.lookup.keyColumns });
   return {
     name,

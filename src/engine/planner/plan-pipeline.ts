@@ -13,7 +13,6 @@ import { deliveryOf, refuseTwoDeciders } from "./delivery.ts";
 import { sinkEndpoint, sourceEndpoint } from "./endpoints.ts";
 import { limitOf, planExchanges } from "./exchanges.ts";
 import { checkExpression, nodePath } from "./expressions.ts";
-import { isWithin, plainPath } from "./field-path.ts";
 import { keyings } from "./keying.ts";
 import { lookupOperation } from "./lookups.ts";
 import { operation, sourceFields } from "./operations.ts";
@@ -22,7 +21,7 @@ import { keyTypes, refuseUnequalKeys } from "./key-types.ts";
 import type { KnownNode } from "./key-types.ts";
 import { planHash } from "./plan-hash.ts";
 import { refuseUnsuitable } from "./sink-rules.ts";
-import { refuseHidden, refuseImpossible, sourceSchema } from "./source-schema.ts";
+import { inputSchema, refuseHidden, schemasOf } from "./source-schema.ts";
 import { withStateTtl } from "./state-ttl.ts";
 import { streamGraph } from "./stream-graph.ts";
 import type { GraphNode, StreamGraph } from "./stream-graph.ts";
@@ -152,7 +151,6 @@ interface Context {
 function planSource(node: GraphNode, context: Context): PlanSource {
   if (node.spec.source === undefined) throw new WeirError("INTERNAL", `"${node.name}" is not a source`);
   refuseHidden(node.spec);
-  refuseImpossible(node.spec);
   const { connector, config, secretRef } = sourceEndpoint(node.spec.source, { ...context, node: node.name });
   return { node: node.name, connector, config, secretRef, ...sourceFields(node.spec) };
 }
@@ -183,39 +181,6 @@ function planSink(node: GraphNode, context: Context, report: Report): PlanSink {
     }),
     onError: node.spec.onError ?? "Fail",
   };
-}
-
-type Schemas = ReadonlyMap<string, PipelineNode["schema"]>;
-
-/** A source's schema holds behind it until a map or a window makes other events. */
-function schemasOf(graph: StreamGraph): Schemas {
-  const schemas = new Map<string, PipelineNode["schema"]>();
-  for (const node of graph.nodes) {
-    const { source } = node.spec;
-    const schema = source === undefined ? outputSchema(node.spec, inputSchema(node, schemas)) : sourceSchema(node.spec);
-    schemas.set(node.name, schema);
-  }
-  return schemas;
-}
-
-function outputSchema(spec: PipelineNode, input: PipelineNode["schema"]): PipelineNode["schema"] {
-  const makesOther = [spec.map, spec.flatMap, spec.aggregate, spec.topN, spec.join, spec.broadcast, spec.process].some(
-    (operation) => operation !== undefined,
-  );
-  if (makesOther || input === undefined) return undefined;
-  const { select, drop } = spec;
-  if (select === undefined && drop === undefined) return input;
-  const named = (select ?? drop ?? []).map((field) => plainPath(field) ?? []);
-  const kept = Object.entries(input).filter(([field]) => {
-    const path = field.split(".");
-    return named.some((n) => isWithin(path, n)) === (select !== undefined);
-  });
-  return Object.fromEntries(kept);
-}
-
-function inputSchema(node: GraphNode, schemas: Schemas): PipelineNode["schema"] {
-  const [first, ...rest] = node.inputs.map((i) => schemas.get(i.node));
-  return rest.every((s) => s === first) ? first : undefined;
 }
 
 /** A window fires by watermarks, and only a source with event time makes them. */

@@ -2,7 +2,7 @@ import { parseDuration } from "../../api/duration.ts";
 import type { Pipeline, PipelineNode } from "../../api/pipeline.schema.ts";
 import { WeirError } from "../../errors.ts";
 import type { Keying, PlanFunction, PlanNode } from "../plan.ts";
-import { checkExpression } from "./expressions.ts";
+import { checkUnclaimed } from "./expressions.ts";
 import type { CheckedNode } from "./expressions.ts";
 import type { GraphNode } from "./stream-graph.ts";
 
@@ -21,7 +21,7 @@ export function processOperation(
   const base = { name, inputs, onError: spec.onError ?? "Fail" } as const;
   const own = { function: planFunction(pipeline, process.function), outputs: process.outputs ?? [] };
   if (keyBy === undefined) return { ...base, kind: "process", ...own };
-  const key = checkExpression({ name, ...at, field: "keyBy" }, keyBy, "key");
+  const key = checkUnclaimed({ name, ...at, field: "keyBy" }, keyBy, "key");
   return { ...base, kind: "keyedProcess", ...own, key, ttlMs: milliseconds(process), keying: keying ?? "local" };
 }
 

@@ -32,6 +32,25 @@ it("refuses a schema of which metadata hides a field", () => {
   expect(hidden("kafkas")).not.toThrow();
 });
 
+it("refuses no job for what only a schema says of keys, rankings, times and fields: records are not held to it", () => {
+  const odd = { a: "string", "a.b": "string", open: "bool" } as const;
+  const source = events({ schema: odd, eventTime: { field: "event.open" } });
+  const operations: Partial<PipelineNode>[] = [
+    { keyBy: "event.a", aggregate: { n: "count()" } },
+    { keyBy: "event.open", topN: { size: 1, by: "event.open" } },
+    { broadcast: { from: "table", leftKey: "left.a", rightKey: "right" } },
+  ];
+  const table: PipelineNode = { ...events({ schema: odd }), name: "table" };
+  const sink: PipelineNode = { name: "out", from: ["n"], sink: { blackhole: {} } };
+  for (const operation of operations) {
+    const tables = operation.broadcast === undefined ? [] : [table];
+    const nodes: PipelineNode[] = [source, ...tables, { name: "n", from: ["events"], ...operation }, sink];
+    expect(() => planOf(nodes)).not.toThrow();
+  }
+  const surely = (by: string): PipelineNode => ({ name: "n", from: ["events"], keyBy: "1", topN: { size: 1, by } });
+  expect(() => planOf([source, surely("event.open == true"), sink])).toThrow(/must be a number or a text/);
+});
+
 it("needs no exchange where the topic is keyed by the record's key", () => {
   const counted: PipelineNode = { name: "n", from: ["events"], keyBy: "event.kafka.key", aggregate: { n: "count()" } };
   const { nodes, exchanges } = planOf([events({ partitionedBy: "event.kafka.key" }), counted, out("n")]);
