@@ -6,6 +6,7 @@ import type { PipelineNode } from "../../api/pipeline.schema.ts";
 import { compile } from "../codegen/compile.ts";
 import { planPipeline } from "../planner/plan-pipeline.ts";
 import type { Program } from "../program.ts";
+import type { Manifest } from "./manifest.ts";
 
 const SHARDS = 2;
 const MANY = 6_000;
@@ -56,7 +57,7 @@ async function checkpointed(program: Program) {
       return bytes;
     },
     /** The newest checkpoint. */
-    restoreInto: async (other: Program): Promise<unknown> => load(uri, newest, other),
+    restoreInto: async (other: Program): Promise<Manifest> => load(uri, newest, other),
   };
 }
 
@@ -96,6 +97,24 @@ describe.each(CASES)("checkpoints of %s", (_, node, ts) => {
     await restoreInto(restored.program);
     expect(restored.program.keyed[0]?.size()).toBe(program.keyed[0]?.size());
   });
+});
+
+it("have no more rows that were given than rows that wait", async () => {
+  const node = { join: { ...on, temporal: {} } };
+  const { program, put, time } = started(node);
+  const { bytes, restoreInto } = await checkpointed(program);
+  put(events(MANY * 5, () => 1));
+  put(events(MANY, () => 10_000, MANY * 5));
+  const first = await bytes();
+  time(5_000);
+  const rest = await bytes();
+  expect(rest).toBeGreaterThan(first / 10);
+  expect(rest).toBeLessThan(first / 5);
+  put(events(20, () => 10_000));
+  expect(await bytes()).toBeLessThan(rest / 100);
+  const { keyed } = await restoreInto(started(node).program);
+  const held = keyed.flatMap(({ shards }) => shards.flatMap(({ segments }) => segments));
+  expect(held.reduce((sum, { length }) => sum + length, 0)).toBeLessThan(first / 5);
 });
 
 describe("sessions from increments", () => {

@@ -21,6 +21,9 @@ interface Shard extends JoinShard {
   /** By key, in order of their time: those after the watermark, and the newest before. Lists are replaced, never changed. */
   readonly versions: Map<string, readonly Kept[]>;
   histories: Histories;
+  /** Of left rows: below which number they were in a snapshot, and how many the history has, also of those given since. */
+  last: number;
+  saved: number;
 }
 
 /**
@@ -34,7 +37,8 @@ export class TemporalJoin extends KeyedJoin<Shard> {
   private nextDue = Number.POSITIVE_INFINITY;
 
   protected newShard(index: number): Shard {
-    return { index, floor: Number.NEGATIVE_INFINITY, waiting: [], versions: new Map(), histories: newHistories() };
+    const empty = { waiting: [], versions: new Map(), histories: newHistories(), last: 0, saved: 0 };
+    return { index, floor: Number.NEGATIVE_INFINITY, ...empty };
   }
 
   add(side: Side, index: number): boolean {
@@ -94,8 +98,13 @@ export class TemporalJoin extends KeyedJoin<Shard> {
 
   private atBarrier(shard: Shard): TemporalShardAtBarrier {
     const { waiting, versions } = shard;
-    // While they are few they are written anew each time, and what was saved before is not kept.
-    if (waiting.length < OWN_HISTORY) shard.histories = { ...shard.histories, waiting: {} };
+    for (let i = waiting.length - 1; i >= 0 && (waiting[i] as Kept).number >= shard.last; i--) shard.saved++;
+    shard.last = this.rows;
+    // While they are few, or most that was saved was given, they are written anew, and what was saved before is not kept.
+    if (waiting.length < Math.max(OWN_HISTORY, shard.saved / 2)) {
+      shard.histories = { ...shard.histories, waiting: {} };
+      shard.saved = waiting.length;
+    }
     const { histories } = shard;
     const now = this.now(shard);
     return { now, waiting, waitingCount: waiting.length, versions: [...versions.values()], histories };
