@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { type Command, EXIT, UsageError } from "../cli/command.ts";
 import { lintJunit } from "../cli/lint/junit.ts";
@@ -23,7 +23,7 @@ const lintCommand: Command = {
     const options = { ...OUTPUT, strict: { type: "boolean" }, junit: { type: "string" } } as const;
     const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options });
     const asJson = isJson(values.output);
-    const files = await readFiles(positionals, () => text(process.stdin));
+    const files = await readFiles(positionals, () => buffer(process.stdin));
     const report = await lint(files, admit);
     if (asJson) io.out(JSON.stringify(report, undefined, 2));
     else tell(report, io);
@@ -43,7 +43,7 @@ const testCommand: Command = {
     const options = { ...OUTPUT, junit: { type: "string" } } as const;
     const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options });
     const asJson = isJson(values.output);
-    const report = await testFiles(await readFiles(positionals, () => text(process.stdin)), admit);
+    const report = await testFiles(await readFiles(positionals, () => buffer(process.stdin)), admit);
     if (asJson) io.out(JSON.stringify(report, undefined, 2));
     else tellTests(report, io);
     if (values.junit !== undefined) await write(values.junit, junit(report));

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { withoutNulls } from "../api/violations.ts";
 import { type Command, EXIT, UsageError } from "../cli/command.ts";
@@ -67,7 +67,7 @@ const explain: Command = {
   run: async (args, io) => {
     const [file, ...rest] = parseArgs({ args: [...args], allowPositionals: true, options: {} }).positionals;
     if (file === undefined || rest.length > 0) throw new UsageError("name exactly one file");
-    const { findings, jobs } = lintObjects(await readFiles([file], () => text(process.stdin)), admit);
+    const { findings, jobs } = lintObjects(await readFiles([file], () => buffer(process.stdin)), admit);
     const errors = inOrder(findings.filter(({ severity }) => severity === "error"));
     if (jobs.length + errors.length === 0) throw new UsageError(`${file} has no StreamingJob`);
     for (const { object, plan } of jobs)

@@ -1,3 +1,4 @@
+import { GROUP } from "../../api/group.ts";
 import { MAX_MANIFEST_BYTES } from "../../local/manifests.ts";
 import { isWeirError } from "../../errors.ts";
 import type { Problem } from "../../api/problem.ts";
@@ -19,7 +20,8 @@ export interface LocatedObject {
 
 /** The objects of a file; items of a List are objects of their own, as for kubectl. A file that is no YAML is one finding. */
 export function objectsOf(file: TextFile): { objects: LocatedObject[]; findings: Finding[] } {
-  const bare = file.text.startsWith("\uFEFF") ? { ...file, text: file.text.slice(1) } : file;
+  const cut = file.text.startsWith("\uFEFF") ? 1 : 0;
+  const bare = { ...file, text: file.text.slice(cut) };
   const problem = (offset: number, message: string): Finding => ({
     ...lineColumn(bare.text, offset),
     file: file.name,
@@ -32,7 +34,12 @@ export function objectsOf(file: TextFile): { objects: LocatedObject[]; findings:
   if (Buffer.byteLength(bare.text) > MAX_MANIFEST_BYTES)
     return { objects: [], findings: [problem(0, "the file is larger than 1 MiB; split it")] };
   if (file.notUtf8 !== undefined)
-    return { objects: [], findings: [problem(file.notUtf8, "this character is not UTF-8; save the file as UTF-8")] };
+    return {
+      objects: [],
+      findings: isOthers(file)
+        ? []
+        : [problem(file.notUtf8 - cut, "this character is not UTF-8; save the file as UTF-8")],
+    };
   const objects: LocatedObject[] = [];
   const findings: Finding[] = [];
   try {
@@ -48,6 +55,10 @@ export function objectsOf(file: TextFile): { objects: LocatedObject[]; findings:
   }
   return { objects, findings };
 }
+
+/** Of another tool, below a folder that was named. Of two bytes a character, every other one is a zero where it is Latin. */
+const isOthers = ({ found, text }: TextFile): boolean =>
+  found === true && !text.replaceAll("\0", "").includes(`${GROUP}/`);
 
 function itemsOf(value: unknown, root: PlaceNode): { value: unknown; root: PlaceNode }[] {
   const { kind, apiVersion, items } = value as { kind?: unknown; apiVersion?: unknown; items?: unknown };

@@ -18,13 +18,14 @@ const MANIFEST = /\.(ya?ml|json)$/;
 const MAX_FILES = 10_000;
 
 /** Files as named, every manifest below folders, and `-` for what comes in. Throws a UsageError where there is nothing to read. */
-export async function readFiles(names: readonly string[], stdin: () => Promise<string>): Promise<TextFile[]> {
+export async function readFiles(names: readonly string[], stdin: () => Promise<Buffer>): Promise<TextFile[]> {
   if (names.length === 0) throw new UsageError("name files or folders, or - for standard input");
   const files: TextFile[] = [];
   for (const name of new Set(names)) {
-    if (name === "-") files.push({ name: "<stdin>", text: await stdin() });
+    if (name === "-") files.push({ name: "<stdin>", ...textOf(await stdin()) });
     else
-      for (const path of await filesOf(name)) files.push({ name: path, found: path !== name, ...(await textOf(path)) });
+      for (const path of await filesOf(name))
+        files.push({ name: path, found: path !== name, ...textOf(await bytesOf(path)) });
     if (files.length > MAX_FILES) throw new UsageError(`these are more than ${MAX_FILES} files; name fewer`);
   }
   return files;
@@ -53,12 +54,31 @@ async function below(folder: string): Promise<string[]> {
   return files;
 }
 
-async function textOf(path: string): Promise<Pick<TextFile, "text" | "notUtf8">> {
+async function bytesOf(path: string): Promise<Buffer> {
   try {
-    const bytes = await readFile(path);
-    const text = bytes.toString("utf8");
-    return isUtf8(bytes) ? { text } : { text, notUtf8: Math.max(0, text.indexOf("\uFFFD")) };
+    return await readFile(path);
   } catch (e) {
     throw new UsageError(`cannot read ${path}: ${messageOf(e)}`);
+  }
+}
+
+function textOf(bytes: Buffer): Pick<TextFile, "text" | "notUtf8"> {
+  const text = bytes.toString("utf8");
+  return isUtf8(bytes) ? { text } : { text, notUtf8: firstInvalid(text, bytes) };
+}
+
+const REPLACEMENT = "\uFFFD";
+
+/** The first replacement character of a text that is not one of the file's own: bytes and text are alike before it. */
+function firstInvalid(text: string, bytes: Buffer): number {
+  const own = Buffer.from(REPLACEMENT);
+  let offset = 0;
+  let from = 0;
+  for (;;) {
+    const at = text.indexOf(REPLACEMENT, from);
+    offset += Buffer.byteLength(text.slice(from, at));
+    if (at < 0 || !bytes.subarray(offset, offset + own.length).equals(own)) return Math.max(0, at);
+    offset += own.length;
+    from = at + 1;
   }
 }
