@@ -1,6 +1,7 @@
 import { suggestion } from "../api/suggestion.ts";
 import type { Node } from "./expression.ts";
 import { matcher } from "./regex/match.ts";
+import { textOfPath } from "./references.ts";
 import type { CelFunction, Overload } from "./runtime/function.ts";
 import { accepts, signature } from "./runtime/function.ts";
 import { celFunctions } from "./runtime/functions.ts";
@@ -40,7 +41,10 @@ interface CheckedCall extends Place {
 /** A function of the table, called as `f(x)` or `x.f()`: the receiver is the first argument. */
 export function checkFunction(style: "global" | "method", { name, args, node, scope }: CheckedCall): Node {
   const fn = Object.hasOwn(celFunctions, name) ? celFunctions[name] : undefined;
-  if (fn === undefined) throw invalid(scope, node, `there is no function "${name}"${similar(name)}`);
+  if (fn === undefined) {
+    const hint = similar(name, style === "method" ? args[0] : undefined);
+    throw invalid(scope, node, `there is no function "${name}"${hint}`);
+  }
   if (fn.style !== "both" && fn.style !== style)
     throw invalid(scope, node, `${name} is called as ${fn.style === "global" ? `${name}(x)` : `x.${name}(…)`}`);
   const candidates = fn.overloads.filter((o) => takes(o, args, fn));
@@ -52,36 +56,43 @@ export function checkFunction(style: "global" | "method", { name, args, node, sc
 }
 
 /** What other languages call it. */
-const KNOWN_ELSEWHERE: Readonly<Record<string, string>> = {
-  includes: "contains",
-  length: "size",
-  len: "size",
-  lower: "lowerAscii",
-  tolowercase: "lowerAscii",
-  upper: "upperAscii",
-  touppercase: "upperAscii",
-  substr: "substring",
-};
+const KNOWN_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ["includes", "contains"],
+  ["length", "size"],
+  ["len", "size"],
+  ["lower", "lowerAscii"],
+  ["tolowercase", "lowerAscii"],
+  ["upper", "upperAscii"],
+  ["touppercase", "upperAscii"],
+  ["substr", "substring"],
+]);
 
 /** What CEL has another way to say. */
-const SAID_OTHERWISE: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(["coalesce", "ifnull", "nvl"].map((name) => [name, "write has(x) && x != null ? x : other"])),
-  if: "write condition ? value : other",
-  concat: "write a + b, with string(…) around what is no text",
-  now: "time is that of the records: event.ts, or a window",
-  tostring: "write string(x)",
-  ...Object.fromEntries(
-    ["count", "sum", "avg", "first", "last", "collect", "percentile"].map((name) => [
-      name,
-      "it is an aggregate, for a node with keyBy and aggregate",
-    ]),
+const SAID_OTHERWISE: ReadonlyMap<string, string> = new Map([
+  ...["coalesce", "ifnull", "nvl"].map((name) => [name, "write has(x) && x != null ? x : other"] as const),
+  ["if", "write condition ? value : other"],
+  ["not", "write !(…)"],
+  ["concat", "write a + b, with string(…) around what is no text"],
+  ["now", "time is that of the records: event.ts, or a window"],
+  ["tostring", "write string(x)"],
+  ...["count", "sum", "avg", "first", "last", "collect", "percentile"].map(
+    (name) => [name, "it is an aggregate, for a node with keyBy and aggregate"] as const,
   ),
-};
+]);
 
-function similar(name: string): string {
-  const otherwise = SAID_OTHERWISE[name.toLowerCase()];
+/** The same of one list or text. */
+const SAID_OF_ONE: ReadonlyMap<string, (x: string) => string> = new Map([
+  ["count", (x) => `size(${x})`],
+  ["first", (x) => `${x}[0]`],
+  ["last", (x) => `${x}[size(${x}) - 1]`],
+]);
+
+function similar(name: string, receiver?: Node): string {
+  const ofOne = receiver === undefined ? undefined : SAID_OF_ONE.get(name.toLowerCase());
+  if (ofOne !== undefined) return `; write ${ofOne(receiver?.kind === "path" ? textOfPath(receiver.path) : "x")}`;
+  const otherwise = SAID_OTHERWISE.get(name.toLowerCase());
   if (otherwise !== undefined) return `; ${otherwise}`;
-  const here = KNOWN_ELSEWHERE[name.toLowerCase()];
+  const here = KNOWN_ELSEWHERE.get(name.toLowerCase());
   if (here !== undefined) return `; here it is "${here}"`;
   return (
     suggestion(name, [...Object.keys(celFunctions), ...MACROS, "has"]) || "; docs/reference/expressions.md lists them"

@@ -73,14 +73,14 @@ function literal(value: unknown, node: Syntax, scope: Scope): Node {
 }
 
 /** Of Python, SQL and YAML, by their small letters. */
-const CONSTANTS: Readonly<Record<string, string>> = {
-  null: "null",
-  none: "null",
-  nil: "null",
-  undefined: "has(…), or null",
-  true: "true",
-  false: "false",
-};
+const CONSTANTS: ReadonlyMap<string, string> = new Map([
+  ["null", "null"],
+  ["none", "null"],
+  ["nil", "null"],
+  ["undefined", "has(…), or null"],
+  ["true", "true"],
+  ["false", "false"],
+]);
 
 function variable(name: string, node: Syntax, scope: Scope): Node {
   const local = scope.locals.get(name);
@@ -89,10 +89,18 @@ function variable(name: string, node: Syntax, scope: Scope): Node {
   if (type !== undefined) return { kind: "path", type, path: [name] };
   const known = [...scope.variables.keys(), ...scope.locals.keys()];
   const near = suggestion(name, known);
-  const constant = CONSTANTS[name.toLowerCase()];
+  const constant = CONSTANTS.get(name.toLowerCase());
   if (constant !== undefined) throw invalid(scope, node, `there is no variable "${name}"; write ${constant}`);
   const asField = scope.variables.has("event") ? `; a field of the record is written event.${name}` : "";
-  throw invalid(scope, node, `there is no variable "${name}"${near || asField} (known: ${known.join(", ")})`);
+  const hint = `${near || asField}${withHyphen(scope.text, node.pos)}`;
+  throw invalid(scope, node, `there is no variable "${name}"${hint} (known: ${known.join(", ")})`);
+}
+
+/** `event.my-field.x` is a difference: what it was meant to be. */
+function withHyphen(text: string, at: number): string {
+  const [, of = "", start = ""] = /([A-Za-z_][\w.]*)\.([A-Za-z_][\w-]*-)$/.exec(text.slice(0, at)) ?? [];
+  const [, end = "", below = ""] = /^([\w-]+)((?:\.\w+)*)/.exec(text.slice(at)) ?? [];
+  return of === "" ? "" : `; the field "${start}${end}" is written ${of}["${start}${end}"]${below}`;
 }
 
 function field(operand: Node, key: string, { node, scope }: Place): Node {

@@ -11,6 +11,9 @@ export function readable(text: string, e: ParseError): WeirError {
     return errorAt(text, at, explained, e.code === "limit_exceeded" ? "EXPRESSION_OVER_BUDGET" : "EXPRESSION_INVALID");
   const name = nameAfterDot(text, at);
   if (name !== undefined) return errorAt(text, at, `a field of such a name is written in brackets: ["${name}"]`);
+  const fraction = /^(\??)(\.\d+)/.exec(text.slice(at));
+  if (fraction !== null)
+    return errorAt(text, at + (fraction[1] ?? "").length, `a number begins with a digit; write 0${fraction[2]}`);
   const other = foreign(text, at);
   if (other !== undefined) return errorAt(text, other.at, other.message);
   if (at >= text.trimEnd().length)
@@ -27,17 +30,17 @@ const EXPLAINED: Readonly<Record<string, string>> = {
 };
 
 /** What is written in SQL and other languages, and here. */
-const WRITTEN_HERE: Readonly<Record<string, string>> = {
-  and: "write && for it",
-  or: "write || for it",
-  not: "write ! in front of what must not hold",
-  is: "write == null or != null",
-  like: "write x.startsWith('…'), x.endsWith('…'), x.contains('…') or x.matches('…')",
-  between: "write x >= a && x <= b",
-  in: "write x in [a, b]",
-  case: "write condition ? value : other",
-  if: "write condition ? value : other",
-};
+const WRITTEN_HERE: ReadonlyMap<string, string> = new Map([
+  ["and", "write && for it"],
+  ["or", "write || for it"],
+  ["not", "write ! in front of what must not hold"],
+  ["is", "write == null or != null"],
+  ["like", "write x.startsWith('…'), x.endsWith('…'), x.contains('…') or x.matches('…')"],
+  ["between", "write x >= a && x <= b"],
+  ["in", "write x in [a, b]"],
+  ["case", "write condition ? value : other"],
+  ["if", "write condition ? value : other"],
+]);
 
 /** The same of signs: the longest first. */
 const SIGNS: readonly (readonly [sign: string, here: string])[] = [
@@ -56,15 +59,29 @@ const SIGNS: readonly (readonly [sign: string, here: string])[] = [
 /** An operator of another language around a place that cannot be read. */
 function foreign(text: string, at: number): { at: number; message: string } | undefined {
   for (const { 0: word, index } of text.matchAll(/[A-Za-z_]+/g)) {
-    const hint = WRITTEN_HERE[word.toLowerCase()];
+    const hint = WRITTEN_HERE.get(word.toLowerCase());
     if (hint !== undefined && index <= at && at < index + word.length)
       return { at: index, message: `"${word}" is no operator of CEL; ${hint}` };
+  }
+  const [, before = "", not] = /(?<![.\w])((not)|case|if)\s+$/i.exec(text.slice(0, at)) ?? [];
+  if (before !== "") {
+    const hint = not === undefined ? WRITTEN_HERE.get(before.toLowerCase()) : negated(text.slice(at));
+    return {
+      at: text.slice(0, at).trimEnd().length - before.length,
+      message: `"${before}" is no operator of CEL; ${hint}`,
+    };
   }
   for (const [sign, hint] of SIGNS)
     for (let from = at - sign.length + 1; from <= at; from++)
       if (from >= 0 && text.startsWith(sign, from))
         return { at: from, message: `"${sign}" is no operator of CEL; ${hint}` };
   return undefined;
+}
+
+/** `!event.a == 1` would not mean `not event.a == 1`. */
+function negated(text: string): string {
+  const path = /^([A-Za-z_][\w.]*)\s*($|\)|&&|\|\||and\b|or\b)/i.exec(text)?.[1];
+  return `write ${path === undefined ? "!(…) around what must not hold" : `!${path}`}`;
 }
 
 const UNCLOSED =
