@@ -2,14 +2,15 @@
 const TUNABLES = "GLIBC_TUNABLES";
 
 /**
- * Tables, windows and what is read lie in arrays that malloc gives, outside of V8's heap. In pages of 4 KiB the processor
- * spends up to a sixth of its time on finding them (docs/performance.md). So: ask the kernel for pages of 2 MiB; arrays of
- * up to 32 MiB, which is the most that every glibc takes, side by side in one heap that grows by such a page; and few heaps
- * for V8's threads, each of which would have a page of its own. Ignored by a kernel or a C library that has no such thing.
+ * Tables, windows and what is read lie in arrays that malloc gives, outside of V8's heap, and in pages of 4 KiB the processor
+ * is long in finding them (docs/adr/0034-workers-ask-for-huge-pages.md). So: ask the kernel for pages of 2 MiB; arrays
+ * of less than 1 MiB side by side in one heap that grows by such a page, larger ones apart, so that they can be given back; and
+ * few heaps for V8's threads, each of which would have a page of its own. A kernel or a C library without such a thing
+ * ignores it.
  */
 const SETTINGS = {
   hugetlb: 1,
-  mmap_threshold: 32 * 1024 * 1024,
+  mmap_threshold: 1024 * 1024,
   top_pad: 2 * 1024 * 1024,
   arena_max: 2,
 };
