@@ -11,9 +11,6 @@ export function readable(text: string, e: ParseError): WeirError {
     return errorAt(text, at, explained, e.code === "limit_exceeded" ? "EXPRESSION_OVER_BUDGET" : "EXPRESSION_INVALID");
   const name = nameAfterDot(text, at);
   if (name !== undefined) return errorAt(text, at, `a field of such a name is written in brackets: ["${name}"]`);
-  const fraction = /^(\??)(\.\d+)/.exec(text.slice(at));
-  if (fraction !== null)
-    return errorAt(text, at + (fraction[1] ?? "").length, `a number begins with a digit; write 0${fraction[2]}`);
   const other = foreign(text, at);
   if (other !== undefined) return errorAt(text, other.at, other.message);
   if (at >= text.trimEnd().length)
@@ -56,25 +53,48 @@ const SIGNS: readonly (readonly [sign: string, here: string])[] = [
   ["**", "multiply by * as often as it takes"],
 ];
 
-/** An operator of another language around a place that cannot be read. */
-function foreign(text: string, at: number): { at: number; message: string } | undefined {
+interface Foreign {
+  readonly at: number;
+  readonly message: string;
+}
+
+/** What another language has around a place that cannot be read. */
+const foreign = (text: string, at: number): Foreign | undefined =>
+  fraction(text, at) ?? foreignWord(text, at) ?? wordBefore(text, at) ?? foreignSign(text, at);
+
+const noOperator = (written: string, at: number, hint: string): Foreign => ({
+  at,
+  message: `"${written}" is no operator of CEL; ${hint}`,
+});
+
+/** `.5`, also behind the `?` of a condition, which is no `?.` then. */
+function fraction(text: string, at: number): Foreign | undefined {
+  const [, question = "", digits] = /^(\??)(\.\d+)/.exec(text.slice(at)) ?? [];
+  if (digits === undefined) return undefined;
+  return { at: at + question.length, message: `a number begins with a digit; write 0${digits}` };
+}
+
+function foreignWord(text: string, at: number): Foreign | undefined {
   for (const { 0: word, index } of text.matchAll(/[A-Za-z_]+/g)) {
     const hint = WRITTEN_HERE.get(word.toLowerCase());
-    if (hint !== undefined && index <= at && at < index + word.length)
-      return { at: index, message: `"${word}" is no operator of CEL; ${hint}` };
+    if (hint !== undefined && index <= at && at < index + word.length) return noOperator(word, index, hint);
   }
-  const [, before = "", not] = /(?<![.\w])((not)|case|if)\s+$/i.exec(text.slice(0, at)) ?? [];
-  if (before !== "") {
-    const hint = not === undefined ? WRITTEN_HERE.get(before.toLowerCase()) : negated(text.slice(at));
-    return {
-      at: text.slice(0, at).trimEnd().length - before.length,
-      message: `"${before}" is no operator of CEL; ${hint}`,
-    };
-  }
+  return undefined;
+}
+
+/** One that stands before its operand is a name to the parser. */
+function wordBefore(text: string, at: number): Foreign | undefined {
+  const before = text.slice(0, at);
+  const word = /(?<![.\w])(?:not|case|if)\s+$/i.exec(before)?.[0].trimEnd();
+  if (word === undefined) return undefined;
+  const hint = word.toLowerCase() === "not" ? negated(text.slice(at)) : WRITTEN_HERE.get(word.toLowerCase());
+  return noOperator(word, before.trimEnd().length - word.length, hint ?? "");
+}
+
+function foreignSign(text: string, at: number): Foreign | undefined {
   for (const [sign, hint] of SIGNS)
-    for (let from = at - sign.length + 1; from <= at; from++)
-      if (from >= 0 && text.startsWith(sign, from))
-        return { at: from, message: `"${sign}" is no operator of CEL; ${hint}` };
+    for (let from = Math.max(0, at - sign.length + 1); from <= at; from++)
+      if (text.startsWith(sign, from)) return noOperator(sign, from, hint);
   return undefined;
 }
 
