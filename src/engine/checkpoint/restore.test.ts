@@ -7,6 +7,8 @@ import type { RunningSlot } from "../runtime/slot.ts";
 import { collected } from "../../../test/builders/collected-sink.ts";
 import { countingPlan, countingProgram } from "../../../test/builders/counting-program.ts";
 import { runSlot, stopWithSavepoint, type SlotSetting } from "../../../test/builders/running-slot.ts";
+import { findState, recordOrigin, type RestoreRequest } from "./restore.ts";
+import { openStorage } from "./storage.ts";
 
 const datagen = { splits: 4, rate: 1000, backlog: 2000 };
 const plan = countingPlan({ datagen, sink: { connector: "collect", config: {} } });
@@ -25,6 +27,9 @@ const slotDir = (epoch = 1, slot = 0): string =>
 async function untilRead(slot: RunningSlot, records = 0): Promise<void> {
   while (slot.measure().totalIn <= records) await new Promise((resolve) => setImmediate(resolve));
 }
+
+const IDENTITY = { namespace: "default", job: "rollup", jobUid: "uid", lineage: "line-1", slots: 4, attempt: 0 };
+const before = (epoch: number): RestorePoint => ({ kind: "checkpoint", epoch: epoch - 1, slots: 4 });
 
 /** Two checkpoints at positions further and further on, then a crash. */
 async function crashed(): Promise<void> {
@@ -86,6 +91,33 @@ describe("restoring", () => {
     expect(named.restored?.uri).toBe(point.uri);
     await named.stop("Cancel", false);
   });
+
+  it.each(["since the savepoint", "each from the one before"])(
+    "reads the place behind epochs that never came to a checkpoint once, however many there were: %s",
+    async (chain) => {
+      const point = await savepoint();
+      const storage = openStorage(setting.uri, (path) => path);
+      for (let epoch = 2; epoch <= 6; epoch++) {
+        let reads = 0;
+        const request = (slot: number): RestoreRequest => ({
+          storage,
+          openStorage: (uri) => {
+            reads++;
+            return openStorage(uri, (path) => path);
+          },
+          identity: { ...IDENTITY, epoch, slot },
+          restore: epoch > 2 && !chain.startsWith("since") ? before(epoch) : { ...point, since: 2 },
+        });
+        const states = [0, 1, 2, 3].map((slot) => findState(request(slot)));
+        for (const state of await Promise.all(states)) {
+          const splits = state?.parts.flatMap(({ manifest }) => manifest.sources).flatMap((source) => source.splits);
+          expect(splits?.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
+        }
+        expect(reads).toBe(4);
+        await recordOrigin(request(0));
+      }
+    },
+  );
 
   it("does not start empty from an epoch that left nothing at all", async () => {
     await expect(

@@ -188,12 +188,13 @@ async function fromEpoch(
   const acceptReplay = allowed.acceptReplay === true;
   const own: (RestoredState | undefined)[] = [];
   for (let slot = 0; slot < slots; slot++) own.push(await fromSlot(request, { epoch, slot, acceptReplay }));
-  const byHash = hashedIn(own);
-  const states: RestoredState[] = [];
-  for (let slot = 0; slot < slots; slot++) {
-    const state = own[slot] ?? (await fromOrigin(request, epoch, { slot, slots, byHash }));
+  const states = own.filter((state) => state !== undefined);
+  const missing = new Set(own.keys().filter((slot) => own[slot] === undefined));
+  if (missing.size > 0) {
+    const state = await fromOrigin(request, epoch, { missing, slots, byHash: hashedIn(states) });
     if (state !== undefined) states.push(state);
-    else if (acceptReplay) await refuseEmptyStart(request, slotFolder(identity, epoch, slot));
+    else if (acceptReplay)
+      for (const slot of missing) await refuseEmptyStart(request, slotFolder(identity, epoch, slot));
   }
   const [first] = states;
   if (first === undefined) return undefined;
@@ -218,18 +219,19 @@ async function refuseEmptyStart({ storage }: RestoreRequest, folder: string): Pr
   }
 }
 
-async function fromOrigin(request: RestoreRequest, epoch: number, owner: Owner): Promise<RestoredState | undefined> {
+/** Once for all slots that need it: behind it may lie many epochs that came no further. */
+async function fromOrigin(request: RestoreRequest, epoch: number, owners: Owners): Promise<RestoredState | undefined> {
   const { storage, identity } = request;
   const found = await originOf(request, epoch);
   if (found === undefined) {
     const folder = `${storage.uri}/${epochFolder(identity, epoch)}`;
     throw new WeirError(
       "CHECKPOINT_CORRUPT",
-      `${folder} has neither a checkpoint of slot ${owner.slot} nor origin.json; it is not empty by itself, so nothing is started from it`,
+      `${folder} has neither a checkpoint of slot ${[...owners.missing].join(", ")} nor origin.json; it is not empty by itself, so nothing is started from it`,
     );
   }
   const state = await fromRestorePoint(request, found.restore, epoch);
-  return state === undefined ? undefined : { ...state, parts: state.parts.map((part) => ownedBy(part, owner)) };
+  return state === undefined ? undefined : { ...state, parts: state.parts.map((part) => ownedBy(part, owners)) };
 }
 
 /** What an epoch's first worker wrote down. */
@@ -242,26 +244,28 @@ async function originOf(
   return bytes === undefined ? undefined : unseal(bytes, origin, `${storage.uri}/${path}`);
 }
 
-interface Owner {
-  readonly slot: number;
+interface Owners {
+  /** Slots that have no checkpoint of their own. */
+  readonly missing: ReadonlySet<number>;
+  /** Of so many. */
   readonly slots: number;
   /** Nodes that its epoch found keys of by their hash. */
   readonly byHash: ReadonlySet<string>;
 }
 
 /** Where none of an epoch has a checkpoint, nothing of it shows how it shared its keys out, and it makes no difference. */
-const hashedIn = (states: readonly (RestoredState | undefined)[]): ReadonlySet<string> =>
+const hashedIn = (states: readonly RestoredState[]): ReadonlySet<string> =>
   new Set(
     states
-      .flatMap((state) => state?.parts ?? [])
+      .flatMap((state) => state.parts)
       .flatMap(({ manifest }) => manifest.keyed)
       .filter(({ stateSignature }) => !isBySplit(stateSignature))
       .map(({ node }) => node),
   );
 
-/** Of a part, what slot `slot` of `slots` would have restored from it. */
-function ownedBy(part: LoadedPart, { slot, slots, byHash }: Owner): LoadedPart {
-  const owned = (index: number): boolean => index % slots === slot;
+/** Of a part, what these slots would have restored from it. */
+function ownedBy(part: LoadedPart, { missing, slots, byHash }: Owners): LoadedPart {
+  const owned = (index: number): boolean => missing.has(index % slots);
   const sources = part.manifest.sources.map((s) => ({ ...s, splits: s.splits.filter((x) => owned(x.index)) }));
   const shards = new Map(
     [...part.shards].map(([node, all]) => [node, new Map([...all].filter(([shard]) => owned(shard)))] as const),
