@@ -5,7 +5,7 @@ import type { Connection, ResultSetHeader, RowDataPacket } from "mysql2/promise"
 import type { ConnectorContext } from "../connector.ts";
 import { WeirError } from "../../../errors.ts";
 import { readTls, refusedLogin } from "../credentials.ts";
-import { CONNECT_MS, endOrDestroy, loginOf, untilSeized } from "../sql/driver.ts";
+import { CONNECT_MS, endOrDestroy, inTime, loginOf, untilSeized } from "../sql/driver.ts";
 import type { Shape, SqlRow } from "../sql/rows.ts";
 import { qualified, RowRefused, tableNameOf } from "../sql/session.ts";
 import type { Column, Dialect, SqlSession, SqlSinkConfig, TableFacts, TableName } from "../sql/session.ts";
@@ -23,7 +23,7 @@ export const mysql: Dialect = {
   system: "MySQL",
   quote,
   insertIgnore: (table, columns, values) => `INSERT IGNORE INTO ${table} (${columns}) VALUES (${values})`,
-  connect: async (config, ctx, idleMs) => {
+  connect: async (config, ctx, { idleMs, statementMs }) => {
     const connection = await createConnection({
       host: config.host,
       port: config.port ?? PORT,
@@ -40,11 +40,11 @@ export const mysql: Dialect = {
     const session = sessionOf(connection, config, ctx.signal);
     try {
       // A row that does not fit is an error instead of another row; a worker that is gone leaves no locks behind.
-      await connection.query(
-        `SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), time_zone = '+00:00', autocommit = 1,
-          wait_timeout = ${Math.ceil(idleMs / 1000)}`,
-      );
-      await connection.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+      const settings = `SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), time_zone = '+00:00', autocommit = 1,
+          wait_timeout = ${Math.ceil(idleMs / 1000)}`;
+      await inTime(connection.query(settings), CONNECT_MS);
+      await inTime(connection.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"), CONNECT_MS);
+      if (statementMs !== undefined) await inTime(connection.query(shorter(statementMs)), CONNECT_MS);
       return session;
     } catch (e) {
       await session.close();
@@ -52,6 +52,14 @@ export const mysql: Dialect = {
     }
   },
 };
+
+/** What is set for the server stays where it is less. Only MariaDB reads the comment, and ends any statement: MySQL ends waits. */
+function shorter(statementMs: number): string {
+  const seconds = Math.max(1, Math.floor(statementMs / 1000));
+  return `SET SESSION lock_wait_timeout = LEAST(@@lock_wait_timeout, ${seconds}),
+    innodb_lock_wait_timeout = LEAST(@@innodb_lock_wait_timeout, ${seconds})
+    /*M!, max_statement_time = IF(@@max_statement_time > 0, LEAST(@@max_statement_time, ${seconds}), ${seconds}) */`;
+}
 
 const isBadLogin = (e: unknown): boolean => e instanceof Error && "code" in e && e.code === "ER_ACCESS_DENIED_ERROR";
 

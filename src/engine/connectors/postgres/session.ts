@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import pg from "pg";
 import { readTls, refusedLogin } from "../credentials.ts";
-import { CONNECT_MS, endOrDestroy, loginOf, untilSeized } from "../sql/driver.ts";
+import { CONNECT_MS, endOrDestroy, inTime, loginOf, untilSeized } from "../sql/driver.ts";
 import type { Shape, SqlRow } from "../sql/rows.ts";
 import { qualified, RowRefused, tableNameOf } from "../sql/session.ts";
 import type { Column, Dialect, SqlSession, SqlSinkConfig, TableFacts, TableName } from "../sql/session.ts";
@@ -15,7 +15,7 @@ export const postgres: Dialect = {
   quote,
   insertIgnore: (table, columns, values) =>
     `INSERT INTO ${table} (${columns}) VALUES (${values}) ON CONFLICT DO NOTHING`,
-  connect: async (config, ctx, idleMs) => {
+  connect: async (config, ctx, { idleMs, statementMs }) => {
     const client = new pg.Client({
       host: config.host,
       port: config.port ?? PORT,
@@ -30,10 +30,9 @@ export const postgres: Dialect = {
     try {
       await client.connect();
       // Rows of a worker that is gone without a word must not stay locked for ever.
-      await opened.query(
-        "SELECT set_config('idle_in_transaction_session_timeout', ?, false), set_config('default_transaction_isolation', 'read committed', false)",
-        [String(Math.ceil(idleMs))],
-      );
+      const settings = `SELECT set_config('idle_in_transaction_session_timeout', ?, false), set_config('default_transaction_isolation', 'read committed', false)`;
+      await inTime(opened.query(settings, [String(Math.ceil(idleMs))]), CONNECT_MS);
+      if (statementMs !== undefined) await inTime(opened.query(SHORTER, [Math.ceil(statementMs)]), CONNECT_MS);
       return opened;
     } catch (e) {
       await opened.close();
@@ -41,6 +40,10 @@ export const postgres: Dialect = {
     }
   },
 };
+
+/** What is set for the user or the database stays where it is less; 0 is none. */
+const SHORTER = `SELECT set_config(name, CAST(LEAST(NULLIF(CAST(setting AS bigint), 0), CAST(? AS bigint)) AS text), false)
+  FROM pg_settings WHERE name = 'statement_timeout'`;
 
 /** SQLSTATE class 28: invalid authorization specification. */
 const isBadLogin = (e: unknown): boolean =>

@@ -28,6 +28,17 @@ export async function untilSeized(signal: AbortSignal, held: string, attempt: ()
   throw new Error(held);
 }
 
+/** TCP waits for a server that went without a word for many minutes, and for one that is frozen for ever. */
+export async function inTime<T>(answer: Promise<T>, ms: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`the server has not answered in ${ms} ms`)), ms);
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** A server that does not answer must not hold up the end of the job. */
 export async function endOrDestroy(end: () => Promise<unknown>, destroy: () => void): Promise<void> {
   const { promise: destroyed, resolve } = Promise.withResolvers<void>();

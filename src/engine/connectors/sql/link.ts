@@ -1,5 +1,6 @@
 import type { SinkContext } from "../connector.ts";
 import { untilReached } from "../until-reached.ts";
+import { inTime } from "./driver.ts";
 import { replaced, type Markers } from "./markers.ts";
 import { targetOf, type Target } from "./rows.ts";
 import { tableNameOf, type Dialect, type SqlSession, type SqlSinkConfig } from "./session.ts";
@@ -25,6 +26,9 @@ const IDLE_MARGIN_MS = 60_000;
 /** Less would give up what only waits for its turn. */
 const LEAST_ANSWER_MS = 10_000;
 
+/** So much before it is given up a statement is ended by the server: given up only, it would wait on for its lock, and write. */
+const SERVER_FIRST_MS = 1_000;
+
 export function openLink(
   dialect: Dialect,
   config: SqlSinkConfig,
@@ -34,8 +38,9 @@ export function openLink(
   let before = false;
 
   const connect = async (): Promise<Linked> => {
-    const opened = await dialect.connect(config, ctx, ctx.commitWithinMs + IDLE_MARGIN_MS);
-    const session = answering(opened, Math.max(ctx.commitWithinMs, LEAST_ANSWER_MS));
+    const answerMs = Math.max(ctx.commitWithinMs, LEAST_ANSWER_MS);
+    const limits = { idleMs: ctx.commitWithinMs + IDLE_MARGIN_MS, statementMs: answerMs - SERVER_FIRST_MS };
+    const session = answering(await dialect.connect(config, ctx, limits), answerMs);
     try {
       const target = await look(session, config, markers !== undefined);
       // The first connection claims; a later one may only go on with what this worker has.
@@ -71,23 +76,13 @@ export function openLink(
   };
 }
 
-/** TCP waits for a server that went without a word for many minutes, and for one that is frozen for ever. */
 function answering(session: SqlSession, ms: number): SqlSession {
-  const inTime = async <T>(answer: Promise<T>): Promise<T> => {
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new Error(`the server has not answered in ${ms} ms`)), ms);
-    try {
-      return await Promise.race([answer, late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  };
   return {
-    query: (text, parameters) => inTime(session.query(text, parameters)),
-    describe: (table) => inTime(session.describe(table)),
+    query: (text, parameters) => inTime(session.query(text, parameters), ms),
+    describe: (table) => inTime(session.describe(table), ms),
     statements: session.statements,
-    write: (shape, rows) => inTime(session.write(shape, rows)),
-    seize: (name) => inTime(session.seize(name)),
+    write: (shape, rows) => inTime(session.write(shape, rows), ms),
+    seize: (name) => inTime(session.seize(name), ms),
     get lost() {
       return session.lost;
     },

@@ -42,7 +42,7 @@ function backend({ dialect, batch, find }: SqlLookup, config: SqlLookupConfig, c
     await session?.close();
   };
   const connect = async (): Promise<LookedIn> => {
-    const session = await dialect.connect(config, ctx, IDLE_MS);
+    const session = await dialect.connect(config, ctx, { idleMs: IDLE_MS });
     try {
       return await look(dialect, config, session);
     } catch (e) {

@@ -78,13 +78,20 @@ export interface SqlSession {
   close(): Promise<void>;
 }
 
+/** What the server ends by itself. */
+export interface SessionLimits {
+  /** A transaction that is left idle for so long ends. */
+  readonly idleMs: number;
+  /** So does a statement that has run for so long: one that waits for a lock does not notice that its client is gone. */
+  readonly statementMs?: number;
+}
+
 /** What is different between the databases. */
 export interface Dialect {
   readonly system: string;
   readonly quote: (identifier: string) => string;
   readonly insertIgnore: (table: string, columns: string, values: string) => string;
-  /** Opens a connection; a transaction that is left idle for `idleMs` ends. */
-  connect(config: SqlSinkConfig, ctx: ConnectorContext, idleMs: number): Promise<SqlSession>;
+  connect(config: SqlSinkConfig, ctx: ConnectorContext, limits: SessionLimits): Promise<SqlSession>;
 }
 
 export function qualified(dialect: Pick<Dialect, "quote">, { schema, name }: TableName): string {
