@@ -92,6 +92,7 @@ export function controlRoutes(target: CallTarget): readonly Route[] {
       path: "/v1/savepoints/:id",
       run: ({ id }) => {
         const status = savepoints.get(id);
+        if (status?.state === "Completed") target.saved();
         if (status !== undefined) return { status: 200, json: status };
         return {
           status: 404,

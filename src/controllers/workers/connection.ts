@@ -20,7 +20,7 @@ export interface Connection {
   readonly tried: Promise<void>;
   /** Asks for the status now, for example after a command. */
   refresh(): Promise<void>;
-  /** Its part of a savepoint; a completed part is not asked for again. */
+  /** Its part of a savepoint. A completed part is asked for again only so that its worker stays until all are complete. */
   savepoint(id: string): Promise<SavepointStatus | undefined>;
   close(): void;
 }
@@ -116,6 +116,7 @@ export function openConnection(address: WorkerAddress, options: ConnectionOption
     refresh,
     savepoint: async (id) => {
       const known = state.savepoint;
+      if (known?.id === id && known.state === "Completed") void client.savepoint(address, id).catch(() => undefined);
       if (known?.id === id && known.state !== "InProgress") return known;
       state.savepoint = await client.savepoint(address, id).catch(() => undefined);
       return state.savepoint;

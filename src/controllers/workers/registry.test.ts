@@ -18,9 +18,14 @@ interface Said {
 }
 
 /** Workers by the name of their pod: what they answer, and then the event that they have started. */
-function registryOf(said: Readonly<Record<string, Said>>, options: Partial<RegistryOptions> = {}): WorkerRegistry {
+function registryOf(
+  said: Readonly<Record<string, Said>>,
+  options: Partial<RegistryOptions> = {},
+  savepoint: WorkerClient["savepoint"] = () => Promise.resolve(undefined),
+): WorkerRegistry {
   const worker = (pod: string): Said => said[pod] ?? { startedAt: 0 };
-  const client: Pick<WorkerClient, "status" | "events"> = {
+  const client: Pick<WorkerClient, "status" | "events" | "savepoint"> = {
+    savepoint,
     status: ({ pod }) => {
       const { savedAt } = worker(pod);
       const good = { id: 1, ok: true, completedAt: savedAt ?? 0, durationMs: 20, bytes: 100, uri: "file:///c" };
@@ -88,6 +93,26 @@ describe("the token of a worker", () => {
     expect(errors.join()).toMatch(
       /^ns\/j: .*pod j-1-0-0 was made with another key .*put its key back .* or delete the pod/,
     );
+  });
+});
+
+describe("a part of a savepoint that is complete", () => {
+  it("is known, and still asked for: a worker that has read all of its input stays as long as it is asked", async () => {
+    let asked = 0;
+    const part = { slot: 0, manifest: "s0/manifest.json", bytes: 1, sha256: "00" };
+    const registry = registryOf({}, {}, () => {
+      asked++;
+      return asked === 2
+        ? Promise.reject(new Error("reset"))
+        : Promise.resolve({ id: "one", state: "Completed", part });
+    });
+    for (let i = 1; i < 4; i++) {
+      const [view] = await registry.sync(JOB, [pod(1, 0, 0)], "one");
+      expect(view?.savepoint?.part).toEqual(part);
+      expect(asked).toBe(i);
+    }
+    await registry.sync(JOB, [pod(1, 0, 0)], undefined);
+    expect(asked).toBe(3);
   });
 });
 

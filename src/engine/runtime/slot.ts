@@ -218,9 +218,13 @@ function runningSlot(parts: Parts): RunningSlot {
     resume: () => letGo("user", "savepoint"),
     checkpoint: checkpoints.take,
     savepoint: (request, unwanted) =>
-      oneSavepoint(() => {
-        if (ending.how === "finished") throw hasReadAll(options);
-        return save(request, AbortSignal.any([writes.unwanted, ...(unwanted === undefined ? [] : [unwanted])]));
+      oneSavepoint(async () => {
+        if (ending.how === "finished") {
+          // Whoever hears of the refusal is to know by then that it has finished.
+          await ending.done;
+          throw hasReadAll(options);
+        }
+        return await save(request, AbortSignal.any([writes.unwanted, ...(unwanted === undefined ? [] : [unwanted])]));
       }),
     get waitsFor() {
       return checkpoints.waitsFor;

@@ -187,6 +187,44 @@ describe("a savepoint that is asked for as workers come to the end of their inpu
   });
 });
 
+describe("a part that a worker refuses that has read all of its input", () => {
+  const asked = (): { world: LifecycleWorld; refuse: (slot: number, code?: string) => void } => {
+    const world = lifecycleWorld();
+    world.settle(8);
+    world.annotations[ANNOTATION.savepoint] = "1";
+    world.reconcile();
+    const id = world.pods[0]?.worker.savepoint?.id ?? "";
+    const refuse = (slot: number, code = "WORKER_REFUSED"): void => {
+      const savepoint = { id, state: "Failed", error: `slot ${slot} says why`, code };
+      Object.assign(world.pods[slot]?.worker ?? {}, { phase: "Finished", savepoint });
+    };
+    return { world, refuse };
+  };
+  const warnings = ({ events }: LifecycleWorld): string[] =>
+    events.filter(({ type }) => type === "Warning").map(({ reason }) => reason);
+
+  it.each([
+    [[1], /^worker 1 has read all of its input and has ended/],
+    [[0, 1], /^the job has read all of its input and is done/],
+  ])("is no failure in the seconds that it stays, of %j", (slots, why) => {
+    const { world, refuse } = asked();
+    for (const slot of slots) refuse(slot);
+    world.reconcile();
+    const message = expect.stringMatching(why) as string;
+    expect(world.status.requests).toMatchObject([{ verb: "savepoint", outcome: "Refused", message }]);
+    expect(warnings(world)).toEqual([]);
+  });
+
+  it("does not hide the failure of another, or another failure of its own", () => {
+    const { world, refuse } = asked();
+    refuse(0);
+    refuse(1, "CHECKPOINT_UNWRITABLE");
+    world.reconcile();
+    expect(world.status.requests).toMatchObject([{ outcome: "Failed", message: "worker 1: slot 1 says why" }]);
+    expect(warnings(world)).toEqual(["SavepointFailed"]);
+  });
+});
+
 describe("what the status says of a request for a savepoint", () => {
   const requested = (world: LifecycleWorld): unknown[] | undefined =>
     world.status.requests?.map(({ verb, value, outcome, message }) => [verb, value, outcome, message]);

@@ -15,6 +15,8 @@ import type { StepContext, StepResult } from "./step.ts";
 const POLL_MS = 1_000;
 /** What a worker says that can take its part in another savepoint only. */
 const INTERRUPTED: ErrorCode = "SAVEPOINT_INTERRUPTED";
+/** What one says that has nothing left to take its part with. */
+const REFUSED: ErrorCode = "WORKER_REFUSED";
 
 /** Savepoint, Trigger: every worker has been told the id. */
 export function triggerSavepoint(context: StepContext): StepResult {
@@ -62,14 +64,18 @@ export function awaitSavepoint(context: StepContext): StepResult {
 
 function failedPart(context: StepContext, slots: readonly SlotView[]): StepResult | undefined {
   const failed = slots.filter((s) => s.worker?.savepoint?.state === "Failed");
-  const final = failed.find((s) => !isInterrupted(s));
+  const final = failed.find((s) => !isInterrupted(s) && !isLate(s)) ?? failed.find(isLate);
   const [first] = final === undefined ? failed : [final];
   if (first === undefined) return undefined;
+  if (isLate(first)) return giveUp(context, endedBefore(slots), "Ended");
   const why = `worker ${first.slot}: ${first.worker?.savepoint?.error ?? "its part failed"}`;
   return final === undefined && mayBeginAnew(context) ? beginAnew(context, why) : giveUp(context, why);
 }
 
 const isInterrupted = ({ worker }: SlotView): boolean => worker?.savepoint?.code === INTERRUPTED;
+
+/** It has read all of its input and stays for a moment only: it takes no part any more. */
+const isLate = ({ worker }: SlotView): boolean => worker?.phase === "Finished" && worker.savepoint?.code === REFUSED;
 
 /** Workers that have drained have closed their windows: they start again once the savepoint is given up. */
 const mayBeginAnew = ({ draft, operation }: StepContext): boolean =>
@@ -112,15 +118,15 @@ function obstacle(context: StepContext, slots: readonly SlotView[]): StepResult 
   const down = slots.find((s) => !isUp(s)) ?? slots.find(isDone);
   if (overdue(draft, operation)) return giveUp(context, "it did not complete in time");
   if (down === undefined) return undefined;
-  const ended = slots.filter(isDone);
-  if (isDone(down)) return giveUp(context, endedBefore(ended, slots), "Ended");
+  if (isDone(down)) return giveUp(context, endedBefore(slots), "Ended");
   if (operation.type === "Delete" && forced(draft)) return giveUp(context, `worker ${down.slot} does not answer`);
   if (draft.memory.launched?.stable === true && isSilent(down)) return "Wait";
   return giveUp(context, `worker ${down.slot} is not running${because(down)}`);
 }
 
 /** That input has an end is no fault: who has read it has said all, and is gone. */
-function endedBefore(ended: readonly SlotView[], all: readonly SlotView[]): string {
+function endedBefore(all: readonly SlotView[]): string {
+  const ended = all.filter((s) => isDone(s) || s.worker?.phase === "Finished");
   if (ended.length === all.length)
     return "the job has read all of its input and is done; its last checkpoints are its final state";
   const who = ended.length === 1 ? `worker ${ended[0]?.slot}` : `workers ${ended.map(({ slot }) => slot).join(", ")}`;
