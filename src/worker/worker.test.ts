@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   workerEnvironment,
@@ -39,15 +40,15 @@ function worker(start: Partial<StartDocument> = {}, datagen: object = steady): P
   return workerOf(countingPlan({ datagen }), start);
 }
 
-async function workerOf(plan: Plan, start: Partial<StartDocument> = {}): Promise<Worker> {
+async function workerOf(plan: Plan, start: Partial<StartDocument> = {}, clock = systemClock): Promise<Worker> {
   const planDir = join(root, "etc/weir/plan");
   await mkdir(planDir, { recursive: true });
   await writeFile(join(planDir, "plan.json"), JSON.stringify(plan));
   await writeFile(join(planDir, "start.json"), JSON.stringify(startDocumentOf(start)));
-  return await begin();
+  return await begin(clock);
 }
 
-async function begin(): Promise<Worker> {
+async function begin(clock = systemClock): Promise<Worker> {
   const started = await startWorker({
     environment: workerEnvironment.parse({
       WEIR_SLOT: "0",
@@ -58,7 +59,7 @@ async function begin(): Promise<Worker> {
       WEIR_TERMINATION_LOG: "/termination-log",
       WEIR_TOKEN_SHA256: createHash("sha256").update(TOKEN).digest("hex"),
     }),
-    clock: systemClock,
+    clock,
     log: quiet,
     build: countingProgram,
     connectors: builtInConnectors,
@@ -278,6 +279,22 @@ describe("the end of a worker", () => {
       error: expect.stringContaining("slot 0 has read all of its input and has ended") as string,
     });
     expect((await call(w, "POST /v1/stop", { mode: "Savepoint" })).status).toBe(202);
+    expect(await w.exit).toBe(0);
+  });
+
+  it("waits for as long as somebody asks for its part, and its exit code says that it has finished", async () => {
+    let ahead = 0;
+    const clock = { ...systemClock, elapsed: () => systemClock.elapsed() + ahead };
+    const w = await workerOf(countingPlan({ datagen: { ...steady, count: 300 } }), {}, clock);
+    await event(w, "started");
+    await call(w, "POST /v1/savepoints", { id: "one", uri: "file:///one", pause: false });
+    await event(w, "finished");
+    for (let i = 0; i < 3; i++) {
+      ahead += 8_000;
+      expect(await (await call(w, "GET /v1/savepoints/one")).json()).toMatchObject({ state: "Completed" });
+      await sleep(300);
+    }
+    w.terminate();
     expect(await w.exit).toBe(0);
   });
 

@@ -28,6 +28,9 @@ const FIRST_METRICS_MS = 250;
 /** Left of the grace period for closing after the last checkpoint; of a short one, a half. */
 const CLOSING_MS = 2000;
 
+/** What is being written is given up in no more than this. */
+const GIVING_UP_MS = 5_000;
+
 /** A worker that has read all of its input stays for so long for whoever has asked it for its part of a savepoint. */
 const STAYS_MS = 10_000;
 const LOOK_MS = 100;
@@ -50,7 +53,7 @@ export interface Worker {
   readonly address: AddressInfo;
   /** The process's exit code, when everything is closed. */
   readonly exit: Promise<number>;
-  /** SIGTERM: a last checkpoint inside the grace period, then exit 143. */
+  /** SIGTERM: a last checkpoint inside the grace period, then exit 143; of one that has read all of its input, exit 0. */
   terminate(): void;
 }
 
@@ -68,6 +71,8 @@ interface Running {
   savedAt: number;
   /** Set by the first order to end; decides the exit code. */
   ending: "stop" | "terminate" | undefined;
+  /** It has read all of its input: whatever ends it, there is nothing for another container to do. */
+  finished: boolean;
   /** Nobody goes on from what this worker leaves. */
   discard: boolean;
 }
@@ -95,6 +100,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       slot: undefined,
       savedAt: Number.NEGATIVE_INFINITY,
       ending: undefined,
+      finished: false,
       discard: false,
     };
     const server = await serve(running, header);
@@ -155,7 +161,7 @@ async function run(running: Running, server: ControlServer): Promise<number> {
   if (running.discard) await discard(running);
   await events.close();
   await server.close();
-  if (running.ending === "terminate") return EXIT_TERMINATED;
+  if (running.ending === "terminate" && !running.finished) return EXIT_TERMINATED;
   return code ?? EXIT_DONE;
 }
 
@@ -201,8 +207,10 @@ async function runSlot(running: Running): Promise<number> {
     measure();
     condition.phase = "Finished";
     options.log.info({}, how);
-    if (how === "finished") events.publish({ type: "finished" });
-    if (how === "finished") await saveAsked(running);
+    if (how !== "finished") return EXIT_DONE;
+    running.finished = true;
+    events.publish({ type: "finished" });
+    await saveAsked(running);
     return EXIT_DONE;
   } finally {
     clearTimeout(first);
@@ -267,6 +275,7 @@ function terminate(running: Running): void {
   }
   const grace = options.environment.WEIR_GRACE_SECONDS * 1000;
   const closing = Math.min(CLOSING_MS, grace / 2);
+  const givenUpAt = options.clock.elapsed() + grace - closing / 2;
   const goesOn = "the next worker goes on from the checkpoint before it";
   let isLate = false;
   const late = setTimeout(() => {
@@ -278,8 +287,10 @@ function terminate(running: Running): void {
   slot
     .stop("Checkpoint", false)
     .catch(async (e: unknown) => {
+      clearTimeout(late);
       if (!isLate) options.log.warn({}, `no last checkpoint: ${messageOf(e)}; ${goesOn}`);
-      await slot.stop("Cancel", false);
+      const left = Math.max(0, givenUpAt - options.clock.elapsed());
+      await slot.stop("Cancel", false, Math.min(GIVING_UP_MS, left));
     })
     .finally(() => clearTimeout(late));
 }
