@@ -62,9 +62,12 @@ const origin = z.object({ version: z.literal(1), slots: z.int(), restore: restor
  */
 export async function findState(request: RestoreRequest): Promise<RestoredState | undefined> {
   const { storage, identity, decider, follows, restore } = request;
-  if (follows === true) await announce(storage, identity);
-  // A container that is started again although its pod was replaced.
-  if (follows === true || decider !== undefined) await refuseReplaced(storage, identity);
+  if (follows === true || decider !== undefined) {
+    // A decider's system shuts out whoever left something here: also who is still about to restore must be seen.
+    await announce(storage, identity);
+    // A container that is started again although its pod was replaced.
+    await refuseReplaced(storage, identity);
+  }
   const own = await fromSlot(request, { epoch: identity.epoch, slot: identity.slot });
   if (own !== undefined) return own;
   await fenceEarlier(request);

@@ -75,6 +75,31 @@ describe("a worker that follows another one", () => {
     await expect(fromEpoch(worker(1, 1))).rejects.toMatchObject({ code: "WORKER_REFUSED" });
   });
 
+  it("shuts out one that is still about to restore, also where a sink's system decides", async () => {
+    const claimed: string[] = [];
+    const start = (epoch: number, holdUp = async () => {}) => {
+      const committed = async (of: { epoch: number; slot: number }, marked: number | undefined) => {
+        claimed.push(`${epoch} of ${of.epoch}/${of.slot}`);
+        await holdUp();
+        return marked;
+      };
+      const decider = { node: "out", committed };
+      const identity = { ...worker(epoch, 0), slots: 1 };
+      return findState({ storage, openStorage: () => storage, identity, restore: { kind: "none" }, decider });
+    };
+    const [held, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const old = start(2, async () => {
+      held.resolve();
+      await goOn.promise;
+    });
+    await held.promise;
+    await start(3);
+    goOn.resolve();
+    await old;
+    expect(claimed).toEqual(["2 of 2/0", "3 of 3/0", "3 of 2/0"]);
+    await expect(start(2)).rejects.toMatchObject({ code: "WORKER_REFUSED" });
+  });
+
   it("passes over what a worker wrote after it was replaced, once its successor has written", async () => {
     await checkpoint(worker(1, 1), 3);
     await checkpoint(worker(1, 1), 6);

@@ -9,7 +9,8 @@ import type { Storage } from "./storage.ts";
  * How a worker that follows another one shuts it out where no sink's system does: both write, then look. A worker says that
  * it is there before it looks for checkpoints; the one before it looks for successors after it wrote a manifest and before
  * it commits. So either the old one sees that it was replaced, or the new one goes on from that very manifest and
- * makes the same commits.
+ * makes the same commits. Where a sink's system decides, a new epoch has it shut out whoever has said so before it looked:
+ * who says so later finds that epoch before it has read anything.
  */
 const SUCCESSOR = /^a([0-9]+)$/;
 
