@@ -57,23 +57,25 @@ export type WorkerEnvironment = z.infer<typeof workerEnvironment>;
  * counts, not the place.
  */
 const since = z.number().int().optional();
+/** The user allows to go back behind what was committed, for this start. */
+const acceptReplay = z.literal(true).optional();
 
 /** Where an epoch starts from. It is recorded by the operator before the launch and never guessed by a worker. */
 export const restorePoint = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("none"), since }),
+  z.object({ kind: z.literal("none"), since, acceptReplay }),
   z.object({
     kind: z.literal("savepoint"),
     uri: z.string(),
     allowNonRestoredState: z.boolean().default(false),
     since,
+    acceptReplay,
   }),
   /** The newest completed checkpoints of all slots of an earlier epoch of the same lineage. */
   z.object({
     kind: z.literal("checkpoint"),
     epoch: z.number().int(),
     slots: z.number().int(),
-    /** The user allows to go back behind what was committed, for this start. */
-    acceptReplay: z.literal(true).optional(),
+    acceptReplay,
     /** State of nodes that the job no longer has is dropped. */
     allowNonRestoredState: z.literal(true).optional(),
     since,

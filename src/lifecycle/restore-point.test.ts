@@ -16,6 +16,14 @@ const start = (world: LifecycleWorld, annotations: Record<string, string> = {}):
   world.generation += 1;
   world.settle(12);
 };
+/** Pods come up, and nobody hears of their workers. */
+function outOfReach(world: LifecycleWorld): void {
+  for (let i = 0; i < 12; i++) {
+    for (const { worker } of world.pods) Object.assign(worker, { reachable: false, phase: "Starting" });
+    world.reconcile();
+    world.tick();
+  }
+}
 const stalled = (world: LifecycleWorld) => world.status.conditions?.find((c) => c.type === "Stalled");
 const startFrom = (over: object) => lifecycleSpec({ startFrom: { allowNonRestoredState: false, ...over } });
 
@@ -122,16 +130,9 @@ describe("where a start comes from", () => {
   it("is the newest epoch that ran, as its workers find it, where nobody has heard of it", () => {
     const world = stopped();
     const uri = world.status.savepoint?.uri;
-    const outOfReach = (): void => {
-      for (let i = 0; i < 12; i++) {
-        for (const { worker } of world.pods) Object.assign(worker, { reachable: false, phase: "Starting" });
-        world.reconcile();
-        world.tick();
-      }
-    };
     world.annotations["weir.dev/start"] = "1";
     world.generation += 1;
-    outOfReach();
+    outOfReach(world);
     expect(world.created).toContain("job-2-0-0");
     for (const [epoch, parallelism] of [
       [3, 3],
@@ -139,7 +140,7 @@ describe("where a start comes from", () => {
     ] as const) {
       world.spec = { ...world.spec, parallelism };
       world.generation += 1;
-      outOfReach();
+      outOfReach(world);
       expect(world.plans.get(epoch)?.restore).toMatchObject({ kind: "savepoint", uri, since: 2 });
     }
     for (const { worker } of world.pods) worker.reachable = true;
@@ -149,6 +150,37 @@ describe("where a start comes from", () => {
     world.settle(12);
     start(world);
     expect(world.plans.get(5)?.restore).not.toHaveProperty("since");
+  });
+
+  it("is a place that epochs may have gone on from only for a word of the user, and then that place itself", () => {
+    const unheard = (): LifecycleWorld => {
+      const world = stopped();
+      world.annotations["weir.dev/start"] = "1";
+      world.generation += 1;
+      outOfReach(world);
+      world.annotations["weir.dev/stop"] = "2";
+      for (let i = 0; i < 60 && world.status.state !== "STOPPED"; i++) outOfReach(world);
+      expect(world.status.state).toBe("STOPPED");
+      return world;
+    };
+    const goingOn = unheard();
+    goingOn.spec = startFrom({ acceptReplay: "yes-1" });
+    start(goingOn);
+    const { uri } = goingOn.status.savepoint ?? {};
+    const restore = { kind: "savepoint", uri, allowNonRestoredState: false };
+    expect(goingOn.plans.get(3)?.restore).toEqual({ ...restore, since: 2, acceptReplay: true });
+
+    const named = unheard();
+    named.spec = startFrom({ savepoint: uri });
+    start(named);
+    expect(stalled(named)).toMatchObject({
+      reason: "StateAtRisk",
+      message: expect.stringMatching(/is what epoch 2 and any later one were to start from/) as string,
+    });
+    named.spec = startFrom({ savepoint: uri, acceptReplay: "yes-1" });
+    named.generation += 1;
+    named.settle(12);
+    expect(named.plans.get(3)?.restore).toEqual(restore);
   });
 
   it("goes above every epoch that pods or plans still show, also when the status was lost", () => {

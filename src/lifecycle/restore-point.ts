@@ -36,11 +36,10 @@ export function resolveRestore(draft: Draft, spec: LifecycleSpec, epoch: number)
   const used: Used = isStart ? wordsOf(spec) : {};
   const lineage = status.lineage?.id ?? freshLineage(draft, epoch);
   const point = memory.restorePoint;
-  if (status.lineage?.hadState !== true) return { restore: point ?? NONE, lineage, used };
-  if (point === undefined || point.kind === "none") return { blocked: MISSING };
+  if (status.lineage?.hadState === true && (point === undefined || point.kind === "none")) return { blocked: MISSING };
   const { allowNonRestoredState } = spec.startFrom;
   const allowed = { acceptReplay: isNew(used.replay, memory.used.replay), allowNonRestoredState };
-  return { restore: withAllowed(point, allowed), lineage, used };
+  return { restore: withAllowed(point ?? NONE, allowed), lineage, used };
 }
 
 /**
@@ -51,15 +50,20 @@ function withAllowed(
   point: RestorePoint,
   { acceptReplay, allowNonRestoredState }: { acceptReplay: boolean; allowNonRestoredState: boolean },
 ): RestorePoint {
-  if (point.kind === "none") return point;
-  if (point.kind === "savepoint") return { ...point, allowNonRestoredState };
-  const { kind, epoch, slots, since } = point;
-  const said = {
-    ...(since === undefined ? {} : { since }),
-    ...(acceptReplay ? { acceptReplay } : {}),
-    ...(allowNonRestoredState ? { allowNonRestoredState } : {}),
-  };
-  return { kind, epoch, slots, ...said };
+  const { since } = point;
+  // Behind a savepoint, or none, there is nothing to go back to, but for epochs that went on from there.
+  const mayReplay = acceptReplay && (point.kind === "checkpoint" || since !== undefined);
+  const said = { ...(since === undefined ? {} : { since }), ...(mayReplay ? { acceptReplay } : {}) };
+  switch (point.kind) {
+    case "none":
+      return { kind: "none", ...said };
+    case "savepoint":
+      return { kind: "savepoint", uri: point.uri, allowNonRestoredState, ...said };
+    case "checkpoint": {
+      const { kind, epoch, slots } = point;
+      return { kind, epoch, slots, ...said, ...(allowNonRestoredState ? { allowNonRestoredState } : {}) };
+    }
+  }
 }
 
 /**
@@ -111,10 +115,11 @@ function fromNamed(draft: Draft, spec: LifecycleSpec, at: { uri: string; lineage
   const used = wordsOf(spec);
   const newest = memory.restorePoint;
   const named = { lineage: at.lineage, used, named: true } as const;
-  if (newest?.kind === "savepoint" && newest.uri === at.uri)
-    return { restore: { ...newest, allowNonRestoredState }, ...named };
-  if (status.lineage?.hadState !== true) return { restore, ...named };
+  const same = newest?.kind === "savepoint" && newest.uri === at.uri;
+  if (same && newest.since === undefined) return { restore, ...named };
   if (isNew(acceptReplay, memory.used.replay)) return { restore, ...named };
+  if (same) return { blocked: goneOn(at, newest.since) };
+  if (status.lineage?.hadState !== true) return { restore, ...named };
   return {
     blocked: {
       reason: "StateAtRisk",
@@ -122,6 +127,11 @@ function fromNamed(draft: Draft, spec: LifecycleSpec, at: { uri: string; lineage
     },
   };
 }
+
+const goneOn = ({ by, uri }: { by: string; uri: string }, since: number | undefined): Refusal => ({
+  reason: "StateAtRisk",
+  message: `${by} ${uri} is what epoch ${since} and any later one were to start from, and nobody knows whether they ran: output may be written again; name no place to go on from the newest that did, or set spec.startFrom.acceptReplay to a new value to allow it for one start`,
+});
 
 /**
  * Where the next epoch starts from once the workers of this one have ended without a savepoint. That nobody has heard of them

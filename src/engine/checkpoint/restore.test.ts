@@ -119,6 +119,28 @@ describe("restoring", () => {
     },
   );
 
+  it("goes back behind the damaged checkpoint of an epoch that began there, where the user allows it", async () => {
+    const point = { ...(await savepoint()), since: 2 };
+    const second = await runSlot({ ...setting, epoch: 2, restore: point });
+    await second.checkpoint();
+    await second.stop("Cancel", false);
+    await writeFile(join(slotDir(2), "1", "manifest.json"), "{");
+    const find = (restore: RestorePoint) =>
+      findState({
+        storage: openStorage(setting.uri, (path) => path),
+        openStorage: (uri) => openStorage(uri, (path) => path),
+        identity: { ...IDENTITY, epoch: 3, slot: 0, slots: 1 },
+        restore,
+      });
+    await expect(find(point)).rejects.toMatchObject({ code: "CHECKPOINT_CORRUPT" });
+    const state = await find({ ...point, acceptReplay: true });
+    expect(state?.parts.map(({ uri }) => uri)).toEqual([expect.stringContaining(point.uri)]);
+    await expect(find({ kind: "checkpoint", epoch: 1, slots: 1, since: 2 })).rejects.toMatchObject({
+      code: "CHECKPOINT_CORRUPT",
+    });
+    expect(await find({ kind: "checkpoint", epoch: 1, slots: 1, since: 2, acceptReplay: true })).toBeDefined();
+  });
+
   it("does not start empty from an epoch that left nothing at all", async () => {
     await expect(
       runSlot({ ...setting, epoch: 3, restore: { kind: "checkpoint", epoch: 2, slots: 1 } }),

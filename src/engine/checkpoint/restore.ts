@@ -167,8 +167,13 @@ async function goneOnSince(
   for (const epoch of epochs.filter((e) => e >= since)) {
     const found = await originOf(request, epoch);
     if (found === undefined) continue;
-    const allowed = "allowNonRestoredState" in restore && restore.allowNonRestoredState === true;
-    return { kind: "checkpoint", epoch, slots: found.slots, ...(allowed ? { allowNonRestoredState: true } : {}) };
+    const allowed = {
+      ...(restore.acceptReplay === true ? { acceptReplay: true as const } : {}),
+      ...("allowNonRestoredState" in restore && restore.allowNonRestoredState === true
+        ? { allowNonRestoredState: true as const }
+        : {}),
+    };
+    return { kind: "checkpoint", epoch, slots: found.slots, ...allowed };
   }
   return undefined;
 }
