@@ -3,7 +3,7 @@ import { tell } from "./draft.ts";
 import type { Difference } from "./figures.ts";
 import { difference, figuresOf } from "./figures.ts";
 import type { Launched, SlotMemory } from "./memory.ts";
-import { restoreAfter } from "./restore-point.ts";
+import { isDurable, restoreAfter } from "./restore-point.ts";
 import type { SlotView } from "./slots.ts";
 import { isUp, slotViews } from "./slots.ts";
 
@@ -28,8 +28,7 @@ function wasCreated({ input }: Draft, epoch: number, { slot, attempt }: SlotMemo
 
 function noteSavedState(draft: Draft, launched: Launched, slots: readonly SlotView[]): void {
   const { spec } = draft.input;
-  const durable = spec !== undefined && !spec.checkpoint.uri.startsWith("memory:");
-  if (!durable) return;
+  if (spec === undefined || !(launched.durable ?? isDurable(spec))) return;
   if (slots.some((s) => s.worker?.checkpoint?.ok === true)) {
     draft.status.lineage = { ...lineageOf(draft), hadState: true };
   }

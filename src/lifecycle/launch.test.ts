@@ -56,6 +56,23 @@ describe("the topics between workers", () => {
     expect(launched(world)).toEqual({ epoch: 3, from: "checkpoint", generation });
   });
 
+  it("are new where checkpoints end with the workers: who begins anew must not read what was sent before", () => {
+    const durable = lifecycleSpec();
+    const spec = lifecycleSpec({ checkpoint: { ...durable.checkpoint, uri: "memory://" }, savepointUri: null });
+    const world = lifecycleWorld(spec);
+    world.settle(8);
+    const first = generationOf(world);
+    scaled(world, 3);
+    const second = generationOf(world);
+    expect(second).toBeGreaterThan(first);
+    expect(world.plans.get(2)?.restore).toEqual({ kind: "none" });
+    world.spec = { ...durable, launchHash: "v2", savepointUri: null };
+    world.generation++;
+    world.settle(20);
+    expect(world.plans.get(3)?.restore).toEqual({ kind: "none" });
+    expect(generationOf(world)).toBeGreaterThan(second);
+  });
+
   it("stay where a job starts from its checkpoints again after it was stopped or had failed", () => {
     const world = lifecycleWorld(lifecycleSpec({ savepointUri: null }));
     world.settle(8);

@@ -6,6 +6,7 @@ import { fixedFields } from "./forbidden.ts";
 import type { LifecycleSpec, PodView } from "./input.ts";
 import type { Launched } from "./memory.ts";
 import { wantedOf } from "./overrides.ts";
+import { isDurable, withoutSince } from "./restore-point.ts";
 import { slotMemory, standing } from "./slots.ts";
 import { hasTopics } from "./topics.ts";
 
@@ -21,26 +22,30 @@ export function openEpoch(
   spec: LifecycleSpec,
   options: { operation: JobOperation; restore: RestorePoint; lineage: string },
 ): Launched {
-  const { operation, restore, lineage } = options;
+  const { operation, lineage } = options;
   const target = targetOf(operation);
   const before = draft.memory.launched;
   const epoch = nextEpoch(draft);
-  const copied = target.copyOf !== undefined && before !== undefined;
+  const copied = target.copyOf === undefined ? undefined : before;
+  const { hash, generation } = copied ?? { hash: spec.launchHash, generation: draft.input.job.generation };
+  const durable = isKept(spec, copied);
+  const restore = durable ? options.restore : withoutSince(options.restore);
   const slots = target.slots ?? spec.parallelism;
   const exchange = exchangeOf(draft.input, { slots, restore }, before ?? draft.memory);
   const launched: Launched = {
     epoch,
     slots,
-    hash: copied ? before.hash : spec.launchHash,
-    generation: copied ? before.generation : draft.input.job.generation,
+    hash,
+    generation,
     restore,
+    durable,
     ...(exchange === undefined ? {} : { exchange }),
     ...(target.copyOf === undefined ? {} : { copyOf: target.copyOf }),
   };
   // Also those that an older version has launched, which this epoch may have no word of any more.
   if (hasTopics(draft) || (exchange !== undefined && spec.exchanges.length > 0)) draft.memory.topics = true;
   draft.memory.launched = launched;
-  if (!copied) {
+  if (copied === undefined) {
     draft.memory.fixed = fixedFields(spec);
     draft.status.planHash = spec.planHash;
   }
@@ -54,6 +59,9 @@ export function openEpoch(
   delete draft.status.failure;
   return launched;
 }
+
+/** Whether the new epoch's checkpoints outlive its workers. */
+const isKept = (spec: LifecycleSpec, copied: Launched | undefined): boolean => copied?.durable ?? isDurable(spec);
 
 /** New workers wait for no try of those before. */
 function forgetFailures({ memory, status }: Draft): void {

@@ -25,6 +25,8 @@ const launched = z.object({
   copyOf: z.number().int().optional(),
   /** Keys go to their workers through topics of this generation. */
   exchange: exchange.optional(),
+  /** Its checkpoints outlive its workers; absent in what an older version has launched. */
+  durable: z.boolean().optional(),
   /** A worker of it ran, so its folder says where it came from: a slot without a checkpoint falls back to that. */
   ran: z.boolean().optional(),
   /** All workers have been seen running in this epoch. */

@@ -135,10 +135,20 @@ const goneOn = ({ by, uri }: { by: string; uri: string }, since: number | undefi
 
 /**
  * Where the next epoch starts from once the workers of this one have ended without a savepoint. That nobody has heard of them
- * does not mean that they did not run: they may have been out of reach, and their output is committed.
+ * does not mean that they did not run: they may have been out of reach, and their output is committed. What was only in
+ * their memory has ended with them.
  */
-export function restoreAfter({ ran, restore, epoch, slots }: Launched): RestorePoint {
-  return ran === true ? { kind: "checkpoint", epoch, slots } : { ...restore, since: restore.since ?? epoch };
+export function restoreAfter({ ran, durable, restore, epoch, slots }: Launched): RestorePoint {
+  if (ran === true) return { kind: "checkpoint", epoch, slots };
+  return durable === false ? restore : { ...restore, since: restore.since ?? epoch };
+}
+
+export const isDurable = ({ checkpoint }: LifecycleSpec): boolean => !checkpoint.uri.startsWith("memory:");
+
+/** For workers that see no checkpoint of any epoch before them, and so cannot go on from one. */
+export function withoutSince(restore: RestorePoint): RestorePoint {
+  const { since: _, ...place } = restore;
+  return place;
 }
 
 export function describeRestore(point: RestorePoint | undefined): string {
