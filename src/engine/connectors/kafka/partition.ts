@@ -187,7 +187,7 @@ function nextCursor(chunk: Chunk, decoder: BatchDecoder, n: number): RecordCurso
   }
 }
 
-/** Of the next batch; undefined where there is none. A header that cannot be one, or a cut batch that comes first, is damage. */
+/** Of the next batch; undefined where there is none. A header that cannot be one, or a cut batch that comes first, is damage: a whole message of an old format ends the job. */
 function headerOf(chunk: Chunk): BatchHeader | undefined {
   const { partition, frame, fetched, at } = chunk;
   try {
@@ -195,6 +195,7 @@ function headerOf(chunk: Chunk): BatchHeader | undefined {
     if (header !== undefined || at !== fetched.from || at === fetched.to) return header;
     throw new Error("is not whole, as the first of an answer always is (KIP-74)");
   } catch (error) {
+    if (error instanceof WeirError) throw placed(partition, partition.position, error);
     chunk.damage = damageOf(partition, partition.position, messageOf(error));
     return undefined;
   }
@@ -221,7 +222,10 @@ function openCursor(partition: Partition, buf: Buffer, header: BatchHeader): Rec
     return recordCursor(header, plain, 0, plain.length);
   } catch (error) {
     if (!(error instanceof WeirError)) throw error;
-    const place = `${partition.topic}[${partition.number}]@${header.baseOffset}`;
-    throw new WeirError(error.code, `${place}: ${error.message}`, { cause: error });
+    throw placed(partition, header.baseOffset, error);
   }
+}
+
+function placed({ topic, number }: Partition, offset: number, cause: WeirError): WeirError {
+  return new WeirError(cause.code, `${topic}[${number}]@${offset}: ${cause.message}`, { cause });
 }

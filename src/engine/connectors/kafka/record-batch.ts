@@ -1,4 +1,4 @@
-import { crc32c } from "@node-rs/crc32";
+import { crc32, crc32c } from "@node-rs/crc32";
 import { WeirError } from "../../../errors.ts";
 import { readVarint, readVarlong, varint } from "./varint.ts";
 import { readInt64 } from "./wire.ts";
@@ -12,6 +12,9 @@ export const BATCH_HEADER = 61;
 export const BATCH_PREFIX = 12;
 export const CRC_FROM = 21;
 const MAGIC = 2;
+const MAGIC_AT = 16;
+/** The least that a message of versions 0 and 1 is long: without a key and a value. */
+const OLD_MESSAGE = 26;
 
 const COMPRESSION_MASK = 0x07;
 const LOG_APPEND_TIME = 0x08;
@@ -37,15 +40,23 @@ export interface BatchHeader {
 
 /**
  * The header of the batch at `at`, or undefined where the rest is no whole batch: a broker cuts the last batch of a
- * response at the size it was asked for. Throws where it cannot be a header: why, as the end of a sentence about the batch.
+ * response at the size it was asked for. Throws where it cannot be a header: why, as the end of a sentence about the batch;
+ * a WeirError where it is a whole message of a format that is not read, which asking again does not change.
  */
 export function readBatchHeader(buf: Buffer, at: number, limit: number): BatchHeader | undefined {
-  if (limit - at < BATCH_HEADER) return undefined;
+  if (limit - at < OLD_MESSAGE) return undefined;
   const length = buf.readInt32BE(at + 8);
   const end = at + BATCH_PREFIX + length;
   if (end > limit) return undefined;
+  const magic = buf.readInt8(at + MAGIC_AT);
+  if (magic !== MAGIC && isOldMessage(buf, at, end)) {
+    throw new WeirError(
+      "RECORD_MALFORMED",
+      `it is of format version ${magic}; brokers write version 2 since 0.11, the only one that Weir reads. Copy the topic's records into a new topic`,
+    );
+  }
+  if (limit - at < BATCH_HEADER) return undefined;
   if (end < at + BATCH_HEADER) throw new Error(`says that it is ${length} bytes long, which is less than a header`);
-  const magic = buf.readInt8(at + 16);
   if (magic !== MAGIC) {
     throw new Error(
       `says that it is of format version ${magic}; brokers write version 2 since 0.11, the only one that Weir reads`,
@@ -67,6 +78,13 @@ export function readBatchHeader(buf: Buffer, at: number, limit: number): BatchHe
     producerId: buf.readBigInt64BE(at + 43),
     records: buf.readInt32BE(at + 57),
   };
+}
+
+/** Versions 0 and 1 (https://kafka.apache.org/documentation/#messageset), known by their checksum: a 2 is a bit away from a 0. */
+function isOldMessage(buf: Buffer, at: number, end: number): boolean {
+  const magic = buf[at + MAGIC_AT];
+  if ((magic !== 0 && magic !== 1) || end - at < OLD_MESSAGE) return false;
+  return crc32(buf.subarray(at + MAGIC_AT, end)) === buf.readUInt32BE(at + BATCH_PREFIX);
 }
 
 /** Whether the batch is what its producer wrote. One native call per batch: in JavaScript this would halve the throughput. */
