@@ -1,5 +1,6 @@
 import { openSync, closeSync, readSync, writeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readBatchHeader, type BatchHeader } from "../../src/engine/connectors/kafka/record-batch.ts";
 import { kafkaSource } from "../../src/engine/connectors/kafka/source.ts";
@@ -42,6 +43,24 @@ function turnBit(topic: string, number: number, { at, bit }: Damage = IN_A_RECOR
   };
   turn();
   return turn;
+}
+
+/** Puts a message of version 1 in the place of the first batch: as long, and with its last offset. */
+function overwrite(topic: string): void {
+  const path = join(kafka.dataDir, `${topic}-0`, "00000000000000000000.log");
+  const log = readFileSync(path);
+  const header = readBatchHeader(log, 0, log.length);
+  if (header === undefined) throw new Error(`${path} is empty`);
+  const message = Buffer.alloc(header.end);
+  message.writeBigInt64BE(BigInt(header.nextOffset - 1), 0);
+  message.writeInt32BE(header.end - 12, 8);
+  message.writeInt8(1, 16);
+  message.writeInt32BE(-1, 26);
+  message.writeInt32BE(header.end - 34, 30);
+  message.writeUInt32BE(crc32(message.subarray(16)), 12);
+  const file = openSync(path, "r+");
+  writeSync(file, message, 0, message.length, 0);
+  closeSync(file);
 }
 
 describe("a batch that a broker's disk has damaged", () => {
@@ -115,4 +134,41 @@ describe("a batch that a broker's disk has damaged", () => {
     expect([...before, ...after].map(({ value }) => value)).toEqual(expected.map(({ value }) => value));
     expect(context.losses).toEqual([]);
   });
+
+  it("is gone past where no replica is whole: what is before the next is deleted, and counts as lost", async () => {
+    const topic = "left-out";
+    await kafka.createTopic(topic, 1);
+    for (let i = 0; i < BATCHES; i++) await kafka.produce({ topic }, records(i * BATCH));
+    turnBit(topic, 2);
+    const context = connectorContext();
+    const config = { brokers: kafka.brokers, topics: [topic], offsetReset: "Earliest" };
+    const splits = await kafkaSource.splits(config, context.source);
+    const assigned = splits.map((split) => ({ split, position: undefined }));
+    const reader = await kafkaSource.open(config, assigned, context.source);
+    await readUntil(reader, (found) => found.length >= 2 * BATCH);
+    await readUntil(reader, () => context.problems.length > 0);
+    await kafka.deleteRecordsBefore(topic, 0, 3 * BATCH);
+    const after = await readUntil(reader, (found) => found.length >= 2 * BATCH);
+    await reader.close();
+    const left = [3, 4].flatMap((batch) => records(batch * BATCH));
+    expect(after.map(({ value }) => value)).toEqual(left.map(({ value }) => value));
+    expect(context.losses).toHaveLength(1);
+  });
+});
+
+it("a whole message of the format from before 0.11 ends the job, and says which it is", async () => {
+  const topic = "old-format";
+  await kafka.createTopic(topic, 1);
+  for (let i = 0; i < 2; i++) await kafka.produce({ topic }, records(i * BATCH));
+  overwrite(topic);
+  const context = connectorContext();
+  const config = { brokers: kafka.brokers, topics: [topic] };
+  const splits = await kafkaSource.splits(config, context.source);
+  const assigned = splits.map((split) => ({ split, position: undefined }));
+  const reader = await kafkaSource.open(config, assigned, context.source);
+  await expect(readUntil(reader, () => false)).rejects.toMatchObject({
+    code: "RECORD_MALFORMED",
+    message: expect.stringMatching(/^old-format\[0\]@0: .*format version 1;/) as string,
+  });
+  await reader.close();
 });
