@@ -119,6 +119,34 @@ describe("restoring", () => {
     },
   );
 
+  it("takes what only some slots of an epoch have no checkpoint of from where it started, at another parallelism", async () => {
+    const point = await savepoint();
+    const slots = await Promise.all(
+      [0, 1, 2, 3].map((slot) => runSlot({ ...setting, epoch: 2, slots: 4, slot, restore: point })),
+    );
+    expect(await slots[1]?.checkpoint()).toMatchObject({ ok: true });
+    await Promise.all(slots.map((s) => s.stop("Cancel", false)));
+    let reads = 0;
+    const state = await findState({
+      storage: openStorage(setting.uri, (path) => path),
+      openStorage: (uri) => {
+        reads++;
+        return openStorage(uri, (path) => path);
+      },
+      identity: { ...IDENTITY, epoch: 3, slot: 0, slots: 1 },
+      restore: { kind: "checkpoint", epoch: 2, slots: 4 },
+    });
+    const splits = (state?.parts ?? []).map(({ uri, manifest }) => [
+      uri.startsWith(point.uri) ? "savepoint" : "checkpoint",
+      manifest.sources.flatMap((source) => source.splits.map(({ index }) => index)),
+    ]);
+    expect(splits).toEqual([
+      ["checkpoint", [1]],
+      ["savepoint", [0, 2, 3]],
+    ]);
+    expect(reads).toBe(1);
+  });
+
   it("goes back behind the damaged checkpoint of an epoch that began there, where the user allows it", async () => {
     const point = { ...(await savepoint()), since: 2 };
     const second = await runSlot({ ...setting, epoch: 2, restore: point });
