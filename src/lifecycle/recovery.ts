@@ -107,7 +107,7 @@ function isHeldBack({ pod }: SlotView): boolean {
   return pod?.waiting?.reason === "CrashLoopBackOff";
 }
 
-function failureOf({ pod, worker }: SlotView): WorkerFailure | undefined {
+export function failureOf({ pod, worker }: SlotView): WorkerFailure | undefined {
   // Only the newest end counts: a worker that runs again has got over it.
   if (pod === undefined || (worker?.reachable === true && worker.phase === "Running")) return worker?.failure;
   return worker?.failure ?? pod.exit?.failure;

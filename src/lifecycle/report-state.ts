@@ -3,6 +3,7 @@ import { clearCondition, setCondition } from "./conditions.ts";
 import type { Draft } from "./draft.ts";
 import type { LifecycleSpec } from "./input.ts";
 import { wantedOf } from "./overrides.ts";
+import { failureOf } from "./recovery.ts";
 import { describeRestore } from "./restore-point.ts";
 import type { SlotView } from "./slots.ts";
 import { isDone } from "./slots.ts";
@@ -41,6 +42,11 @@ function checkpointing(draft: Draft, spec: LifecycleSpec, slots: readonly SlotVi
     const message = `worker ${failing.slot}: ${why}; tried again every ${spec.checkpoint.intervalMs} ms`;
     return { status: "False", reason: "CheckpointFailing", message };
   }
+  for (const slot of slots) {
+    const why = unwritable(slot);
+    if (why === undefined) continue;
+    return { status: "False", reason: "CheckpointUnwritable", message: `worker ${slot.slot}: ${why}` };
+  }
   if (slots.some((s) => s.worker?.checkpoint === undefined)) {
     const message = "not every worker has completed a checkpoint in this epoch";
     return { status: "Unknown", reason: "NoCheckpointYet", message };
@@ -52,6 +58,11 @@ function checkpointing(draft: Draft, spec: LifecycleSpec, slots: readonly SlotVi
     return { status: "False", reason: "CheckpointLate", message };
   }
   return { status: "True", reason: "CheckpointCurrent", message: "every worker checkpoints in time" };
+}
+
+/** A worker that cannot write at its start takes no checkpoint that could fail. */
+function unwritable(slot: SlotView): string | undefined {
+  return [slot.worker?.problem, failureOf(slot)].find((f) => f?.code === "CHECKPOINT_UNWRITABLE")?.message;
 }
 
 export function isPaused(draft: Draft, slots: readonly SlotView[]): boolean {
