@@ -19,6 +19,9 @@ export const epochFolder = (of: SlotIdentity, epoch = of.epoch): string => `${ch
 /** The name of an epoch's folder. */
 export const EPOCH = /^e([0-9]+)$/;
 
+/** Within it, that of a slot's. */
+export const SLOT = /^s([0-9]+)$/;
+
 export const slotFolder = (of: SlotIdentity, epoch = of.epoch, slot = of.slot): string =>
   `${epochFolder(of, epoch)}/s${slot}`;
 

@@ -8,6 +8,7 @@ import {
   epochFolder,
   MANIFEST,
   originPath,
+  SLOT,
   slotFolder,
   type SlotIdentity,
 } from "./layout.ts";
@@ -53,7 +54,6 @@ export interface RestoreRequest {
   readonly hashed?: ReadonlySet<string>;
 }
 
-const SLOT = /^s([0-9]+)$/;
 const origin = z.object({ version: z.literal(1), slots: z.int(), restore: restorePoint });
 
 /**

@@ -3,6 +3,7 @@ import { crc32 } from "node:zlib";
 import { WeirError } from "../../errors.ts";
 import { MANIFEST } from "./layout.ts";
 import { isBySplit } from "../windows/cells.ts";
+import { lastWatermark } from "../windows/chunk-writer.ts";
 import { loadWatermark, manifestSchema, type KeyedState, type Manifest, type Segment } from "./manifest.ts";
 import { unseal } from "./sealed.ts";
 import type { Storage } from "./storage.ts";
@@ -109,7 +110,7 @@ async function loadBySplit(
   const loaded: SplitShard[] = [];
   for (const { shard, segments } of shards) {
     let reached = Number.NEGATIVE_INFINITY;
-    for (const segment of segments) reached = Math.max(reached, (await read(segment)).readDoubleLE(0));
+    for (const segment of segments) reached = Math.max(reached, lastWatermark([await read(segment)]));
     const chunks = async function* (): AsyncGenerator<Buffer> {
       for (const segment of segments) yield await read(segment);
     };
