@@ -13,11 +13,11 @@ export const codeOf = (error: unknown): string => (error instanceof Error && "co
 
 /**
  * What to do about a TLS handshake that failed, in the terms of the connection's fields; undefined where there is nothing
- * to add. OpenSSL's own words for it are of no use to anybody.
+ * to add. OpenSSL's own words for it are of no use to anybody. `alsoNamed`: where else the host has its name from.
  */
-export function tlsAdvice(error: unknown, host: string): string | undefined {
+export function tlsAdvice(error: unknown, host: string, alsoNamed = ""): string | undefined {
   const code = codeOf(error);
-  const advice = adviceOf(code, host);
+  const advice = adviceOf(code, host, alsoNamed);
   return advice === undefined ? undefined : `${advice} (${code})`;
 }
 
@@ -27,14 +27,14 @@ export function withTlsAdvice(error: unknown, host: string): unknown {
   return advice === undefined ? error : new Error(`${host}: ${messageOf(error)}; ${advice}`, { cause: error });
 }
 
-function adviceOf(code: string, host: string): string | undefined {
+function adviceOf(code: string, host: string, alsoNamed: string): string | undefined {
   if (UNTRUSTED.includes(code))
     return (
       "its certificate is not signed by a CA that is trusted here; put the CA's certificate into tls.caSecretRef or tls.caRef, " +
       "or for a trial set tls.insecureSkipVerify"
     );
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
-    return `its certificate is not made for "${host}"; use a name that is in it`;
+    return `its certificate is not made for "${host}"; use a name that is in it${alsoNamed}`;
   if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID")
     return "its certificate is out of date; renew it, or set the clocks";
   if (/ALERT_(BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE|UNSUPPORTED_CERTIFICATE)|CERTIFICATE_REQUIRED/.test(code))

@@ -47,12 +47,8 @@ export function openSocket({ host, port, tls, target, filled }: SocketOptions): 
  * What to do about an error of a socket, in the terms of the connection's fields; undefined where there is nothing to add.
  */
 export function adviceOn(error: Error | undefined, host: string, duringHandshake: boolean): string | undefined {
-  const advice = tlsAdvice(error, host);
-  if (advice !== undefined)
-    return advice.replace(
-      "use a name that is in it",
-      "use a name that is in it, also in the broker's advertised.listeners",
-    );
+  const advice = tlsAdvice(error, host, ", also in the broker's advertised.listeners");
+  if (advice !== undefined) return advice;
   return codeOf(error) === "ECONNRESET" && duringHandshake
     ? "it ends the TLS handshake; if this is a port without TLS, remove tls from the connection or use another port"
     : undefined;
