@@ -1,4 +1,5 @@
 import { murmur2Of } from "../windows/murmur2.ts";
+import type { Printed } from "./printed.ts";
 import { MAX_DIGITS, writeDigits } from "../json/write-value.ts";
 
 const OPENING = 91;
@@ -16,6 +17,15 @@ export class BlockKeys {
   /** Forgets the keys of the block before. */
   begin(): void {
     this.at = 0;
+  }
+
+  /** The same, and begins a list with the items that are printed already. */
+  beginWith({ bytes: from, length }: Printed): void {
+    this.at = 0;
+    if (length + 2 > this.bytes.length) this.grow(length + 2);
+    const { bytes } = this;
+    for (let i = 0; i < length; i++) bytes[i] = from[i] as number;
+    this.at = length;
   }
 
   /** Puts the bytes of one field, which are canonical JSON, behind those before it in the list that begins at `from`. */

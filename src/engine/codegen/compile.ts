@@ -49,6 +49,7 @@ import { ChainWriter } from "./chain.ts";
 import type { ChainTables } from "./chain.ts";
 import { joinedSource } from "./join-source.ts";
 import { answeredSource } from "./lookup-source.ts";
+import { Printed } from "./printed.ts";
 import { Scratch } from "./scratch.ts";
 import { emitSource } from "./process-source.ts";
 import { soughtKeys } from "./sought-keys.ts";
@@ -187,6 +188,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
     Layouts,
     MAX_SCAN_BYTES,
     NO_ROW,
+    Printed,
     addSum,
     endOfName,
     isMultiple,

@@ -2,6 +2,7 @@ import type { CellLayout, KeyedAggregateNode, Slot as CellSlot, WindowNode } fro
 import { isText, layoutOf, merges } from "../windows/cells.ts";
 import { SESSION_START } from "../windows/sessions.ts";
 import type { ChainWriter } from "./chain.ts";
+import { PrintedTexts } from "./printed.ts";
 import { leaf, tree } from "./shape.ts";
 import type { Leaf, Slot } from "./shape.ts";
 
@@ -14,27 +15,32 @@ export function fireSource(chain: ChainWriter, node: WindowNode | KeyedAggregate
   const key: Slot = { buffer: "b", start: "s", end: "e", type: "t", js, canonical: true };
   const layout = layoutOf(node);
   const windowed = node.kind === "windowAggregate";
+  const printed = new PrintedTexts(`P${w}_`);
   const fields: Fields = [
     { path: [node.keyField], leaf: leaf(key.js, key) },
-    ...(windowed ? windowFields(node) : []),
+    ...(windowed ? windowFields(node, printed) : []),
     ...layout.slots.map((slot) => ({ path: [slot.name], leaf: result(slot, node, layout) })),
   ];
   const where = windowed ? "R.windowAt(end)" : "R.resultAt(end)";
   const byEnd = windowed || node.trigger.type === "time";
   const built = { shape: { kind: "built", root: tree(fields) }, raw: undefined, where } as const;
-  return `function fire${w}(bucket, entry, split, end) {
+  const rows = chain.readers(node.name, "out", built);
+  return `${printed.declared()}
+function fire${w}(bucket, entry, split, end) {
   const b = bucket.keys, s = bucket.keyAt[entry], e = bucket.keyAt[entry + 1], t = kindWithin(b, s, e);
   const cells = bucket.cells, at = entry * ${layout.cells}, ts = ${byEnd ? "end - 1" : "end"};
   let v = U, w = 0;
   ${windowed && merges(node) ? overflowTest(node, w).join("\n") : ""}
-  ${chain.readers(node.name, "out", built)}
+  ${rows}
 }`;
 }
 
-function windowFields({ window }: WindowNode): Fields {
+/** All windows but sessions begin where their end says. */
+function windowFields({ window }: WindowNode, printed: PrintedTexts): Fields {
+  const start = leaf(startSource(window), undefined, true);
   return [
-    { path: ["windowStart"], leaf: leaf(startSource(window), undefined, true) },
-    { path: ["windowEnd"], leaf: leaf("end", undefined, true) },
+    { path: ["windowStart"], leaf: window.type === "session" ? start : { ...start, printed } },
+    { path: ["windowEnd"], leaf: { ...leaf("end", undefined, true), printed } },
   ];
 }
 

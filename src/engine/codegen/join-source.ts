@@ -29,11 +29,13 @@ function keyedRow(chain: ChainWriter, node: JoinNode, at: At, side: Side): Keyed
   const n = chain.id();
   const keys: KeyNames = { buffer: `kb${n}`, start: `ks${n}`, end: `ke${n}` };
   const declared = [`${keys.buffer} = b`, `${keys.start} = 0`, `${keys.end} = 0`];
-  const step = keySource(chain, node.keys[side], { at: { ...at, variable: VARIABLES[side] }, keys, declared });
+  const hash = `hash${n}`;
+  declared.push(`${hash} = 0`);
+  const step = keySource(chain, node.keys[side], { at: { ...at, variable: VARIABLES[side] }, keys, hash, declared });
   const row = `row${n}`;
   const fill = `const ${row} = W${chain.index(node.name)}.row;
 ${row}.key = ${keys.buffer}; ${row}.keyStart = ${keys.start}; ${row}.keyEnd = ${keys.end};
-${row}.hash = murmur2(${keys.buffer}, ${keys.start}, ${keys.end});
+${row}.hash = ${hash};
 ${row}.ts = ts;`;
   return { row, shard: chain.shardSource(node.keying, `${row}.hash`), guard: { declared, step }, fill };
 }

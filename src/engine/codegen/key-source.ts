@@ -16,16 +16,21 @@ export interface KeyNames {
 export const tellKey = (state: string, { buffer, start, end }: KeyNames, hash: string): string =>
   `{ const key = ${state}.key; key.bytes = ${buffer}; key.start = ${start}; key.stop = ${end}; key.hash = ${hash}; }`;
 
+interface KeyOf {
+  readonly at: At;
+  readonly keys: KeyNames;
+  readonly declared: string[];
+  readonly anyValue?: boolean;
+}
+
 /** The key's bytes and its hash: those that were made when the key was sought, else made now. */
 export function hashedKey(
   chain: ChainWriter,
   node: { readonly name: string; readonly key: string },
-  of: { at: At; keys: KeyNames; hash: string; declared: string[]; anyValue?: boolean },
+  of: KeyOf & { readonly hash: string },
 ): (fail: Fail) => string {
   const { at, keys, hash } = of;
-  const make = keySource(chain, node.key, of);
-  const hashed = (fail: Fail): string =>
-    `${make(fail)}\n${hash} = murmur2(${keys.buffer}, ${keys.start}, ${keys.end});`;
+  const hashed = keySource(chain, node.key, of);
   const sought = chain.sought.get(node.name);
   if (sought === undefined || sought.shape !== at.shape) return hashed;
   const { buffer, start, end, hash: known } = sought.names;
@@ -33,38 +38,56 @@ export function hashedKey(
   return (fail) => `if (${start} >= 0) { ${taken} } else { ${hashed(fail)} }`;
 }
 
-/** The key's bytes: those of the record where they are canonical JSON already, else made from the value. */
+/** The key's bytes: those of the record where they are canonical JSON already, else made from the value. And their `hash`, where there is a variable for it. */
 export function keySource(
   chain: ChainWriter,
   key: string,
-  { at, keys, declared, anyValue = false }: { at: At; keys: KeyNames; declared: string[]; anyValue?: boolean },
+  { at, keys, declared, hash, anyValue = false }: KeyOf & { readonly hash?: string },
 ): (fail: Fail) => string {
   const k = `k${chain.id()}`;
   const value = chain.expression(key, at, declared);
+  const hashed = hash === undefined ? "" : `${hash} = murmur2(${keys.buffer}, ${keys.start}, ${keys.end});`;
   const slot = chain.copied(key, at)?.slot;
-  const listed = slot === undefined ? listSource(chain, key, { at, keys }) : undefined;
+  const listed = slot === undefined ? listSource(chain, key, { at, keys, hash }) : undefined;
   return (fail) => {
     const general = `const ${k} = R.${anyValue ? "valueBytes" : "keyBytes"}(${value}); if (${k} !== undefined) ${fail(k)} ${keys.buffer} = R.key; ${keys.start} = 0; ${keys.end} = R.keyLength;`;
-    if (slot === undefined) return listed === undefined ? general : listed(general);
+    if (slot === undefined) return listed === undefined ? `${general}\n${hashed}` : listed(`${general} ${hashed}`);
     const { buffer, start, end } = slot;
     const own = `${keys.buffer} = ${buffer}; ${keys.start} = ${start}; ${keys.end} = ${end};`;
-    return `if ${isCanonical(slot)} { ${own} } else { ${general} }`;
+    return `if ${isCanonical(slot)} { ${own} } else { ${general} }\n${hashed}`;
   };
 }
 
+interface ListOf {
+  readonly at: At;
+  readonly keys: KeyNames;
+  readonly hash: string | undefined;
+}
+
 /** A list of fields: its bytes are theirs, where all of them are canonical JSON already, or plain integers. */
-function listSource(
-  chain: ChainWriter,
-  key: string,
-  { at, keys }: { at: At; keys: KeyNames },
-): ((general: string) => string) | undefined {
-  const items = listedFields(key)?.map((field) => itemSource(chain.copied(field, at)));
-  if (items === undefined || !items.every((item) => item !== undefined)) return undefined;
+function listSource(chain: ChainWriter, key: string, of: ListOf): ((general: string) => string) | undefined {
+  const { at, keys, hash } = of;
+  const leaves = listedFields(key)?.map((field) => chain.copied(field, at)) ?? [];
+  const others = leaves.findIndex((leaf) => leaf?.printed === undefined);
+  const items = leaves.slice(others < 0 ? leaves.length : others).map(itemSource);
+  if (leaves.length === 0 || !items.every((item) => item !== undefined)) return undefined;
+  const before = printedItems(leaves.slice(0, leaves.length - items.length), items.length === 0);
+  const set = (buffer: string, end: string, hashed: string): string =>
+    `${keys.buffer} = ${buffer}; ${keys.start} = 0; ${keys.end} = ${end};${hash === undefined ? "" : ` ${hash} = ${hashed};`}`;
+  if (items.length === 0 && before !== undefined)
+    return () => `${before.step} ${set(`${before.name}.bytes`, `${before.name}.length`, `${before.name}.hash`)}`;
+  const first = before === undefined ? "R.list.begin();" : `${before.step} R.list.beginWith(${before.name});`;
   return (general) => `if (${items.map(({ quick }) => quick).join(" && ")}) {
-  R.list.begin();
+  ${first}
   ${items.map(({ put }) => put).join("\n  ")}
-  ${keys.start} = 0; ${keys.end} = R.list.end(); ${keys.buffer} = R.list.bytes;
+  ${set("R.list.bytes", "R.list.end()", `R.list.hash(0, ${keys.end})`)}
 } else { ${general} }`;
+}
+
+/** The items that a list begins with, where they are the same for all rows of a window. */
+function printedItems(leaves: readonly (Leaf | undefined)[], isAll: boolean) {
+  const parts = leaves.flatMap((leaf, i) => [i === 0 ? '"["' : '","', leaf?.js ?? ""]);
+  return leaves[0]?.printed?.text(isAll ? [...parts, '"]"'] : parts);
 }
 
 /** One item of such a list: the condition under which it is quick, and how it is put. */

@@ -1,12 +1,13 @@
 import { OTHER_NUMBER } from "../json/scan.ts";
 import { isPlainInt, NOT_QUICK, writeDigits, writeQuickly } from "../json/write-value.ts";
+import { viewOf } from "../short-copy.ts";
+import { WORD } from "./printed.ts";
+import type { Printed } from "./printed.ts";
 
 const NEWLINE = 10;
 const LONGEST_NUMBER = 16;
 /** Below this a loop is faster than a call into the runtime. */
 const SHORT = 48;
-
-const viewOf = ({ buffer, byteOffset, length }: Buffer): DataView => new DataView(buffer, byteOffset, length);
 
 /** The buffer in which a chain writes one outgoing record (or key) at a time; the sink copies it. */
 export class Scratch {
@@ -40,6 +41,14 @@ export class Scratch {
     const { bytes } = this;
     if (length > SHORT) b.copy(bytes, w, start, end);
     else for (let i = start; i < end; i++) bytes[w++] = b[i] as number;
+  }
+
+  /** Whole words are faster than bytes; what is behind its end is overwritten by what comes next. */
+  putPrinted({ view: from, length }: Printed): void {
+    const w = this.take(length + WORD);
+    const { view } = this;
+    for (let i = 0; i < length; i += WORD) view.setBigInt64(w + i, from.getBigInt64(i, true), true);
+    this.at = w + length;
   }
 
   /** A number as JSON.stringify writes it. */

@@ -1,11 +1,13 @@
 import { WeirError } from "../../errors.ts";
 import type { At } from "./chain.ts";
+import type { PrintedTexts } from "./printed.ts";
 import { pairTree, presence, readSource } from "./shape.ts";
 import type { Leaf, Shape, Tree } from "./shape.ts";
 
 /**
  * Generates the code that writes a built event as JSON into the scratch buffer `o`. A field that is unchanged since it
- * was read is copied as bytes; names and punctuation are stored four bytes at a time.
+ * was read is copied as bytes; names and punctuation are stored four bytes at a time, and with what is the same in all rows
+ * of a window they are printed once for it.
  */
 function serializerSource(root: Tree): string {
   const writer = new SerializerWriter();
@@ -21,23 +23,27 @@ const WORD = 4;
 
 class SerializerWriter {
   readonly parts: string[] = [];
-  private readonly literal: number[] = [];
+  private literal = "";
+  /** JavaScript of texts and numbers that are printed once a window, before the literal. */
+  private printed: string[] = [];
+  private texts: PrintedTexts | undefined;
   private names = 0;
 
   flush(): void {
-    if (this.literal.length === 0) return;
-    const bytes = Buffer.from(this.literal);
-    const stores: string[] = [];
-    let at = 0;
-    for (; at + WORD <= bytes.length; at += WORD)
-      stores.push(`o.view.setInt32(w + ${at}, ${bytes.readInt32LE(at)}, true);`);
-    for (; at < bytes.length; at++) stores.push(`o.bytes[w + ${at}] = ${bytes[at]};`);
-    this.parts.push(`w = o.take(${bytes.length}); ${stores.join(" ")}`);
-    this.literal.length = 0;
+    if (this.texts !== undefined) this.flushPrinted(this.texts);
+    else if (this.literal !== "") this.parts.push(literalSource(Buffer.from(this.literal)));
+    this.literal = "";
+  }
+
+  private flushPrinted(texts: PrintedTexts): void {
+    const { name, step } = texts.text([...this.printed, JSON.stringify(this.literal)]);
+    this.parts.push(`${step} o.putPrinted(${name});`);
+    this.printed = [];
+    this.texts = undefined;
   }
 
   private text(text: string): void {
-    this.literal.push(...Buffer.from(text));
+    this.literal += text;
   }
 
   tree(node: Tree): void {
@@ -80,9 +86,25 @@ class SerializerWriter {
       this.tree(child);
       return;
     }
+    const { printed, js } = child;
+    if (printed !== undefined && (this.texts ?? printed) === printed) {
+      this.texts = printed;
+      this.printed.push(JSON.stringify(this.literal), js);
+      this.literal = "";
+      return;
+    }
     this.flush();
     this.parts.push(leafSource(child));
   }
+}
+
+function literalSource(bytes: Buffer): string {
+  const stores: string[] = [];
+  let at = 0;
+  for (; at + WORD <= bytes.length; at += WORD)
+    stores.push(`o.view.setInt32(w + ${at}, ${bytes.readInt32LE(at)}, true);`);
+  for (; at < bytes.length; at++) stores.push(`o.bytes[w + ${at}] = ${bytes[at]};`);
+  return `w = o.take(${bytes.length}); ${stores.join(" ")}`;
 }
 
 /** An object or a list is decoded only where its bytes cannot be copied. */

@@ -1,3 +1,4 @@
+import type { PrintedTexts } from "./printed.ts";
 import { isWithin } from "../planner/field-path.ts";
 
 /** What a generated chain knows of the event at one point: where each field is, in terms of its local variables. */
@@ -27,6 +28,8 @@ export interface Leaf {
   readonly slot: Slot | undefined;
   /** A number that may be printed without looking at its type. */
   readonly number: boolean;
+  /** An integer that is the same for all rows of a window: where its JSON is kept. */
+  readonly printed?: PrintedTexts;
   /** JavaScript expression of a number that it is; not finite, where it is null. */
   readonly numeric?: string;
   /** JavaScript expression of its JSON text, where that is what is held; undefined of that is null. */
@@ -56,8 +59,9 @@ const PLAIN_NAME = /^[ !#-[\]-~]+$/;
 export const leaf = (js: string, slot?: Slot, number = false): Leaf => ({ kind: "leaf", js, slot, number });
 
 /** A leaf under other conditions: what a select takes may be missing, what a map has checked is there. */
-export const withPresence = ({ js, slot, number }: Leaf, present?: string): Leaf => ({
+export const withPresence = ({ js, slot, number, printed }: Leaf, present?: string): Leaf => ({
   ...leaf(js, slot, number),
+  ...(printed === undefined ? {} : { printed }),
   ...(present === undefined ? {} : { present }),
 });
 

@@ -75,13 +75,13 @@ export class IntervalJoin extends JoinState {
     const due: Due[] = [];
     for (const shard of this.owned.values())
       for (const side of SIDES) if (this.unmatched[side]) this.collect(shard, side, due);
-    this.dropPassed(watermark);
     due.sort((a, b) => a.at - b.at || a.shard.index - b.shard.index || a.side - b.side);
     for (const { side, log, row, shard, at } of due) {
       const own: RowAt = side === 0 ? this.left : this.right;
       log.read(row, own);
       this.giveAlone(side, own, { shard: shard.index, ts: at });
     }
+    this.dropPassed(watermark);
   }
 
   /** Takes the rows of a side that have had no partner, and for which none can come any more. */
@@ -91,7 +91,7 @@ export class IntervalJoin extends JoinState {
     for (const log of shard.logs[side].values()) {
       const pending = this.pendingOf(log);
       for (let row = pending.take(latest); row >= 0; row = pending.take(latest))
-        if (log.matched[row] === 0) due.push({ at: (log.ts[row] as number) + later, shard, side, log, row });
+        if (log.matched(row) === 0) due.push({ at: (log.ts[row] as number) + later, shard, side, log, row });
       this.nextDue = Math.min(this.nextDue, pending.next() + later);
     }
   }

@@ -14,6 +14,7 @@ interface AtBarrier {
   readonly isAlive: (side: Side, ts: number, now: number) => boolean;
   /** By side: whether it matters that a row has had a partner. */
   readonly marked: readonly [boolean, boolean];
+  readonly released: () => void;
 }
 
 /** Logs are only added to, so nothing is copied: how many rows there were is all there is to know of a barrier. */
@@ -26,7 +27,10 @@ export function joinSnapshot(at: AtBarrier): KeyedSnapshot {
   return {
     chunks: (shard) => living(at, at.shards.get(shard)),
     pieces: (shard) => logPieces(at.shards.get(shard), writers),
-    release: () => at.shards.clear(),
+    release: () => {
+      at.shards.clear();
+      at.released();
+    },
   };
 }
 

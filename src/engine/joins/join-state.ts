@@ -17,6 +17,8 @@ export abstract class JoinState extends LoggedJoin<RowLog> {
   protected snapshots = 0;
   protected readonly left = noRowAt();
   protected readonly right = noRowAt();
+  /** Those that are not released: they may read every log. */
+  private readonly live = new Set<number>();
   /** By shard, then by side: of the last log that was dropped, for the next one. Where many are open, others begin small. */
   private readonly rooms: [LogRoom, LogRoom][] = [];
 
@@ -31,6 +33,7 @@ export abstract class JoinState extends LoggedJoin<RowLog> {
     super.dropLog(shard, side, log);
     const rooms = (this.rooms[shard.index] ??= [SHORT_LOG, SHORT_LOG]);
     rooms[side] = log.filled;
+    if (this.live.size === 0) log.free();
   }
 
   /** Keeps `row`; gives its log, of which it is the last row. */
@@ -41,13 +44,15 @@ export abstract class JoinState extends LoggedJoin<RowLog> {
   }
 
   beginSnapshot(): KeyedSnapshot {
-    this.snapshots++;
+    const snapshot = ++this.snapshots;
+    this.live.add(snapshot);
     const isAlive = (side: Side, ts: number, now: number): boolean => this.isAlive(side, ts, now);
     return joinSnapshot({
-      snapshot: this.snapshots,
-      shards: this.atBarrier(this.snapshots),
+      snapshot,
+      shards: this.atBarrier(snapshot),
       isAlive,
       marked: this.unmatched,
+      released: () => this.live.delete(snapshot),
     });
   }
 

@@ -24,6 +24,8 @@ export interface LogShard<L extends object> extends JoinShard {
   /** By side, then by the end of their span of time, in order of it. */
   readonly logs: readonly [Map<number, L>, Map<number, L>];
   readonly short: ShortLogs<L>;
+  /** By side, the log of the last row: most rows come into the same one. */
+  readonly last: [L | undefined, L | undefined];
 }
 
 /** Rows of a join: shard → side → span of time → log. Time drops logs as wholes. */
@@ -50,7 +52,8 @@ export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
   protected abstract pass(watermark: number): void;
 
   protected newShard(index: number): LogShard<L> {
-    return { index, floor: Number.NEGATIVE_INFINITY, logs: [new Map(), new Map()], short: new ShortLogs() };
+    const logs = [new Map(), new Map()] as const;
+    return { index, floor: Number.NEGATIVE_INFINITY, logs, short: new ShortLogs(), last: [undefined, undefined] };
   }
 
   protected logEnd(ts: number): number {
@@ -71,7 +74,11 @@ export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
   /** The log for rows of that time, which is there from now on. */
   protected logAt(shard: LogShard<L>, side: Side, ts: number): L {
     const end = this.logEnd(ts);
-    return shard.logs[side].get(end) ?? this.openLog(shard, side, end);
+    const last = shard.last[side];
+    if (last?.end === end) return last;
+    const log = shard.logs[side].get(end) ?? this.openLog(shard, side, end);
+    shard.last[side] = log;
+    return log;
   }
 
   private openLog(shard: LogShard<L>, side: Side, end: number): L {
@@ -85,6 +92,7 @@ export abstract class LoggedJoin<L extends Log> extends KeyedJoin<LogShard<L>> {
 
   protected dropLog(shard: LogShard<L>, side: Side, log: L): void {
     shard.logs[side].delete(log.end);
+    if (shard.last[side] === log) shard.last[side] = undefined;
   }
 
   advance(watermark: number): void {

@@ -1,4 +1,7 @@
-import { Bucket, LITTLE } from "../windows/bucket.ts";
+import { ShortCopy, targetOf } from "../short-copy.ts";
+import type { Target } from "../short-copy.ts";
+import { Block, giveArrays, takeBytes } from "../windows/block.ts";
+import { Bucket, grown, LITTLE } from "../windows/bucket.ts";
 import type { BucketRoom } from "../windows/bucket.ts";
 import { cellLayout } from "../windows/cells.ts";
 import type { Row } from "../batch.ts";
@@ -14,9 +17,19 @@ const LAST = 1;
 const SMALLEST_SEGMENT = 256;
 const LARGEST_SEGMENT = 1024 * 1024;
 
+/** Words of a row, beside its time. */
+const WORDS = 6;
+const MATCHED = 0;
+const KEY = 1;
+/** The next row of the same key, plus one. */
+const FOLLOWING = 2;
+const SEGMENT = 3;
+const START = 4;
+const STOP = 5;
+
 /** Of the arrays: for a row, and what is there for none. */
 const ROW_BYTES = 32;
-const LOG_BYTES = 1536;
+const LOG_BYTES = 1024;
 
 /** What a log comes to: a log that has this room from the start does not grow. */
 export interface LogRoom {
@@ -25,7 +38,15 @@ export interface LogRoom {
   readonly bytes: number;
 }
 
+/** Rows come one after the other from few buffers. */
+const copies = new ShortCopy();
+
 export const SHORT_LOG: LogRoom = { keys: LITTLE, rows: 8, bytes: SMALLEST_SEGMENT };
+
+function arraysFor(rows: number) {
+  const all = new Block(rows * 8, rows * WORDS * 4);
+  return { ts: all.float64(rows), words: all.int32(rows * WORDS) };
+}
 
 /**
  * The records of one side of a join in one shard and one span of time, as the bytes or objects they came as: chained by
@@ -37,15 +58,10 @@ export class RowLog {
   readonly keys: Bucket;
   n = 0;
   ts: Float64Array;
-  /** 0 for a row that has had no partner; else the number of snapshots that had begun when it had its first, plus one. */
-  matched: Int32Array;
-  private keyOf: Int32Array;
-  /** The next row of the same key, plus one. */
-  private following: Int32Array;
-  private segmentOf: Int32Array;
-  private startOf: Int32Array;
-  private stopOf: Int32Array;
-  private readonly segments: Buffer[] = [];
+  private words: Int32Array;
+  private segments: Buffer[] = [];
+  /** The last one. */
+  private open: Target | undefined;
   /** Of rows that came as objects. */
   private readonly objects: (Row | undefined)[] = [];
   private segmentBytes = 0;
@@ -56,22 +72,29 @@ export class RowLog {
   constructor(end: number, { keys, rows, bytes }: LogRoom = SHORT_LOG) {
     this.end = end;
     this.keys = new Bucket(0, CHAIN, false, keys);
-    this.ts = new Float64Array(rows);
-    this.matched = new Int32Array(rows);
-    this.keyOf = new Int32Array(rows);
-    this.following = new Int32Array(rows);
-    this.segmentOf = new Int32Array(rows);
-    this.startOf = new Int32Array(rows);
-    this.stopOf = new Int32Array(rows);
+    const arrays = arraysFor(rows);
+    this.ts = arrays.ts;
+    this.words = arrays.words;
     // A little more rarely needs a second one.
     this.firstSegment = Math.min(LARGEST_SEGMENT, bytes + (bytes >> 3));
   }
 
   /** For the next one of its kind, which will probably be like it. */
   get filled(): LogRoom {
-    const before = this.segments.slice(0, -1).reduce((sum, segment) => sum + segment.length, 0);
-    const rows = Math.max(this.n, SHORT_LOG.rows);
+    const before = this.segments
+      .slice(0, Math.max(0, this.segments.length - 1))
+      .reduce((sum, segment) => sum + segment.length, 0);
+    const rows = Math.max(this.n + (this.n >> 3), SHORT_LOG.rows);
     return { keys: this.keys.filled, rows, bytes: Math.max(before + this.taken, SHORT_LOG.bytes) };
+  }
+
+  /** Gives back its memory. It must not be used any more. */
+  free(): void {
+    this.keys.free();
+    giveArrays([this.ts, this.words, ...this.segments]);
+    this.ts = new Float64Array();
+    this.words = new Int32Array();
+    this.segments = [];
   }
 
   /** What it takes in memory, about. */
@@ -91,64 +114,62 @@ export class RowLog {
   }
 
   private copy(i: number, row: IncomingRow): void {
-    const length = row.end - row.start;
-    const segment = this.room(length + 1);
-    const stop = this.taken + length;
-    row.bytes.copy(segment, this.taken, row.start, row.end);
+    const to = this.room(row.end - row.start + 1);
+    const stop = copies.copy(row.bytes, row.start, row.end, { to, at: this.taken });
     // A tokenizer looks one byte further; old memory there that is a space would send it the slow way.
-    segment[stop] = 0;
-    this.segmentOf[i] = this.segments.length - 1;
-    this.startOf[i] = this.taken;
-    this.stopOf[i] = stop;
+    to.bytes[stop] = 0;
+    const { words } = this;
+    const w = i * WORDS;
+    words[w + SEGMENT] = this.segments.length - 1;
+    words[w + START] = this.taken;
+    words[w + STOP] = stop;
     this.taken = stop + 1;
   }
 
   private chain(row: number, key: number): void {
+    const { words } = this;
     const { cells } = this.keys;
     const last = cells[key * 2 + LAST] as number;
-    this.keyOf[row] = key;
+    words[row * WORDS + KEY] = key;
+    words[row * WORDS + FOLLOWING] = 0;
+    words[row * WORDS + MATCHED] = 0;
     if (last === 0) cells[key * 2 + FIRST] = row + 1;
-    else this.following[last - 1] = row + 1;
+    else words[(last - 1) * WORDS + FOLLOWING] = row + 1;
     cells[key * 2 + LAST] = row + 1;
   }
 
-  private room(length: number): Buffer {
-    const last = this.segments.at(-1);
-    if (last !== undefined && this.taken + length <= last.length) return last;
-    const size = Math.min(LARGEST_SEGMENT, last === undefined ? this.firstSegment : last.length * 2);
-    const segment = Buffer.allocUnsafeSlow(Math.max(size, length));
+  private room(length: number): Target {
+    const { open } = this;
+    if (open !== undefined && this.taken + length <= open.bytes.length) return open;
+    const size = Math.min(LARGEST_SEGMENT, open === undefined ? this.firstSegment : open.bytes.length * 2);
+    const segment = takeBytes(Math.max(size, length));
     this.segments.push(segment);
     this.segmentBytes += segment.length;
     this.taken = 0;
-    return segment;
+    return (this.open = targetOf(segment));
   }
 
   private grow(): void {
-    const capacity = this.ts.length * 2;
-    const longer = (from: Int32Array): Int32Array<ArrayBuffer> => {
-      const to = new Int32Array(capacity);
-      to.set(from);
-      return to;
-    };
-    const times = new Float64Array(capacity);
-    times.set(this.ts);
-    this.ts = times;
-    this.matched = longer(this.matched);
-    this.keyOf = longer(this.keyOf);
-    this.following = longer(this.following);
-    this.segmentOf = longer(this.segmentOf);
-    this.startOf = longer(this.startOf);
-    this.stopOf = longer(this.stopOf);
+    const { ts, words } = this;
+    const arrays = arraysFor(ts.length * 2);
+    this.ts = grown(ts, arrays.ts);
+    this.words = grown(words, arrays.words);
+    giveArrays([ts, words]);
   }
 
   /** Notes that a row has had a partner, after so many snapshots had begun. */
   match(row: number, snapshots: number): void {
-    if (this.matched[row] === 0) this.matched[row] = snapshots + 1;
+    if (this.matched(row) === 0) this.words[row * WORDS + MATCHED] = snapshots + 1;
+  }
+
+  /** 0 for a row that has had no partner; else the number of snapshots that had begun when it had its first, plus one. */
+  matched(row: number): number {
+    return this.words[row * WORDS + MATCHED] as number;
   }
 
   /** Whether a row had had a partner when a snapshot began. */
   wasMatched(row: number, snapshot: number): boolean {
-    const since = this.matched[row] as number;
+    const since = this.matched(row);
     return since > 0 && since <= snapshot;
   }
 
@@ -159,20 +180,22 @@ export class RowLog {
 
   /** The next row of the same key, or −1. */
   next(row: number): number {
-    return (this.following[row] as number) - 1;
+    return (this.words[row * WORDS + FOLLOWING] as number) - 1;
   }
 
   read(row: number, into: RowAt): void {
     into.row = this.objects[row];
     if (into.row !== undefined) return;
-    into.bytes = this.segments[this.segmentOf[row] as number] as Buffer;
-    into.start = this.startOf[row] as number;
-    into.end = this.stopOf[row] as number;
+    const { words } = this;
+    const w = row * WORDS;
+    into.bytes = this.segments[words[w + SEGMENT] as number] as Buffer;
+    into.start = words[w + START] as number;
+    into.end = words[w + STOP] as number;
   }
 
   /** Where the key of a row of the table is. */
   keyOfRow(row: number): { bytes: Buffer; start: number; stop: number } {
-    return this.keyAt(this.keyOf[row] as number);
+    return this.keyAt(this.words[row * WORDS + KEY] as number);
   }
 
   keyAt(key: number): { bytes: Buffer; start: number; stop: number } {

@@ -164,7 +164,7 @@ export class JoinRows {
     const { prefix, side, stored } = log;
     for (let i = 0; i < tail.n; i++) {
       tail.read(i, row);
-      const since = tail.matched[i] as number;
+      const since = tail.matched(i);
       writer.add({ side, ts: tail.ts[i] as number, matched: since > 0, key: tail.keyOfRow(i), row });
       name.clear();
       name.add(prefix);

@@ -54,7 +54,7 @@ export class RocksWindows extends WindowState {
   }
 
   protected override dropBucket(shard: WindowShard, bucket: Bucket): void {
-    super.dropBucket(shard, bucket);
+    shard.buckets.delete(bucket.end);
     this.store.drop(bucket as StoredBucket, panePrefix(INDEX, shard.index, bucket.end));
   }
 

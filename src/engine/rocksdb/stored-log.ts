@@ -144,7 +144,7 @@ export class StoredLog implements IndexedLog {
 
   isMatched(number: number): boolean {
     const { stored, tail } = this;
-    return number >= stored ? tail?.matched[number - stored] !== 0 : this.row(number).matched;
+    return number >= stored ? tail?.matched(number - stored) !== 0 : this.row(number).matched;
   }
 
   /** Rows of a key in a span of time, in order of time, then of arrival. */

@@ -1,5 +1,6 @@
 import { heldValue } from "../accumulators/accumulator.ts";
 import type { Held } from "../accumulators/accumulator.ts";
+import { Block, giveArrays, takeBytes } from "./block.ts";
 import type { CellLayout } from "./cells.ts";
 
 export const PAGE_BITS = 8;
@@ -11,6 +12,17 @@ const PAGE = 1 << PAGE_BITS;
  * ones (Knuth, The Art of Computer Programming 3, 6.4). All keys of a shard agree in them: they made it its shard.
  */
 export const SPREAD = 0x9e3779b1;
+
+/** The arrays of a bucket that has given back its memory: what still reads it finds nothing of another. */
+const GONE = {
+  keys: Buffer.alloc(0),
+  keyAt: new Int32Array(),
+  cells: new Float64Array(),
+  hashes: new Int32Array(),
+  table: new Int32Array(),
+  stamps: new Int32Array(),
+  marks: new Uint16Array(),
+};
 
 /** A key with its hash, somewhere in bytes. */
 export interface HashedKey {
@@ -61,15 +73,16 @@ export class Bucket {
     this.layout = layout;
     this.fired = fired;
     const bits = 32 - Math.clz32(room.keys - 1);
-    const capacity = 1 << bits;
-    this.keys = Buffer.allocUnsafeSlow(room.bytes);
-    this.keyAt = new Int32Array(capacity + 1);
-    this.cells = new Float64Array(capacity * layout.cells);
-    this.hashes = new Int32Array(capacity);
-    this.table = new Int32Array(4 * capacity);
+    const arrays = arraysFor(1 << bits, layout);
+    this.cells = arrays.cells;
+    this.table = arrays.table;
+    this.hashes = arrays.hashes;
+    this.keyAt = arrays.keyAt;
+    this.stamps = arrays.stamps;
+    this.marks = arrays.marks;
     this.shift = 31 - bits;
-    this.stamps = new Int32Array(Math.ceil(capacity / PAGE));
-    this.marks = new Uint16Array(capacity);
+    this.keyAt[0] = 0;
+    this.keys = takeBytes(room.bytes);
   }
 
   /** For the next one of its kind, which will probably be like it, or have an eighth more. */
@@ -117,16 +130,18 @@ export class Bucket {
   /** Adds a key anew whose entry is dead: that one is found no more, and the key is the last to have arrived. */
   renew(dead: number, bytes: Uint8Array, start: number, stop: number): number {
     const hash = this.hashes[dead] as number;
-    const mask = this.table.length - 1;
-    let at = this.home(hash);
-    while (this.table[at + 1] !== dead + 1) at = (at + 2) & mask;
-    return this.insert(bytes, start, stop, { hash, place: -1 - at });
+    return this.insert(bytes, start, stop, { hash, place: -1 - this.placeOf(hash, dead + 1) });
   }
 
   /** Adds a key that `find` did not find, with initial cells. `place` is what `find` returned. */
   insert(bytes: Uint8Array, start: number, stop: number, at: { hash: number; place: number }): number {
     const e = this.n;
-    if (e === this.capacity) this.growEntries();
+    let place = -1 - at.place;
+    if (e === this.capacity) {
+      const named = this.table[place + 1] as number;
+      this.growEntries();
+      place = this.placeOf(at.hash, named);
+    }
     const from = this.keyAt[e] as number;
     const to = from + stop - start;
     if (to > this.keys.length) this.growKeys(to);
@@ -136,10 +151,10 @@ export class Bucket {
     const { initial, cells, texts } = this.layout;
     for (let i = 0, c = e * cells; i < cells; i++, c++) this.cells[c] = initial[i] as number;
     for (let i = 0; i < texts; i++) this.texts.push(undefined);
-    this.table[-1 - at.place] = at.hash;
-    this.table[-at.place] = e + 1;
+    const { table } = this;
+    table[place] = at.hash;
+    table[place + 1] = e + 1;
     this.n = e + 1;
-    if (this.n * 4 > this.table.length) this.rehash();
     return e;
   }
 
@@ -174,39 +189,71 @@ export class Bucket {
     Object.assign(this, { keys, keyAt, cells, hashes, table, stamps, marks, shift });
   }
 
+  /** Gives back its memory. It must not be used any more. */
+  free(): void {
+    const { keys, keyAt, cells, hashes, table, stamps, marks } = this;
+    giveArrays([keys, keyAt, cells, hashes, table, stamps, marks]);
+    Object.assign(this, GONE);
+  }
+
   /** Entries that there is room for. */
   protected get capacity(): number {
     return this.hashes.length;
   }
 
   protected growEntries(): void {
-    const capacity = this.capacity * 2;
-    this.hashes = grown(this.hashes, new Int32Array(capacity));
-    this.keyAt = grown(this.keyAt, new Int32Array(capacity + 1));
-    this.marks = grown(this.marks, new Uint16Array(capacity));
-    this.cells = grown(this.cells, new Float64Array(capacity * this.layout.cells));
-    this.stamps = grown(this.stamps, new Int32Array(Math.ceil(capacity / PAGE)));
+    const { cells, table, hashes, keyAt, stamps, marks } = this;
+    const arrays = arraysFor(this.capacity * 2, this.layout);
+    this.cells = grown(cells, arrays.cells);
+    this.hashes = grown(hashes, arrays.hashes);
+    this.keyAt = grown(keyAt, arrays.keyAt);
+    this.stamps = grown(stamps, arrays.stamps);
+    this.marks = grown(marks, arrays.marks);
+    this.table = arrays.table;
+    this.shift--;
+    this.rehash(table);
+    giveArrays([cells, table, hashes, keyAt, stamps, marks]);
   }
 
   private growKeys(needed: number): void {
-    this.keys = grown(this.keys, Buffer.allocUnsafeSlow(Math.max(needed, this.keys.length * 2)));
+    const { keys } = this;
+    this.keys = grown(keys, takeBytes(Math.max(needed, keys.length * 2)));
+    giveArrays([keys]);
   }
 
-  private rehash(): void {
-    const from = this.table;
-    const table = new Int32Array(from.length * 2);
-    const mask = table.length - 1;
-    this.shift--;
+  private rehash(from: Int32Array): void {
+    const { table } = this;
     for (let place = 0; place < from.length; place += 2) {
       if (from[place + 1] === 0) continue; // entries that no place names were renewed
       const hash = from[place] as number;
-      let at = this.home(hash);
-      while (table[at + 1] !== 0) at = (at + 2) & mask;
+      const at = this.placeOf(hash, 0);
       table[at] = hash;
       table[at + 1] = from[place + 1] as number;
     }
-    this.table = table;
   }
+
+  /** The first place for a hash that names this entry + 1, or is free. */
+  private placeOf(hash: number, named: number): number {
+    const { table } = this;
+    const mask = table.length - 1;
+    let at = this.home(hash);
+    while (table[at + 1] !== named) at = (at + 2) & mask;
+    return at;
+  }
+}
+
+/** New ones, of which those are zero that must be. */
+function arraysFor(capacity: number, { cells }: CellLayout) {
+  const pages = Math.ceil(capacity / PAGE);
+  const all = new Block(8 * capacity * cells, 16 * capacity, 4 * capacity, 4 * capacity + 4, 4 * pages, 2 * capacity);
+  return {
+    cells: all.float64(capacity * cells),
+    table: all.int32(4 * capacity).fill(0),
+    hashes: all.int32(capacity),
+    keyAt: all.int32(capacity + 1),
+    stamps: all.int32(pages).fill(0),
+    marks: all.uint16(capacity).fill(0),
+  };
 }
 
 export function grown<T extends Int32Array | Uint16Array | Float64Array | Buffer>(from: T, to: T): T {

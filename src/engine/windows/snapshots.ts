@@ -41,6 +41,11 @@ export class Snapshots {
     this.marked = marked;
   }
 
+  /** Whether one was begun that is not released: it may read every bucket. */
+  get areRead(): boolean {
+    return this.live.length > 0;
+  }
+
   begin(layout: CellLayout, shards: ReadonlyMap<number, ShardAtBarrier>): KeyedSnapshot {
     this.epoch++;
     const snapshot = new Snapshot(this.epoch, layout, shards);

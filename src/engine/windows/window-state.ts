@@ -32,6 +32,9 @@ export interface PageStamps {
 /** Epoch of accumulators that live as long as the merge of a window. */
 export const MERGED = -2;
 
+/** Emptying a larger one, and keeping it, is not worth it. */
+const KEPT_BYTES = 1024 * 1024;
+
 export interface WindowShard {
   readonly index: number;
   /** Watermark at the restored barrier: what was late then is late now, whatever the other shards say. */
@@ -42,8 +45,6 @@ export interface WindowShard {
   last: Bucket | undefined;
   /** Of the last pane that was dropped, for the next one: where many are open, others begin small. */
   paneRoom: BucketRoom;
-  /** Of the last result that was merged. */
-  mergedRoom: BucketRoom;
 }
 
 /**
@@ -62,6 +63,8 @@ export class WindowState implements KeyedNode {
   /** Place in the order of arrival, for first and last of merged panes. */
   arrivals = 0;
   protected readonly panes: Panes;
+  /** Where the panes of a window are merged. */
+  private merging: Bucket | undefined;
   private readonly paneMs: number;
   private readonly lateness: number;
   protected readonly owned = new Map<number, WindowShard>();
@@ -94,13 +97,12 @@ export class WindowState implements KeyedNode {
   }
 
   protected open(index: number): WindowShard {
-    const rooms = { paneRoom: LITTLE, mergedRoom: LITTLE };
     const shard: WindowShard = {
       index,
       floor: Number.NEGATIVE_INFINITY,
       buckets: new Map(),
       last: undefined,
-      ...rooms,
+      paneRoom: LITTLE,
     };
     this.owned.set(index, shard);
     this.byIndex[index] = shard;
@@ -156,7 +158,7 @@ export class WindowState implements KeyedNode {
   protected fireWindow(shard: WindowShard, end: number, fire: Fire): void {
     const [only, ...others] = this.panesIn(shard, end);
     if (only === undefined) return;
-    const all = others.length === 0 ? only : this.merged(shard, [only, ...others], end);
+    const all = others.length === 0 ? only : this.merged([only, ...others]);
     for (let e = 0; e < all.n; e++) fire(all, e, shard.index, end);
   }
 
@@ -169,11 +171,22 @@ export class WindowState implements KeyedNode {
     return within.toSorted((a, b) => a.end - b.end);
   }
 
-  private merged(shard: WindowShard, panes: readonly Bucket[], end: number): Bucket {
-    const all = new Bucket(end, this.layout, true, shard.mergedRoom);
+  /** Until the next merge. */
+  private merged(panes: readonly Bucket[]): Bucket {
+    const all = this.emptied();
     for (const pane of panes) for (let e = 0; e < pane.n; e++) this.mergeInto(all, pane, e);
-    shard.mergedRoom = all.filled;
     return all;
+  }
+
+  private emptied(): Bucket {
+    const before = this.merging;
+    if (before !== undefined && before.bytes <= KEPT_BYTES) {
+      before.clear();
+      return before;
+    }
+    this.merging = new Bucket(0, this.layout, true, before?.filled);
+    before?.free();
+    return this.merging;
   }
 
   private mergeInto(all: Bucket, pane: Bucket, e: number): void {
@@ -198,7 +211,7 @@ export class WindowState implements KeyedNode {
     const panes = this.panesIn(shard, end);
     if (panes.length === 1) return fire(bucket, entry, shard.index, end);
     const [start, stop] = [bucket.keyAt[entry] as number, bucket.keyAt[entry + 1] as number];
-    const all = new Bucket(end, this.layout, true);
+    const all = this.emptied();
     for (const pane of panes) {
       const e = this.findIn(pane, { bytes: bucket.keys, start, stop }, bucket.hashes[entry] as number);
       if (e >= 0) this.mergeInto(all, pane, e);
@@ -225,6 +238,7 @@ export class WindowState implements KeyedNode {
   protected dropBucket(shard: WindowShard, bucket: Bucket): void {
     shard.buckets.delete(bucket.end);
     shard.paneRoom = bucket.filled;
+    if (!this.pages.areRead) bucket.free();
   }
 
   shards(): readonly number[] {

@@ -1,6 +1,6 @@
 import { crc32c } from "@node-rs/crc32";
 import type { OutRecord } from "../connector.ts";
-import { ShortCopy, targetOf, type Target } from "../short-copy.ts";
+import { ShortCopy, targetOf, type Target } from "../../short-copy.ts";
 import type { ProducerIdentity } from "./calls.ts";
 import { BATCH_HEADER, BATCH_PREFIX, CRC_FROM } from "./record-batch.ts";
 import { varintSize, writeVarint, writeVarlong } from "./varint.ts";

@@ -4,7 +4,7 @@ const LONG = 192;
 /** Below this a byte at a time is as fast as a call. */
 const SHORT = 40;
 
-const viewOf = ({ buffer, byteOffset, length }: Buffer): DataView => new DataView(buffer, byteOffset, length);
+export const viewOf = ({ buffer, byteOffset, length }: Buffer): DataView => new DataView(buffer, byteOffset, length);
 
 /** Where short runs of bytes are copied to. */
 export interface Target {
