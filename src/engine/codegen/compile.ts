@@ -1,7 +1,7 @@
 import { Failure } from "../../expression/failure.ts";
 import { celRuntime } from "../../expression/runtime/runtime.ts";
 import { WeirError } from "../../errors.ts";
-import { decoder, plainInt } from "../json/decoder.ts";
+import { decoder, plainInt, plainTime } from "../json/decoder.ts";
 import { Layouts } from "../json/layouts.ts";
 import {
   endOfName,
@@ -201,6 +201,7 @@ function chainsOf(plan: Plan, options: ProgramOptions, { keyed, counters, buffer
     own,
     plain,
     plainInt,
+    plainTime,
     scanString,
     scanValue,
     shardOf,

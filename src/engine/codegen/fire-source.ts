@@ -35,12 +35,12 @@ function fire${w}(bucket, entry, split, end) {
 }`;
 }
 
-/** All windows but sessions begin where their end says. */
-function windowFields({ window }: WindowNode, printed: PrintedTexts): Fields {
-  const start = leaf(startSource(window), undefined, true);
+/** All windows but sessions begin where their end says, and have many keys. */
+function windowFields({ window }: WindowNode, texts: PrintedTexts): Fields {
+  const own = window.type === "session" ? {} : { printed: texts };
   return [
-    { path: ["windowStart"], leaf: window.type === "session" ? start : { ...start, printed } },
-    { path: ["windowEnd"], leaf: { ...leaf("end", undefined, true), printed } },
+    { path: ["windowStart"], leaf: { ...leaf(startSource(window), undefined, true), ...own } },
+    { path: ["windowEnd"], leaf: { ...leaf("end", undefined, true), ...own } },
   ];
 }
 

@@ -87,7 +87,8 @@ function listSource(chain: ChainWriter, key: string, of: ListOf): ((general: str
 /** The items that a list begins with, where they are the same for all rows of a window. */
 function printedItems(leaves: readonly (Leaf | undefined)[], isAll: boolean) {
   const parts = leaves.flatMap((leaf, i) => [i === 0 ? '"["' : '","', leaf?.js ?? ""]);
-  return leaves[0]?.printed?.text(isAll ? [...parts, '"]"'] : parts);
+  const texts = leaves[0]?.printed;
+  return isAll ? texts?.text([...parts, '"]"'], "printKey") : texts?.text(parts);
 }
 
 /** One item of such a list: the condition under which it is quick, and how it is put. */

@@ -14,7 +14,7 @@ export class Printed {
   bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   view = viewOf(this.bytes);
   length = 0;
-  /** Of the bytes, as of a key. */
+  /** Of a key. */
   hash = 0;
 
   print(of: number, text: string): void {
@@ -25,8 +25,12 @@ export class Printed {
       this.view = viewOf(this.bytes);
     }
     this.length = this.bytes.write(text);
-    this.hash = murmur2(this.bytes, 0, length);
     this.of = of;
+  }
+
+  printKey(of: number, text: string): void {
+    this.print(of, text);
+    this.hash = murmur2(this.bytes, 0, this.length);
   }
 }
 
@@ -40,10 +44,13 @@ export class PrintedTexts {
   }
 
   /** The name of a new one, and the statement that prints it where the window is another: `parts` are JavaScript of texts and numbers. */
-  text(parts: readonly string[]): { readonly name: string; readonly step: string } {
+  text(
+    parts: readonly string[],
+    print: "print" | "printKey" = "print",
+  ): { readonly name: string; readonly step: string } {
     const name = `${this.prefix}${this.names.length}`;
     this.names.push(name);
-    return { name, step: `if (${name}.of !== end) ${name}.print(end, "" + ${parts.join(" + ")});` };
+    return { name, step: `if (${name}.of !== end) ${name}.${print}(end, "" + ${parts.join(" + ")});` };
   }
 
   declared(): string {

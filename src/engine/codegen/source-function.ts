@@ -30,7 +30,7 @@ export function sourceFunction(chain: ChainWriter, source: ChainStart, sought: r
     chain.sought.set(found.node.name, { names: soughtNames(chain, found, block), shape: at.shape });
   const body = chain.readers(source.node, "out", at);
   const dead = chain.readers(source.node, "dead", at);
-  const eventTime = eventTimeSource(source, slot);
+  const eventTime = eventTimeSource(source, slot, `L${n}`);
   const read = paths(fields);
   chain.reads.set(source.node, read);
   const failed =
@@ -140,12 +140,15 @@ const ROW_BYTES = "if (row !== undefined && start < 0) { end = rowBytes(row); b 
 export const parseSource = (picks: string): string =>
   `try { const value = R.parse(batch, i); ${picks} } catch (error) { problem = error; }`;
 
-export function eventTimeSource(source: ChainStart, slot: ProjectedFields["slot"]): string {
+/** `layouts`, where there are some, have a view of the records' bytes. */
+export function eventTimeSource(source: ChainStart, slot: ProjectedFields["slot"], layouts?: string): string {
   const path = source.eventTime?.field ?? null;
   if (path === null) return "";
   const { type, start, end, js } = slot(path);
+  const range = `b, ${start}, ${end}`;
+  const time = layouts === undefined ? `plainInt(${range})` : `plainTime(${range}, ${layouts}.view)`;
   return `if (problem === undefined) {
-      ts = ${type} === 3 ? plainInt(b, ${start}, ${end}) : R.eventTime(${js});
+      ts = ${type} === 3 ? ${time} : R.eventTime(${js});
       if (ts !== ts) { ts = times[i]; problem = R.noEventTime(${JSON.stringify(path.join("."))}); }
     }`;
 }

@@ -17,8 +17,8 @@ export abstract class JoinState extends LoggedJoin<RowLog> {
   protected snapshots = 0;
   protected readonly left = noRowAt();
   protected readonly right = noRowAt();
-  /** Those that are not released: they may read every log. */
-  private readonly live = new Set<number>();
+  /** Of each that is not released, the logs that it has. */
+  private readonly live = new Map<number, ReadonlySet<RowLog>>();
   /** By shard, then by side: of the last log that was dropped, for the next one. Where many are open, others begin small. */
   private readonly rooms: [LogRoom, LogRoom][] = [];
 
@@ -33,7 +33,7 @@ export abstract class JoinState extends LoggedJoin<RowLog> {
     super.dropLog(shard, side, log);
     const rooms = (this.rooms[shard.index] ??= [SHORT_LOG, SHORT_LOG]);
     rooms[side] = log.filled;
-    if (this.live.size === 0) log.free();
+    if (!this.isRead(log)) log.free();
   }
 
   /** Keeps `row`; gives its log, of which it is the last row. */
@@ -43,13 +43,18 @@ export abstract class JoinState extends LoggedJoin<RowLog> {
     return log;
   }
 
+  private isRead(log: RowLog): boolean {
+    return [...this.live.values()].some((logs) => logs.has(log));
+  }
+
   beginSnapshot(): KeyedSnapshot {
     const snapshot = ++this.snapshots;
-    this.live.add(snapshot);
+    const shards = this.atBarrier(snapshot);
+    this.live.set(snapshot, new Set([...shards.values()].flatMap(({ logs }) => logs.map(({ log }) => log))));
     const isAlive = (side: Side, ts: number, now: number): boolean => this.isAlive(side, ts, now);
     return joinSnapshot({
       snapshot,
-      shards: this.atBarrier(snapshot),
+      shards,
       isAlive,
       marked: this.unmatched,
       released: () => this.live.delete(snapshot),

@@ -95,6 +95,8 @@ export class RowLog {
     this.ts = new Float64Array();
     this.words = new Int32Array();
     this.segments = [];
+    this.open = undefined;
+    this.n = 0;
   }
 
   /** What it takes in memory, about. */

@@ -1,3 +1,4 @@
+import { viewOf } from "../short-copy.ts";
 import { LONGEST, MOST_LAYOUTS } from "./layout-scanner.ts";
 import type { LayoutScanner, Records } from "./layout-scanner.ts";
 import { learnLayout, MOST_SLOTS } from "./learn-layout.ts";
@@ -23,6 +24,9 @@ export class Layouts {
   rows: Int32Array = NONE.off;
   first = 0;
   next = 0;
+  /** Of the batch's bytes. */
+  view = viewOf(NONE.buf);
+  private viewed = NONE.buf;
   private readonly fields: readonly ProjectedField[];
   private scanner: LayoutScanner | undefined;
   private known: readonly Uint8Array[] = [];
@@ -39,6 +43,10 @@ export class Layouts {
   /** The next records are these. */
   begin(batch: Records): void {
     this.batch = batch;
+    if (batch.buf !== this.viewed) {
+      this.viewed = batch.buf;
+      this.view = viewOf(batch.buf);
+    }
     this.scanner = scannerOf(batch.buf);
     this.rows = this.scanner.rows;
     this.first = this.next = 0;

@@ -1,4 +1,4 @@
-import { spareMemory } from "./spare-memory.ts";
+import { newMemory, spareMemory } from "./spare-memory.ts";
 
 /** Each of larger ones has its own memory. */
 const TOGETHER = 64 * 1024;
@@ -10,24 +10,38 @@ const WORD = 8;
  */
 export class Block {
   private readonly memory: ArrayBuffer | undefined;
+  /** The memory of the last array is all zero. */
+  private isNew = false;
   private taken = 0;
 
   /** For arrays of so many bytes. */
   constructor(...arrays: readonly number[]) {
     const bytes = arrays.reduce((sum, n) => sum + whole(n), 0);
-    if (bytes <= TOGETHER) this.memory = spareMemory.take(bytes);
+    if (bytes <= TOGETHER) this.memory = this.piece(bytes);
   }
 
   float64(n: number): Float64Array<ArrayBuffer> {
-    return new Float64Array(this.memory ?? spareMemory.take(n * 8), this.take(n * 8), n);
+    return new Float64Array(this.memory ?? this.piece(n * 8), this.take(n * 8), n);
   }
 
   int32(n: number): Int32Array<ArrayBuffer> {
-    return new Int32Array(this.memory ?? spareMemory.take(n * 4), this.take(n * 4), n);
+    return new Int32Array(this.memory ?? this.piece(n * 4), this.take(n * 4), n);
   }
 
-  uint16(n: number): Uint16Array<ArrayBuffer> {
-    return new Uint16Array(this.memory ?? spareMemory.take(n * 2), this.take(n * 2), n);
+  zeros32(n: number): Int32Array<ArrayBuffer> {
+    const array = this.int32(n);
+    return this.isNew ? array : array.fill(0);
+  }
+
+  zeros16(n: number): Uint16Array<ArrayBuffer> {
+    const array = new Uint16Array(this.memory ?? this.piece(n * 2), this.take(n * 2), n);
+    return this.isNew ? array : array.fill(0);
+  }
+
+  private piece(bytes: number): ArrayBuffer {
+    const used = spareMemory.take(bytes);
+    this.isNew = used === undefined;
+    return used ?? newMemory(bytes);
   }
 
   private take(bytes: number): number {
@@ -41,7 +55,7 @@ export class Block {
 const whole = (bytes: number): number => Math.ceil(bytes / WORD) * WORD;
 
 export function takeBytes(bytes: number): Buffer {
-  return Buffer.from(spareMemory.take(bytes));
+  return Buffer.from(spareMemory.take(bytes) ?? newMemory(bytes));
 }
 
 /** Gives back the memory of arrays that nobody uses any more. */

@@ -31,3 +31,31 @@ it("does not grow when as many keys come as before", () => {
   expect(bucket.cells).toBe(cells);
   expect(bucket.keys).toBe(keys);
 });
+
+it("finds the newer entry of a key that was renewed just when the bucket grew", () => {
+  for (const dead of [0, 3, 7]) {
+    const bucket = new Bucket(0, layout, false);
+    const names = Array.from({ length: 8 }, (_, i) => `key-${i}`);
+    for (const name of names) put(bucket, name);
+    const key = Buffer.from(names[dead] as string);
+    expect(bucket.renew(dead, key, 0, key.length)).toBe(8);
+    expect(names.map((name) => put(bucket, name))).toEqual(names.map((_, i) => (i === dead ? 8 : i)));
+    expect(bucket.n).toBe(9);
+  }
+});
+
+it("leaves its memory to the next one, which finds nothing of it", () => {
+  const before = new Bucket(0, layout, false);
+  for (let i = 0; i < 300; i++) before.cells[put(before, `key-${i}`)] = 7;
+  const memory = new Set([before.cells.buffer, before.keys.buffer]);
+  const { filled } = before;
+  before.free();
+  expect([before.keys.length, before.cells.length]).toEqual([0, 0]);
+
+  const bucket = new Bucket(1, layout, false, filled);
+  expect(memory).toContain(bucket.cells.buffer);
+  expect(memory).toContain(bucket.keys.buffer);
+  expect([...bucket.stamps, ...bucket.marks].every((n) => n === 0)).toBe(true);
+  for (let i = 299; i >= 0; i--) expect(put(bucket, `key-${i}`)).toBe(299 - i);
+  expect([...bucket.cells.subarray(0, 300)].every((n) => n === 0)).toBe(true);
+});

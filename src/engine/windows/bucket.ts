@@ -1,3 +1,4 @@
+import { WeirError } from "../../errors.ts";
 import { heldValue } from "../accumulators/accumulator.ts";
 import type { Held } from "../accumulators/accumulator.ts";
 import { Block, giveArrays, takeBytes } from "./block.ts";
@@ -13,13 +14,13 @@ const PAGE = 1 << PAGE_BITS;
  */
 export const SPREAD = 0x9e3779b1;
 
-/** The arrays of a bucket that has given back its memory: what still reads it finds nothing of another. */
+/** The arrays of a bucket that has given back its memory: what still reads it finds nothing of another, and cannot add to it. */
 const GONE = {
   keys: Buffer.alloc(0),
   keyAt: new Int32Array(),
   cells: new Float64Array(),
   hashes: new Int32Array(),
-  table: new Int32Array(),
+  table: new Int32Array(2),
   stamps: new Int32Array(),
   marks: new Uint16Array(),
 };
@@ -194,6 +195,7 @@ export class Bucket {
     const { keys, keyAt, cells, hashes, table, stamps, marks } = this;
     giveArrays([keys, keyAt, cells, hashes, table, stamps, marks]);
     Object.assign(this, GONE);
+    this.n = 0;
   }
 
   /** Entries that there is room for. */
@@ -201,7 +203,9 @@ export class Bucket {
     return this.hashes.length;
   }
 
+  /** Nobody may hold one of the arrays over a pause: they are others' from now on. */
   protected growEntries(): void {
+    if (this.capacity === 0) throw new WeirError("INTERNAL", "a window was used that is gone");
     const { cells, table, hashes, keyAt, stamps, marks } = this;
     const arrays = arraysFor(this.capacity * 2, this.layout);
     this.cells = grown(cells, arrays.cells);
@@ -248,11 +252,11 @@ function arraysFor(capacity: number, { cells }: CellLayout) {
   const all = new Block(8 * capacity * cells, 16 * capacity, 4 * capacity, 4 * capacity + 4, 4 * pages, 2 * capacity);
   return {
     cells: all.float64(capacity * cells),
-    table: all.int32(4 * capacity).fill(0),
+    table: all.zeros32(4 * capacity),
     hashes: all.int32(capacity),
     keyAt: all.int32(capacity + 1),
-    stamps: all.int32(pages).fill(0),
-    marks: all.uint16(capacity).fill(0),
+    stamps: all.zeros32(pages),
+    marks: all.zeros16(capacity),
   };
 }
 

@@ -41,9 +41,9 @@ export class Snapshots {
     this.marked = marked;
   }
 
-  /** Whether one was begun that is not released: it may read every bucket. */
-  get areRead(): boolean {
-    return this.live.length > 0;
+  /** Whether one that is not released has this bucket. */
+  isRead(bucket: Bucket): boolean {
+    return this.live.some((snapshot) => snapshot.has(bucket));
   }
 
   begin(layout: CellLayout, shards: ReadonlyMap<number, ShardAtBarrier>): KeyedSnapshot {
@@ -95,6 +95,10 @@ class Snapshot {
     this.shards = shards;
     for (const { buckets } of shards.values())
       for (const bucket of buckets) this.held.set(bucket, { bucket, n: bucket.n, saved: new Map() });
+  }
+
+  has(bucket: Bucket): boolean {
+    return this.held.has(bucket);
   }
 
   wants(bucket: Bucket, page: number): boolean {
@@ -162,15 +166,14 @@ class Snapshot {
 
   /** An entry that is gone is written as well: what is restored before it must go. */
   private *changed(at: ShardAtBarrier, bucket: Bucket, earlier: PiecePosition): Generator<Buffer> {
-    const { marks } = bucket;
+    // Of the bucket's arrays, none is held over a pause: they change hands when it grows.
     const isNew: Wanted = (e) =>
-      e >= earlier.entries || (((marks[e] as number) - earlier.snapshot) & (MARKS - 1)) < MARKS / 2;
-    const { stamps } = bucket;
+      e >= earlier.entries || (((bucket.marks[e] as number) - earlier.snapshot) & (MARKS - 1)) < MARKS / 2;
     const held = this.held.get(bucket) as AtBarrier;
     const writer = new EntryWriter(this.layout, at.watermark);
     for (let page = 0; page << PAGE_BITS < held.n; page++) {
       if (page % PAGES_AT_ONCE === 0) yield NOTHING;
-      const isOld = (stamps[page] as number) < earlier.snapshot && (page + 1) << PAGE_BITS <= earlier.entries;
+      const isOld = (bucket.stamps[page] as number) < earlier.snapshot && (page + 1) << PAGE_BITS <= earlier.entries;
       if (isOld) continue;
       writePage(writer, held, page, isNew);
       if (writer.full()) yield writer.take();

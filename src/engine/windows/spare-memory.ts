@@ -31,9 +31,9 @@ export class SpareMemory {
     return this.held;
   }
 
-  /** At least so many bytes, which may have any content. */
-  take(bytes: number): ArrayBuffer {
-    if (bytes < SMALLEST || bytes > LARGEST) return new ArrayBuffer(bytes);
+  /** At least so many bytes, which may have any content; nothing where there are none. */
+  take(bytes: number): ArrayBuffer | undefined {
+    if (bytes < SMALLEST || bytes > LARGEST) return undefined;
     const size = sizeOf(bytes);
     const first = shelfOf(size);
     this.shelf(first).asked = ++this.now;
@@ -43,7 +43,7 @@ export class SpareMemory {
       this.held -= piece.byteLength;
       return piece;
     }
-    return new ArrayBuffer(size);
+    return undefined;
   }
 
   /** Nobody reads or writes it any more. */
@@ -68,6 +68,10 @@ export class SpareMemory {
     return (this.shelves[at] ??= { pieces: [], asked: 0 });
   }
 }
+
+/** New memory of at least so many bytes, all of them 0; of a size that can be given back. */
+export const newMemory = (bytes: number): ArrayBuffer =>
+  new ArrayBuffer(bytes < SMALLEST || bytes > LARGEST ? bytes : sizeOf(bytes));
 
 /** Three significant bits, rounded up. */
 function sizeOf(bytes: number): number {

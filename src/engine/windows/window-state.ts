@@ -65,6 +65,8 @@ export class WindowState implements KeyedNode {
   protected readonly panes: Panes;
   /** Where the panes of a window are merged. */
   private merging: Bucket | undefined;
+  /** What a large one came to, for the next. */
+  private mergedRoom = LITTLE;
   private readonly paneMs: number;
   private readonly lateness: number;
   protected readonly owned = new Map<number, WindowShard>();
@@ -160,6 +162,11 @@ export class WindowState implements KeyedNode {
     if (only === undefined) return;
     const all = others.length === 0 ? only : this.merged([only, ...others]);
     for (let e = 0; e < all.n; e++) fire(all, e, shard.index, end);
+    if (all === this.merging && all.bytes > KEPT_BYTES) {
+      this.mergedRoom = all.filled;
+      this.merging = undefined;
+      all.free();
+    }
   }
 
   protected panesIn(shard: WindowShard, end: number): Bucket[] {
@@ -179,13 +186,9 @@ export class WindowState implements KeyedNode {
   }
 
   private emptied(): Bucket {
-    const before = this.merging;
-    if (before !== undefined && before.bytes <= KEPT_BYTES) {
-      before.clear();
-      return before;
-    }
-    this.merging = new Bucket(0, this.layout, true, before?.filled);
-    before?.free();
+    if (this.merging === undefined) this.merging = new Bucket(0, this.layout, true, this.mergedRoom);
+    else this.merging.clear();
+    this.mergedRoom = LITTLE;
     return this.merging;
   }
 
@@ -238,7 +241,7 @@ export class WindowState implements KeyedNode {
   protected dropBucket(shard: WindowShard, bucket: Bucket): void {
     shard.buckets.delete(bucket.end);
     shard.paneRoom = bucket.filled;
-    if (!this.pages.areRead) bucket.free();
+    if (!this.pages.isRead(bucket)) bucket.free();
   }
 
   shards(): readonly number[] {
