@@ -6,6 +6,7 @@ import type { Written } from "../../../test/builders/memory-sink.ts";
 import { interpret } from "../interpreter/interpret.ts";
 import { planPipeline } from "../planner/plan-pipeline.ts";
 import { compile } from "./compile.ts";
+import { murmur2 } from "../windows/murmur2.ts";
 import { Printed } from "./printed.ts";
 
 type Window = NonNullable<PipelineNode["window"]>;
@@ -50,8 +51,14 @@ function pipeline(window: Window): PipelineNode[] {
   ];
 }
 
-function run(make: typeof compile, nodes: PipelineNode[]): Map<string, readonly Written[]> {
-  const plan = planPipeline({ nodes }, { parameters: {}, maxParallelism: 4 });
+interface Ran {
+  readonly rows: ReadonlyMap<string, readonly Written[]>;
+  /** By node: where its keys are depends on their hash. */
+  readonly shards: ReadonlyMap<string, readonly number[]>;
+}
+
+function run(make: typeof compile, nodes: PipelineNode[]): Ran {
+  const plan = planPipeline({ nodes }, { parameters: {}, maxParallelism: 128 });
   const sinks = new Map(plan.sinks.map(({ node }) => [node, memorySink()]));
   const writers = new Map([...sinks].map(([name, { writer }]) => [name, writer]));
   const program = make(plan, { slot: 0, slots: 1, parameters: {}, sinks: writers });
@@ -65,7 +72,10 @@ function run(make: typeof compile, nodes: PipelineNode[]): Map<string, readonly 
     program.advanceWatermark("events", at);
   }
   program.end("events");
-  return new Map([...sinks].map(([name, { written }]) => [name, written]));
+  return {
+    rows: new Map([...sinks].map(([name, { written }]) => [name, written])),
+    shards: new Map(program.keyed.map((state) => [state.node, state.shards()])),
+  };
 }
 
 it.each([
@@ -77,13 +87,15 @@ it.each([
 ] satisfies Window[])("rows and keys have the times of their own window, before 1970, too: %j", (window) => {
   const generated = run(compile, pipeline(window));
   const interpreted = run(interpret, pipeline(window));
-  for (const [name, written] of interpreted) expect([name, generated.get(name)]).toEqual([name, written]);
-  expect(generated.get("hot-out")?.length).toBeGreaterThan(4);
+  for (const [name, written] of interpreted.rows) expect([name, generated.rows.get(name)]).toEqual([name, written]);
+  expect(generated.shards).toEqual(interpreted.shards);
+  expect(generated.rows.get("hot-out")?.length).toBeGreaterThan(4);
 });
 
 it("prints a text that is longer than any before", () => {
   const printed = new Printed();
   printed.print(1, "short");
-  printed.print(2, "ü".repeat(1000));
+  printed.printKey(2, "ü".repeat(1000));
   expect(printed.bytes.toString("utf8", 0, printed.length)).toBe("ü".repeat(1000));
+  expect(printed.hash).toBe(murmur2(Buffer.from("ü".repeat(1000)), 0, 2000));
 });
