@@ -74,6 +74,14 @@ const AGGREGATES = [
 ] as const satisfies readonly (readonly [string, string])[];
 /** Those that may stand before a rateLimit. */
 const LOSSY = ["Drop", "Latest"] as const;
+/** Of what is behind a window. */
+const TIME_KEYS = [
+  "[event.windowEnd]",
+  "[event.windowStart, event.windowEnd]",
+  "[event.windowEnd, event.tenant]",
+  "[event.windowEnd, event.windowStart, event.n]",
+  "[event.n, event.windowEnd]",
+] as const;
 const MAP_FIELDS = ["type", "tenant", "ts", "a", "b", "payload.lag", "payload.host", "c"] as const;
 
 export function randomPipeline(r: Random): Pipeline {
@@ -203,12 +211,21 @@ function step(r: Random, name: string, from: string[]): PipelineNode {
   }
 }
 
-/** A select or drop has a filter behind it, often: what that reads of the record is found without building it. */
+/**
+ * A select or drop has a filter behind it, often: what that reads of the record is found without building it. A window has something
+ * behind it whose keys have its times.
+ */
 function stepsOf(r: Random, name: string, at: { from: string[]; side: string | undefined }): PipelineNode[] {
   const node = r.chance(0.12) ? joinNode(r, name, at.from) : anyStep(r, name, at);
+  if (isOfEventTime(node.window) && r.chance(0.8)) return [node, timesNode(r, `${name}w`, name)];
   const changes = node.select !== undefined || node.drop !== undefined;
   if (!changes || r.chance(0.5)) return [node];
   return [node, { name: `${name}f`, from: [name], onError: r.pick(["Skip", "Dead"]), filter: r.pick(CONDITIONS) }];
+}
+
+function timesNode(r: Random, name: string, from: string): PipelineNode {
+  const base = { name, from: [from], onError: r.pick(["Skip", "Dead"] as const), keyBy: r.pick(TIME_KEYS) };
+  return r.chance(0.3) ? { ...base, dedup: {} } : windowNode(r, base);
 }
 
 /** Fields of which none is within another. */
@@ -251,11 +268,11 @@ function distinctNode(r: Random, base: Pick<PipelineNode, "name" | "from" | "onE
   }
 }
 
-function windowNode(r: Random, base: Pick<PipelineNode, "name" | "from" | "onError">): PipelineNode {
+function windowNode(r: Random, base: Pick<PipelineNode, "name" | "from" | "onError" | "keyBy">): PipelineNode {
   const aggregates = AGGREGATES.filter(() => r.chance(0.4));
   const keyed = {
-    ...base,
     keyBy: r.pick(KEYS),
+    ...base,
     aggregate: Object.fromEntries(aggregates.length === 0 ? [["n", "count()"]] : aggregates),
   };
   if (r.chance(0.6)) return { ...keyed, window: timeWindow(r) };

@@ -26,7 +26,7 @@ it("runs generated code as the interpreter runs the plan, for any pipeline, reco
   for (let seed = 1; seed <= PIPELINES; seed++) {
     const r = random(seed);
     const pipeline = randomPipeline(r);
-    const plan = planPipeline(pipeline, { parameters: { limit: "3" }, maxParallelism: 4 });
+    const plan = planPipeline(pipeline, { parameters: { limit: "3" }, maxParallelism: 64 });
     try {
       runBoth(plan, r, seen);
     } catch (cause) {
@@ -122,6 +122,9 @@ function end(plan: Plan, { generated, oracle }: Sides): void {
   while ([...generated.answers.keys()].some((node) => arriveAt(generated, oracle, node, 0)))
     if (passOn(generated, oracle, Infinity)) return;
   for (const { program } of [generated, oracle]) expect(program.buffers.every((b) => b.ended)).toBe(true);
+  // Where a key is depends on its hash.
+  const [mine, other] = [generated, oracle].map(({ program }) => program.keyed.map((k) => [k.node, k.shards()]));
+  expect(mine).toEqual(other);
   same(generated, oracle);
 }
 
